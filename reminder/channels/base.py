@@ -1,0 +1,110 @@
+"""What a channel is: it composes bytes, and it tries once to send them.
+
+``compose`` is pure; the bytes it returns are frozen in the ledger before the
+first try and are the same at every retry.  ``send`` makes one attempt within
+the channel's total deadline and says what came of it; it never raises for what
+a network or a server does, and never retries by itself.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from reminder.messages.message import Message
+
+
+class OutcomeKind(enum.StrEnum):
+    """What came of one attempt (RFC 5321 §4.2.1 gives the first three)."""
+
+    ACCEPTED = "accepted"
+    """A server took the message over: 服务器已接收, not delivered, not read."""
+    TRANSIENT = "transient"
+    """Not taken; trying again later may help."""
+    PERMANENT = "permanent"
+    """Not taken; trying again will not help."""
+    UNCERTAIN = "uncertain"
+    """Nobody knows: the connection was lost after the last byte."""
+    PARTIAL = "partial"
+    """Taken for some receivers, refused for others (``refused``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The result of one attempt.
+
+    ``code`` is the protocol's own (``250``, ``errcode 45009``, ``timeout``);
+    ``detail`` the server's words, shortened and without secrets;
+    ``retry_after`` seconds the server or the retry table asks to wait.
+    """
+
+    kind: OutcomeKind
+    code: str = ""
+    detail: str = ""
+    retry_after: float | None = None
+    refused: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Whom a message is composed for: a person at an address, or a group.
+
+    ``mentions`` are the WeCom userids to mention in a group's post.
+    """
+
+    id: str
+    name: str
+    address: str
+    mentions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Identity and time of a message, given once and never renewed.
+
+    ``message_id`` is a whole RFC 5322 msg-id with its angle brackets; ``date``
+    is aware, in the zone in which the office reads it.
+    """
+
+    message_id: str
+    date: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """Frozen bytes on their way: what ``send`` needs and no more.
+
+    ``at`` is when the alarm was due, aware; the outbox names files by it.
+    """
+
+    delivery: str
+    receiver: str
+    address: str
+    payload: bytes
+    at: datetime
+
+
+class Channel(Protocol):
+    """One adapter; safe to use from several threads."""
+
+    id: str
+    suffix: str
+    """Of a file that holds the payload: ``.eml`` or ``.json``."""
+
+    def compose(self, message: Message, to: Recipient, stamp: Stamp) -> tuple[bytes, ...]:
+        """The exact bytes to send, one element for each part of a split text.
+
+        Raises ``ReminderError`` for what can never be sent (a header with a line
+        break, an address that is none).
+        """
+        ...
+
+    def send(self, parcel: Parcel) -> Outcome:
+        """Try once."""
+        ...
+
+    def close(self) -> None:
+        """Give connections back; the channel may be used again afterwards."""
+        ...

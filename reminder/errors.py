@@ -1,0 +1,101 @@
+"""Errors that classify themselves, and problems that say where and what to do.
+
+Two kinds of trouble leave this package:
+
+* a :class:`Problem` is one fault in something a person wrote (plan, directory,
+  channels, calendar file, template).  Problems are collected and shown all at
+  once; they are values, not exceptions.
+* a :class:`ReminderError` is raised.  Its text is for the person who must act,
+  in Simplified Chinese, and is shown as it stands: never with a stack trace.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+
+class Severity(enum.StrEnum):
+    """How much a problem matters to the person who wrote the file."""
+
+    ERROR = "error"
+    """The file cannot be accepted; the plan in force stays."""
+    WARNING = "warning"
+    """Legal, but surely unwanted."""
+    NOTICE = "notice"
+    """Legal and meant, but without effect in this version (尚未启用)."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Position:
+    """A place in a file; ``line`` and ``column`` count from 1, 0 means unknown."""
+
+    file: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        if not self.line:
+            return self.file
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One fault, warning or notice about something a person wrote.
+
+    ``path`` is the dotted path of the field (``items[3].when.due``), ``found``
+    what stands there, ``allowed`` what may stand there, ``hint`` the remedy
+    (usually the nearest allowed word).  All but ``found`` may be empty.
+    """
+
+    position: Position
+    path: str
+    found: str
+    allowed: str = ""
+    hint: str = ""
+    severity: Severity = Severity.ERROR
+
+    def __str__(self) -> str:
+        head = f"{self.position}: "
+        if self.path:
+            head += f"{self.path}: "
+        return head + "；".join(part for part in (self.found, self.allowed, self.hint) if part)
+
+    @property
+    def sort_key(self) -> tuple[Position, str, str]:
+        """Order of a report: by file, line, column, then path and text."""
+        return (self.position, self.path, self.found)
+
+
+def errors_of(problems: Iterable[Problem]) -> list[Problem]:
+    """Only those problems that keep a plan from being accepted."""
+    return [problem for problem in problems if problem.severity is Severity.ERROR]
+
+
+class ReminderError(Exception):
+    """Base of everything this package raises on purpose.
+
+    ``str(error)`` is one clear Chinese text for the person who must act.
+    ``exit_code`` is what the command line ends with: 1 for problems in what the
+    user wrote, 2 for wrong use.
+    """
+
+    exit_code: int = 1
+
+
+class UsageError(ReminderError):
+    """The command was called in a way that cannot work."""
+
+    exit_code = 2
+
+
+@dataclass
+class PlanProblems(ReminderError):
+    """A plan, directory, channel or calendar file that cannot be accepted."""
+
+    problems: Sequence[Problem] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return "\n".join(str(problem) for problem in self.problems)

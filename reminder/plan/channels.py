@@ -1,0 +1,76 @@
+"""What channels the office has.  Secrets are named here and never written here."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from reminder.plan.fields import Flag, Identifier, Integer, Line, fault, one_of
+from reminder.plan.model import Model
+
+WECOM_BASE_URL = "https://qyapi.weixin.qq.com"
+
+
+class EmailChannel(Model):
+    """Mail over SMTP: one message per person."""
+
+    id: Identifier
+    kind: Annotated[str, one_of(["email"], "通道类别")] = "email"
+    host: Line
+    port: Integer = 465
+    tls: Annotated[str, one_of(["implicit", "starttls", "none"], "加密方式")] = "implicit"
+    username: Line | None = None
+    secret: Line | None = None
+    """Name of the secret that holds the password or authorisation code."""
+    from_: Line = Field(alias="from")
+    """``机关党委办公室 <jgdw@example.com>`` or a bare address."""
+    reply_to: Line | None = None
+    """Default: the office's mailbox."""
+    timeout_seconds: Integer = 60
+    """Total deadline of one message, connection included."""
+
+    @model_validator(mode="after")
+    def _login_is_whole(self) -> EmailChannel:
+        if (self.username is None) != (self.secret is None):
+            raise fault("登录信息不全", "username 与 secret 须同时写，或都不写")
+        if not 1 <= self.port <= 65535 or not 1 <= self.timeout_seconds <= 600:
+            raise fault("端口或时限超出范围", "port 为 1–65535，timeout_seconds 为 1–600")
+        return self
+
+    @property
+    def personal(self) -> bool:
+        """Whether it reaches persons one by one (and not a group)."""
+        return True
+
+
+class WecomRobotChannel(Model):
+    """A WeCom group robot: one post for the whole group, persons mentioned."""
+
+    id: Identifier
+    kind: Annotated[str, one_of(["wecom_robot"], "通道类别")] = "wecom_robot"
+    name: Line | None = None
+    """How the group is called in lists; default: the channel's id."""
+    base_url: Line = WECOM_BASE_URL
+    """Privately deployed editions use other hosts."""
+    secret: Line
+    """Name of the secret that holds the webhook key."""
+    mention: Flag = True
+    """Whether the persons meant are mentioned (@); never for everyone."""
+    per_minute: Integer = 20
+    timeout_seconds: Integer = 15
+
+    @property
+    def personal(self) -> bool:
+        return False
+
+
+def _kind(value: object) -> str:
+    kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
+    return "<wecom_robot>" if kind == "wecom_robot" else "<email>"
+
+
+ChannelConfig = Annotated[
+    Annotated[EmailChannel, Tag("<email>")] | Annotated[WecomRobotChannel, Tag("<wecom_robot>")],
+    Discriminator(_kind),
+]

@@ -1,0 +1,455 @@
+"""What was promised: the plan, its ladders and its items.
+
+The classes mirror the YAML one to one (``docs/plan.md`` is the reference); the
+loader builds them, nothing else does.  They are frozen, compare by value and
+hold no clock, no addresses and no resolved dates: a rule is kept, its date is
+computed anew whenever the calendar changes.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, time
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+
+from reminder.plan.audience import AudienceField
+from reminder.plan.fields import (
+    Date,
+    DayOfPeriod,
+    Due,
+    DueKind,
+    DueRule,
+    Flag,
+    Identifier,
+    Integer,
+    Line,
+    LunarDay,
+    Offsets,
+    Prose,
+    SolarDay,
+    TimeOfDay,
+    WindowDay,
+    did_you_mean,
+    fault,
+    one_of,
+    shown,
+)
+
+DEFAULT_ALARM_TIME = time(9, 0)
+"""When a rung names no time; one time for all, so that reminders of a day meet."""
+DEFAULT_DUE_TIME = time(17, 0)
+STATUTORY_FESTIVALS = ("元旦", "春节", "清明", "劳动节", "端午", "中秋", "国庆")
+
+
+class Model(BaseModel):
+    """Base of all plan types: immutable, and every unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False)
+
+
+class Basis(enum.StrEnum):
+    """Whether a timing is law or our suggestion."""
+
+    STATED = "明"
+    """The notice states it."""
+    PROPOSED = "拟"
+    """The notice leaves it open; the office may change it."""
+
+
+class Anchor(enum.StrEnum):
+    """What a rung counts from."""
+
+    OPENS = "opens"
+    MIDPOINT = "midpoint"
+    DUE = "due"
+    EVENT = "event"
+    BREAK = "break"
+    """Before counts from the break's first day, after from its last."""
+    PERIOD_START = "period-start"
+    PERIOD_END = "period-end"
+
+
+class Office(Model):
+    """Who signs the messages, and where answers go."""
+
+    sign_off: Line
+    contact: Line
+    mailbox: Line
+    phone: Line | None = None
+
+
+class ExtraFestival(Model):
+    """A festival beyond the seven statutory ones, by solar or lunar date."""
+
+    name: Identifier
+    date: SolarDay | None = None
+    lunar: LunarDay | None = None
+
+    @model_validator(mode="after")
+    def _one_date(self) -> ExtraFestival:
+        if (self.date is None) == (self.lunar is None):
+            raise fault(f"节日“{self.name}”的日期不明确", "date（公历，如 03-08）与 lunar（农历，如 9/9）必写其一")
+        return self
+
+
+class PlanHead(Model):
+    """The ``plan:`` section: identity, span, office."""
+
+    id: Identifier
+    title: Line
+    timezone: Line = "Asia/Shanghai"
+    from_: Date = Field(alias="from")
+    until: Date
+    office: Office
+    admins: AudienceField | None = None
+    """Who is told of trouble; without it, only the log and ``doctor`` say so."""
+    via: tuple[Identifier, ...] = ()
+    """Channels of items that name none."""
+    festivals: tuple[ExtraFestival, ...] = ()
+
+    @model_validator(mode="after")
+    def _span(self) -> PlanHead:
+        if self.until < self.from_:
+            raise fault(f"until（{self.until}）早于 from（{self.from_}）", "until 不早于 from")
+        return self
+
+
+class Repeat(Model):
+    """A rung that comes again until the duty is done."""
+
+    every_workdays: Integer | None = None
+    every_days: Integer | None = None
+    at_most: Integer
+
+    @model_validator(mode="after")
+    def _one_step(self) -> Repeat:
+        if (self.every_workdays is None) == (self.every_days is None):
+            raise fault("重复的间隔不明确", "every_workdays 与 every_days 必写其一")
+        step = self.every_workdays if self.every_workdays is not None else self.every_days
+        if step is None or step < 1 or not 1 <= self.at_most <= 60:
+            raise fault("重复的间隔或次数超出范围", "间隔至少为 1，at_most 为 1–60")
+        return self
+
+
+class RungSpec(Model):
+    """One entry of a ladder or of ``remind:``; a list of offsets is several rungs."""
+
+    id: Identifier | None = None
+    was: tuple[Identifier, ...] = ()
+    from_: Annotated[str, one_of([each.value for each in Anchor], "起算点")] | None = Field(None, alias="from")
+    workdays: Offsets | None = None
+    days: Offsets | None = None
+    on_day: DayOfPeriod | None = None
+    at: TimeOfDay | None = None
+    to: AudienceField
+    via: tuple[Identifier, ...] = ()
+    template: Identifier | None = None
+    repeat: Repeat | None = None
+    if_: Annotated[str, one_of(["open", "not-booked"], "条件")] | None = Field(None, alias="if")
+
+    @model_validator(mode="after")
+    def _one_offset(self) -> RungSpec:
+        given = [n for n, v in (("workdays", self.workdays), ("days", self.days), ("on_day", self.on_day)) if v]
+        if self.workdays is not None and self.workdays == ():
+            given.append("workdays")
+        if len(given) != 1:
+            found = "没有写日子" if not given else "同时写了 " + "、".join(given)
+            raise fault(found, "workdays（工作日）、days（自然日）、on_day（当月某日）必写其一，且只写其一")
+        if self.on_day is None and self.from_ is None:
+            raise fault("没有写起算点 from", "可用：" + "、".join(each.value for each in Anchor))
+        return self
+
+
+class FestivalsWhen(Model):
+    """Once at each named festival of each year; breaks that touch are one break."""
+
+    festivals: tuple[Identifier, ...] = Field(min_length=1)
+    at: TimeOfDay = DEFAULT_DUE_TIME
+
+
+class EveryWhen(Model):
+    """Once in each period of the plan."""
+
+    every: Annotated[str, one_of(["month", "quarter", "half-year", "year"], "周期")]
+    due: Due = DueRule(DueKind.LAST_WORKDAY)
+    at: TimeOfDay = DEFAULT_DUE_TIME
+
+    @model_validator(mode="after")
+    def _month_day_needs_year(self) -> EveryWhen:
+        if self.due.kind is DueKind.MONTH_DAY and self.every != "year":
+            raise fault(f"截止 {self.due} 是一年中的一天，而周期是 {self.every}", "月日只用于 every: year")
+        return self
+
+
+class Window(Model):
+    """From one day to another: each year (``06-15``) or once (``2026-06-15``)."""
+
+    opens: WindowDay
+    closes: WindowDay
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Window:
+        if isinstance(self.opens, date) != isinstance(self.closes, date):
+            raise fault("opens 与 closes 写法不一", "都写 06-15（每年），或都写 2026-06-15（仅当年）")
+        if isinstance(self.opens, date) and isinstance(self.closes, date) and self.closes < self.opens:
+            raise fault(f"closes（{self.closes}）早于 opens（{self.opens}）", "closes 不早于 opens")
+        return self
+
+
+class WindowWhen(Model):
+    """Once in each window.  A yearly window may reach over the new year."""
+
+    window: Window
+    at: TimeOfDay = DEFAULT_DUE_TIME
+
+
+class DatesWhen(Model):
+    """On the days given."""
+
+    date: Date | None = None
+    dates: tuple[Date, ...] = ()
+    at: TimeOfDay = DEFAULT_DUE_TIME
+
+    @property
+    def days(self) -> tuple[date, ...]:
+        """Every day, in order, each once."""
+        return tuple(sorted({*self.dates, *([self.date] if self.date else [])}))
+
+
+class LunarWhen(Model):
+    """Once in each lunar year, on a day of an ordinary (not leap) month."""
+
+    lunar: LunarDay
+    at: TimeOfDay = DEFAULT_DUE_TIME
+
+
+class RruleWhen(Model):
+    """By a recurrence rule of RFC 5545 §3.3.10, counted from the plan's first day."""
+
+    rrule: Line
+    at: TimeOfDay = DEFAULT_DUE_TIME
+
+
+class EventWhen(Model):
+    """Whenever an event of this name is registered."""
+
+    event: Identifier
+    due_workdays: Integer | None = None
+    """Working days from the event to the due date; none: the event's own day."""
+    at: TimeOfDay = DEFAULT_DUE_TIME
+
+
+class DrawSpec(Model):
+    """A random working day in each period, for some of a set of units."""
+
+    per: Annotated[str, one_of(["month", "quarter", "half-year", "year"], "周期")]
+    times: Integer = 1
+    from_: Line | None = Field(None, alias="from")
+
+
+class DrawWhen(Model):
+    """On a day drawn by lot."""
+
+    draw: DrawSpec
+    at: TimeOfDay = DEFAULT_DUE_TIME
+
+
+_WHEN_KINDS = ["festivals", "every", "window", "date", "dates", "lunar", "rrule", "event", "draw"]
+
+
+def _when_kind(value: Any) -> str | None:
+    if isinstance(value, dict):
+        found = [kind for kind in _WHEN_KINDS if kind in value]
+        return f"<{'dates' if found[0] == 'date' else found[0]}>"
+    return f"<{_WHEN_OF_CLASS[type(value)]}>"
+
+
+def _one_kind(value: Any) -> Any:
+    if not isinstance(value, dict):
+        if isinstance(value, Model):
+            return value
+        raise fault(f"此处是{shown(value)}", "when 下写一种周期：" + "、".join(_WHEN_KINDS))
+    found = [kind for kind in _WHEN_KINDS if kind in value]
+    if len(found) == 1 or found == ["date", "dates"]:
+        return value
+    if not found:
+        near = next((hint for key in value if (hint := did_you_mean(str(key), _WHEN_KINDS))), "")
+        raise fault("没有写是哪一种周期", "可用：" + "、".join(_WHEN_KINDS), near)
+    raise fault("同时写了 " + "、".join(found), "只能写一种周期")
+
+
+When = Annotated[
+    Annotated[FestivalsWhen, Tag("<festivals>")]
+    | Annotated[EveryWhen, Tag("<every>")]
+    | Annotated[WindowWhen, Tag("<window>")]
+    | Annotated[DatesWhen, Tag("<dates>")]
+    | Annotated[LunarWhen, Tag("<lunar>")]
+    | Annotated[RruleWhen, Tag("<rrule>")]
+    | Annotated[EventWhen, Tag("<event>")]
+    | Annotated[DrawWhen, Tag("<draw>")],
+    Discriminator(_when_kind),
+    BeforeValidator(_one_kind),
+]
+"""Tags in angle brackets appear in pydantic's error paths and never in YAML."""
+
+_WHEN_OF_CLASS: dict[type, str] = {
+    FestivalsWhen: "festivals",
+    EveryWhen: "every",
+    WindowWhen: "window",
+    DatesWhen: "dates",
+    LunarWhen: "lunar",
+    RruleWhen: "rrule",
+    EventWhen: "event",
+    DrawWhen: "draw",
+}
+
+
+class Duty(Model):
+    """What each obligor owes for an occurrence."""
+
+    each: Annotated[str, one_of(["unit", "person", "pair"], "承担方式")]
+    of: Literal["supervision"] | AudienceField
+    """For pairs ``supervision``: each leader × each section head they supervise."""
+    escalate_to: AudienceField | None = None
+
+    @model_validator(mode="after")
+    def _pairs_are_supervision(self) -> Duty:
+        if (self.each == "pair") != (self.of == "supervision"):
+            raise fault("承担方式与对象不相配", "each: pair 只与 of: supervision 同用")
+        return self
+
+
+class Approval(Model):
+    """A second person reads the message before it goes out."""
+
+    by: AudienceField
+    from_: Annotated[str, one_of([each.value for each in Anchor], "起算点")] = Field(alias="from")
+    workdays: Integer | None = None
+    days: Integer | None = None
+    at: TimeOfDay = DEFAULT_ALARM_TIME
+
+
+class Responsible(Model):
+    """责任领导 and 责任单位, as the notice names them."""
+
+    leaders: tuple[Line, ...] = ()
+    """Posts of the directory."""
+    units: tuple[Line, ...] = ()
+    """Units or groups of the directory."""
+
+
+class ItemSpec(Model):
+    """One activity of the notice, as it stands in the YAML."""
+
+    id: Identifier
+    was: tuple[Identifier, ...] = ()
+    clause: Line
+    basis: Annotated[str, one_of([each.value for each in Basis], "依据")]
+    title: Line
+    brief: Prose | None = None
+    """What to do, in a sentence or two; shown in messages."""
+    done_when: Prose | None = None
+    """What counts as done; shown in messages."""
+    responsible: Responsible = Responsible()
+    private: Flag = False
+    """Only persons concerned are told: no group channel, no shared digest."""
+    alone: Flag = False
+    """Never merged with other messages."""
+    when: When
+    duty: Duty | None = None
+    approval: Approval | None = None
+    via: tuple[Identifier, ...] = ()
+    ladder: Identifier | None = None
+    remind: tuple[RungSpec, ...] = ()
+    template: Identifier | None = None
+    collect_with: Identifier | None = None
+    """Reported together with another item, whose messages then name this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One alarm of a ladder, resolved: what ``remind:`` and ``ladder:`` come to.
+
+    ``id`` is identity together with the occurrence; time of day, receivers and
+    template are not.  Exactly one of ``workdays``, ``days``, ``on_day`` is set.
+    """
+
+    id: str
+    was: tuple[str, ...]
+    anchor: Anchor | None
+    workdays: int | None
+    days: int | None
+    on_day: Any  # OnDay | None; a plain annotation keeps slots and pydantic apart
+    at: time
+    to: AudienceField
+    via: tuple[str, ...]
+    template: str
+    repeat: Repeat | None = None
+    condition: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An item with its ladder resolved and its defaults filled in."""
+
+    spec: ItemSpec
+    rungs: tuple[Rung, ...]
+    inactive: tuple[str, ...] = ()
+    """What of it has no effect in this version, in Chinese, for ``check`` and ``agenda``."""
+    collects: tuple[str, ...] = ()
+    """Titles of the items that are reported together with this one."""
+
+    @property
+    def id(self) -> str:
+        return self.spec.id
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The id in force first, then the former ones the ledger may hold."""
+        return (self.spec.id, *self.spec.was)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file the plan came from: its name and the SHA-256 of its bytes."""
+
+    name: str
+    sha256: str
+    complete_mark: bool
+    """Whether it ended with the line ``...``."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything of one ``schedules/`` folder, proven whole and consistent."""
+
+    head: PlanHead
+    items: tuple[Item, ...]
+    directory: Any  # reminder.plan.directory.Directory
+    channels: Mapping[str, Any]  # reminder.plan.channels.ChannelConfig by id
+    files: tuple[SourceFile, ...] = ()
+    positions: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """Where each item stands (by id), for checks that need more than the plan."""
+
+    @property
+    def id(self) -> str:
+        return self.head.id
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the names and contents of all files."""
+        import hashlib
+
+        text = "\n".join(f"{each.sha256} {each.name}" for each in sorted(self.files, key=lambda f: f.name))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def item(self, item_id: str) -> Item | None:
+        """The item of this id, or of this former id."""
+        for item in self.items:
+            if item_id in item.ids:
+                return item
+        return None
