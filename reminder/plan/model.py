@@ -110,6 +110,8 @@ class PlanHead(Model):
     via: tuple[Identifier, ...] = ()
     """Channels of items that name none."""
     festivals: tuple[ExtraFestival, ...] = ()
+    variants: Flag = False
+    """Whether texts that have variants vary from one occurrence to the next."""
 
     @model_validator(mode="after")
     def _span(self) -> PlanHead:

@@ -1,0 +1,203 @@
+"""Alarms: one rung of the ladder of one occurrence (RFC 5545 §3.6.6).
+
+``expand`` is the whole agenda: pure, and with three laws that tests hold.  A
+window split anywhere gives the same alarms; the order of items does not matter;
+a second expansion changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from reminder.agenda.occurrences import Occurrence, day_of_month, least_certain, occurrences, widest_day_span, zone_of
+from reminder.calendars.arrangement import DayStatus
+from reminder.calendars.workdays import WorkCalendar
+from reminder.plan.audience import TermKind
+from reminder.plan.fields import DueKind
+from reminder.plan.model import Anchor, EveryWhen, FestivalsWhen, Item, Plan, Rung, WindowWhen
+
+USEFUL_WORKDAYS_AFTER_LAST = 5
+"""How long the last rung after the due date is still worth sending."""
+MISSING_LIST = "missing-list"
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """One rung of one occurrence.
+
+    ``key`` is identity (``former_keys`` are those under which a renamed item or
+    rung may stand in the ledger); ``at`` and ``useful_until`` are aware, in the
+    plan's zone.  ``status`` says how firm ``at`` is.
+    """
+
+    key: str
+    former_keys: tuple[str, ...]
+    item: Item
+    occurrence: Occurrence
+    rung: Rung
+    at: datetime
+    useful_until: datetime
+    status: DayStatus
+
+    @property
+    def order(self) -> tuple[datetime, str]:
+        """By time, then by key: the same whatever the order of items."""
+        return (self.at, self.key)
+
+
+def is_active(rung: Rung) -> bool:
+    """Whether this version can carry the rung out.
+
+    Escalations, missing lists and conditions need to know who still owes, which
+    nothing records yet; a rung for them alone stays silent and is named as
+    「尚未启用」 by ``check`` and ``agenda``.
+    """
+    if rung.template == MISSING_LIST or rung.condition is not None:
+        return False
+    return any(not term.excluded and term.kind is not TermKind.ESCALATION for term in rung.to)
+
+
+def expand(plan: Plan, calendar: WorkCalendar, since: datetime, until: datetime) -> tuple[Alarm, ...]:
+    """Every alarm with ``since`` ≤ ``at`` < ``until`` (aware), in order."""
+    found: list[Alarm] = []
+    for item in plan.items:
+        found.extend(alarm for alarm in alarms_of(item, plan, calendar, since, until))
+    found.sort(key=lambda alarm: alarm.order)
+    return tuple(found)
+
+
+def alarms_of(
+    item: Item, plan: Plan, calendar: WorkCalendar, since: datetime, until: datetime
+) -> Iterator[Alarm]:
+    """The alarms of one item with ``since`` ≤ ``at`` < ``until``, unordered."""
+    rungs = tuple(rung for rung in item.rungs if is_active(rung))
+    if not rungs or since >= until:
+        return
+    zone = zone_of(plan.head.timezone)
+    before, after = _reach(rungs, item)
+    first, last = since.astimezone(zone).date() - after, until.astimezone(zone).date() + before
+    for occurrence in occurrences(item, plan.head, calendar, first, last):
+        for alarm in ladder(item, rungs, occurrence, calendar, zone):
+            if since <= alarm.at < until:
+                yield alarm
+
+
+def ladder(
+    item: Item, rungs: tuple[Rung, ...], occurrence: Occurrence, calendar: WorkCalendar, zone: ZoneInfo
+) -> list[Alarm]:
+    """All alarms of one occurrence, whenever they are."""
+    timed = [(rung, datetime.combine(rung_day(rung, occurrence, calendar), rung.at, tzinfo=zone)) for rung in rungs]
+    found = []
+    for rung, at in timed:
+        later = [other for peer, other in timed if other > at and (peer.to, peer.template) == (rung.to, rung.template)]
+        current, *former = (
+            f"{occurrence_id}#{rung_id}"
+            for occurrence_id in (occurrence.id, *occurrence.former_ids)
+            for rung_id in (rung.id, *rung.was)
+        )
+        found.append(
+            Alarm(
+                current,
+                tuple(former),
+                item,
+                occurrence,
+                rung,
+                at,
+                _useful_until(at, occurrence, later, calendar),
+                _status(rung, at.date(), occurrence, calendar),
+            )
+        )
+    return found
+
+
+def rung_day(rung: Rung, occurrence: Occurrence, calendar: WorkCalendar) -> date:
+    """The day of a rung.
+
+    ``workdays: 0`` is the anchor's day or the working day before it; from a
+    break, what lies before counts from its first day and what lies after from
+    its last.
+    """
+    if rung.on_day is not None:
+        match rung.on_day.kind:
+            case DueKind.FIRST_WORKDAY:
+                return calendar.first_workday(occurrence.first, occurrence.last) or occurrence.first
+            case DueKind.LAST_WORKDAY:
+                return calendar.last_workday(occurrence.first, occurrence.last) or occurrence.last
+            case _:
+                return day_of_month(occurrence.first.year, occurrence.first.month, rung.on_day.day)
+    offset = rung.workdays if rung.workdays is not None else rung.days
+    assert offset is not None and rung.anchor is not None  # the model asks for both
+    anchor = _anchor_day(rung.anchor, offset, occurrence)
+    return calendar.shift(anchor, offset) if rung.workdays is not None else anchor + timedelta(days=offset)
+
+
+def _anchor_day(anchor: Anchor, offset: int, occurrence: Occurrence) -> date:
+    match anchor:
+        case Anchor.OPENS:
+            return occurrence.opens
+        case Anchor.MIDPOINT:
+            return occurrence.midpoint
+        case Anchor.DUE | Anchor.EVENT:
+            return occurrence.due
+        case Anchor.BREAK:
+            return occurrence.last if offset > 0 else occurrence.first
+        case Anchor.PERIOD_START:
+            return occurrence.first
+        case Anchor.PERIOD_END:
+            return occurrence.last
+
+
+def _useful_until(at: datetime, occurrence: Occurrence, later: list[datetime], calendar: WorkCalendar) -> datetime:
+    if at < occurrence.due_at:
+        return occurrence.due_at
+    if later:
+        return min(later)
+    end = calendar.after(at.date(), USEFUL_WORKDAYS_AFTER_LAST)
+    return datetime.combine(end, at.timetz())
+
+
+def _status(rung: Rung, day: date, occurrence: Occurrence, calendar: WorkCalendar) -> DayStatus:
+    by_workdays = rung.workdays is not None or (rung.on_day is not None and rung.on_day.kind is not DueKind.DAY)
+    return least_certain(occurrence.status, calendar.status(day)) if by_workdays else occurrence.status
+
+
+_LONGEST = {"month": 31, "quarter": 92, "half-year": 184, "year": 366}
+
+
+def _reach(rungs: tuple[Rung, ...], item: Item) -> tuple[timedelta, timedelta]:
+    """How far the rungs can lie before and after a due date: (before, after)."""
+    days = [rung.days or 0 for rung in rungs]
+    workdays = [rung.workdays or 0 for rung in rungs]
+    before = widest_day_span(max(0, -min(days)), max(0, -min(workdays)))
+    after = widest_day_span(max(0, max(days)), max(0, max(workdays)))
+    if all(rung.anchor is Anchor.DUE for rung in rungs):
+        return before, after
+    # Other anchors lie as far from the due date as the period is long.
+    match item.spec.when:
+        case EveryWhen(every=every):
+            span = timedelta(days=_LONGEST[every])
+        case WindowWhen():
+            span = timedelta(days=366)
+        case FestivalsWhen():
+            span = timedelta(days=45)
+        case _:
+            span = timedelta(0)
+    return before + span, after + span
+
+
+def next_alarm(item: Item, plan: Plan, calendar: WorkCalendar, after: datetime) -> datetime | None:
+    """The first alarm of an item strictly after an instant, or None if there is none."""
+    zone = zone_of(plan.head.timezone)
+    end = datetime.combine(plan.head.until, time.max, tzinfo=zone) + timedelta(days=740)
+    since = after + timedelta(microseconds=1)
+    step = timedelta(days=100)
+    while since < end:
+        # In steps, so that an item with many dates is not expanded to its end each time.
+        found = [alarm.at for alarm in alarms_of(item, plan, calendar, since, min(since + step, end))]
+        if found:
+            return min(found)
+        since += step
+    return None

@@ -1,0 +1,267 @@
+"""Occurrences: one item in one period, window, festival or day (RFC 5545 §3.8.4.4).
+
+Pure.  An occurrence's id never contains a computed date, so that a new
+arrangement of the calendar moves its dates and leaves its identity alone.
+
+An occurrence belongs to the plan when its due date lies between the plan's
+``from`` and ``until``; the rungs that follow it may lie beyond.
+"""
+
+from __future__ import annotations
+
+import calendar as gregorian
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from dateutil.rrule import rrulestr
+
+from reminder.calendars.arrangement import DayStatus
+from reminder.calendars.lunar import lunar_date
+from reminder.calendars.periods import Period, PeriodKind, periods
+from reminder.calendars.workdays import Break, WorkCalendar
+from reminder.plan.fields import DueKind, DueRule, MonthDay
+from reminder.plan.model import (
+    STATUTORY_FESTIVALS,
+    DatesWhen,
+    EveryWhen,
+    ExtraFestival,
+    FestivalsWhen,
+    Item,
+    LunarWhen,
+    PlanHead,
+    RruleWhen,
+    WindowWhen,
+)
+
+FESTIVAL_LEAD_WORKDAYS = 10
+"""A festival's occurrence opens this many working days before its break."""
+
+_NAMES_WITHOUT_JIE = {"清明", "端午", "中秋", "国庆"}
+_CERTAINTY = (DayStatus.OFFICIAL, DayStatus.MAY_CHANGE, DayStatus.PROVISIONAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Festival:
+    """The festival of an occurrence and the break around it."""
+
+    name: str
+    day: date
+    rest: Break
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """One item in one period.
+
+    ``first`` and ``last`` bound the period or window; ``opens`` ≤ ``due``;
+    ``due_at`` is aware, in the plan's zone.  ``status`` is how firm the dates
+    are: official unless a working day or a break of a provisional year was used.
+    """
+
+    id: str
+    former_ids: tuple[str, ...]
+    label: str
+    first: date
+    last: date
+    opens: date
+    due: date
+    due_at: datetime
+    status: DayStatus = DayStatus.OFFICIAL
+    festival: Festival | None = None
+
+    @property
+    def midpoint(self) -> date:
+        """The day halfway between opening and due date, rounded down."""
+        return self.opens + (self.due - self.opens) // 2
+
+
+def festival_title(name: str) -> str:
+    """中秋 → 中秋节; 元旦 and 春节 are complete as they are."""
+    return f"{name}节" if name in _NAMES_WITHOUT_JIE else name
+
+
+def least_certain(*statuses: DayStatus) -> DayStatus:
+    """The weakest of several statuses: one provisional day makes all provisional."""
+    return max(statuses, key=_CERTAINTY.index)
+
+
+@lru_cache(maxsize=64)
+def zone_of(name: str) -> ZoneInfo:
+    """The time zone of that name, read once."""
+    return ZoneInfo(name)
+
+
+def occurrences(
+    item: Item, head: PlanHead, calendar: WorkCalendar, first: date, last: date
+) -> Iterator[Occurrence]:
+    """Every occurrence of an item whose due date lies in the plan and in [first, last].
+
+    Events and draws have none here: they start when they happen.
+    """
+    since, until = max(first, head.from_), min(last, head.until)
+    if since > until:
+        return
+    for found in _candidates(item, head, calendar, since, until):
+        if since <= found.due <= until:
+            yield found
+
+
+def _candidates(
+    item: Item, head: PlanHead, calendar: WorkCalendar, since: date, until: date
+) -> Iterator[Occurrence]:
+    when = item.spec.when
+    match when:
+        case EveryWhen():
+            yield from _periodic(item, when, head, calendar, since, until)
+        case FestivalsWhen():
+            # A break at the new year may have its due date in the year before.
+            for year in range(since.year, until.year + 2):
+                for name in when.festivals:
+                    if found := _festival(item, when, name, year, head, calendar):
+                        yield found
+        case WindowWhen():
+            yield from _windows(item, when, head, since, until)
+        case DatesWhen():
+            for day in when.days:
+                yield _single(item, str(day), f"{day.year}年{day.month}月{day.day}日", day, when, head)
+        case LunarWhen():
+            for year in range(since.year - 1, until.year + 1):
+                day = lunar_date(year, when.lunar.month, when.lunar.day)
+                yield _single(item, str(year), f"{year}年", day, when, head)
+        case RruleWhen():
+            start = datetime.combine(head.from_, datetime.min.time())
+            rule = rrulestr(when.rrule, dtstart=start)
+            end = datetime.combine(until, datetime.max.time())
+            for at in rule.between(datetime.combine(since, datetime.min.time()), end, inc=True):
+                day = at.date()
+                yield _single(item, str(day), f"{day.year}年{day.month}月{day.day}日", day, when, head)
+        case _:
+            return
+
+
+def _due_at(day: date, when: EveryWhen | FestivalsWhen | WindowWhen | DatesWhen | LunarWhen | RruleWhen, head: PlanHead) -> datetime:
+    return datetime.combine(day, when.at, tzinfo=zone_of(head.timezone))
+
+
+def _ids(item: Item, suffix: str) -> tuple[str, tuple[str, ...]]:
+    current, *former = (f"{each}/{suffix}" for each in item.ids)
+    return current, tuple(former)
+
+
+def _single(
+    item: Item, suffix: str, label: str, day: date, when: DatesWhen | LunarWhen | RruleWhen, head: PlanHead
+) -> Occurrence:
+    current, former = _ids(item, suffix)
+    return Occurrence(current, former, label, day, day, day, day, _due_at(day, when, head))
+
+
+def _periodic(
+    item: Item, when: EveryWhen, head: PlanHead, calendar: WorkCalendar, since: date, until: date
+) -> Iterator[Occurrence]:
+    for period in periods(PeriodKind(when.every), since, until):
+        due = due_date(when.due, period, calendar)
+        computed = when.due.kind in (DueKind.LAST_WORKDAY, DueKind.FIRST_WORKDAY)
+        status = calendar.status(due) if computed else DayStatus.OFFICIAL
+        current, former = _ids(item, period.id)
+        yield Occurrence(
+            current,
+            former,
+            period.label,
+            period.first,
+            period.last,
+            period.first,
+            due,
+            _due_at(due, when, head),
+            status,
+        )
+
+
+def due_date(rule: DueRule, period: Period, calendar: WorkCalendar) -> date:
+    """The due date of a period.  A day its month does not have is the month's last."""
+    match rule.kind:
+        case DueKind.LAST_WORKDAY:
+            return calendar.last_workday(period.first, period.last) or period.last
+        case DueKind.FIRST_WORKDAY:
+            return calendar.first_workday(period.first, period.last) or period.first
+        case DueKind.LAST_DAY:
+            return period.last
+        case DueKind.FIRST_DAY:
+            return period.first
+        case DueKind.DAY:
+            return day_of_month(period.last.year, period.last.month, rule.day)
+        case DueKind.MONTH_DAY:
+            return day_of_month(period.year, rule.month, rule.day)
+
+
+def day_of_month(year: int, month: int, day: int) -> date:
+    """That day, or the month's last if it has fewer: nothing vanishes."""
+    return date(year, month, min(day, gregorian.monthrange(year, month)[1]))
+
+
+def _festival(
+    item: Item, when: FestivalsWhen, name: str, year: int, head: PlanHead, calendar: WorkCalendar
+) -> Occurrence | None:
+    if name in STATUTORY_FESTIVALS:
+        day = calendar.festival_day(name, year)
+        rest = calendar.festival_break(name, year)
+    else:
+        extra = next(each for each in head.festivals if each.name == name)
+        day = _extra_day(extra, year)
+        rest = calendar.break_around(day)
+    due = calendar.before(rest.first, 1)
+    current, former = _ids(item, f"{year}/{name}")
+    return Occurrence(
+        current,
+        former,
+        f"{year}年{festival_title(name)}",
+        rest.first,
+        rest.last,
+        calendar.before(rest.first, FESTIVAL_LEAD_WORKDAYS),
+        due,
+        _due_at(due, when, head),
+        least_certain(rest.status, calendar.status(due)),
+        Festival(name, day, rest),
+    )
+
+
+def _extra_day(extra: ExtraFestival, year: int) -> date:
+    if extra.lunar is not None:
+        # The lunar date that falls into this solar year; months 11 and 12 may
+        # belong to the lunar year before.
+        for lunar_year in (year, year - 1):
+            day = lunar_date(lunar_year, extra.lunar.month, extra.lunar.day)
+            if day.year == year:
+                return day
+        return lunar_date(year, extra.lunar.month, extra.lunar.day)
+    assert extra.date is not None  # the model asks for exactly one of the two
+    return day_of_month(year, extra.date.month, extra.date.day)
+
+
+def _windows(
+    item: Item, when: WindowWhen, head: PlanHead, since: date, until: date
+) -> Iterator[Occurrence]:
+    opens, closes = when.window.opens, when.window.closes
+    spans: list[tuple[date, date]] = []
+    if isinstance(opens, date) and isinstance(closes, date):
+        spans.append((opens, closes))
+    elif isinstance(opens, MonthDay) and isinstance(closes, MonthDay):
+        over_new_year = (closes.month, closes.day) < (opens.month, opens.day)
+        for year in range(since.year - 1, until.year + 1):
+            first = day_of_month(year, opens.month, opens.day)
+            spans.append((first, day_of_month(year + over_new_year, closes.month, closes.day)))
+    for first, last in spans:
+        current, former = _ids(item, str(first.year))
+        due_at = _due_at(last, when, head)
+        yield Occurrence(current, former, f"{first.year}年", first, last, first, last, due_at)
+
+
+def widest_day_span(days: int, workdays: int) -> timedelta:
+    """More calendar days than a rung of so many days or working days can reach.
+
+    Working days come at least three in any nine days (the longest break is
+    eight or nine days), so three days for one and three weeks more are ample.
+    """
+    return timedelta(days=days + 3 * workdays + 21)

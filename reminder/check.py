@@ -1,0 +1,151 @@
+"""Every problem of plan, audiences, calendar and templates at once.
+
+``examine`` is the gate through which an edition comes into force: the daemon,
+``check``, ``agenda`` and ``simulate`` all pass it.  It reads files and nothing
+else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+from reminder.agenda.alarms import Alarm, is_active, ladder
+from reminder.agenda.duties import cells_of, receivers_of
+from reminder.agenda.occurrences import Occurrence, occurrences, zone_of
+from reminder.calendars.workdays import WorkCalendar
+from reminder.calendars.yearfile import load_years
+from reminder.errors import Position, Problem, ReminderError, Severity, errors_of
+from reminder.messages.context import Addressee, layout_context, section_context
+from reminder.messages.render import TemplateError, Templates
+from reminder.messages.wording import load_wording
+from reminder.plan.loader import load_plan
+from reminder.plan.model import DrawWhen, EventWhen, Item, Plan
+
+CALENDAR_FOLDER = "calendar"
+
+
+@dataclass(frozen=True)
+class Edition:
+    """One plan with its calendar and its templates, proven to fit together."""
+
+    plan: Plan
+    calendar: WorkCalendar
+    templates: Templates
+    wording: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Examination:
+    """The edition, or None where an error stands; and everything found."""
+
+    edition: Edition | None
+    problems: tuple[Problem, ...]
+
+    @property
+    def errors(self) -> list[Problem]:
+        return errors_of(self.problems)
+
+
+def examine(schedules: Path, templates_folder: Path) -> Examination:
+    """Read and check everything of an office's folders."""
+    loaded = load_plan(schedules)
+    problems = list(loaded.problems)
+    years, year_problems = load_years(schedules / CALENDAR_FOLDER)
+    problems += year_problems
+    templates, template_problems = Templates.load(templates_folder)
+    problems += template_problems
+    wording, wording_problems = load_wording(templates_folder)
+    problems += wording_problems
+    edition = None
+    if loaded.plan is not None and not errors_of(problems):
+        edition = Edition(loaded.plan, WorkCalendar(years), templates, wording.terms)
+        problems += _unique(_of_edition(edition))
+    problems.sort(key=lambda problem: problem.sort_key)
+    return Examination(None if errors_of(problems) else edition, tuple(problems))
+
+
+def _unique(problems: Iterator[Problem]) -> list[Problem]:
+    return list(dict.fromkeys(problems))
+
+
+def _of_edition(edition: Edition) -> Iterator[Problem]:
+    names = set(edition.templates.names())
+    for item in edition.plan.items:
+        position = edition.plan.positions.get(item.id, Position("plan.yaml"))
+        path = f"items[{item.id}]"
+        unknown = sorted({rung.template for rung in item.rungs} - names)
+        for name in unknown:
+            allowed = "可用：" + "、".join(edition.templates.names())
+            yield Problem(position, path, f"没有名为“{name}”的模板", allowed)
+        occurrence = sample_occurrence(item, edition)
+        if occurrence is None:
+            if not isinstance(item.spec.when, EventWhen | DrawWhen):
+                found = "在计划的起止日期之内没有任何一次"
+                yield Problem(position, path, found, "请检查 when 与 plan.from、plan.until", "", Severity.WARNING)
+            continue
+        if not unknown:
+            yield from _of_item(item, occurrence, edition, position, path)
+
+
+def sample_occurrence(item: Item, edition: Edition) -> Occurrence | None:
+    """The item's first occurrence in the plan."""
+    head = edition.plan.head
+    return next(iter(occurrences(item, head, edition.calendar, head.from_, head.until)), None)
+
+
+def _of_item(
+    item: Item, occurrence: Occurrence, edition: Edition, position: Position, path: str
+) -> Iterator[Problem]:
+    directory = edition.plan.directory
+    zone = zone_of(edition.plan.head.timezone)
+    for alarm in ladder(item, item.rungs, occurrence, edition.calendar, zone):
+        cells = cells_of(item, directory, occurrence.due)
+        receivers = receivers_of(alarm.rung.to, cells, directory, alarm.at.date())
+        if not receivers and is_active(alarm.rung):
+            audience = "、".join(str(term) for term in alarm.rung.to)
+            yield Problem(
+                position,
+                f"{path}.{alarm.rung.id}",
+                f"受众“{audience}”在 {alarm.at.date()} 没有任何人",
+                "请检查 directory.yaml 中的任职（holdings）与起止日期",
+                severity=Severity.WARNING,
+            )
+        cells_of_one = receivers[0].cells if receivers else cells
+        for addressee in (Addressee("sample", "理论科科长", "person"), Addressee("group:sample", "工作群", "group")):
+            for now in (alarm.at, alarm.at + timedelta(days=400)):
+                yield from _render(alarm, addressee, cells_of_one, now, edition, position, path)
+
+
+def _render(
+    alarm: Alarm,
+    addressee: Addressee,
+    cells: Any,
+    now: datetime,
+    edition: Edition,
+    position: Position,
+    path: str,
+) -> Iterator[Problem]:
+    """Render a rung on time and long after, to a person and to a group: nothing may be undefined."""
+    try:
+        context = section_context(edition.plan, edition.calendar, [alarm], addressee, cells, edition.wording, now)
+        section = edition.templates.section(alarm.rung.template, context)
+        layout = layout_context(edition.plan, addressee, [section], edition.wording, now)
+        edition.templates.message([section], layout)
+    except TemplateError as error:
+        yield Problem(position, f"{path}.{alarm.rung.id}", str(error), "", "模板须对每个任务、每种收件人都能生成")
+    except ReminderError as error:
+        yield Problem(position, f"{path}.{alarm.rung.id}", str(error))
+
+
+def last_day_of(plan: Plan) -> datetime:
+    """The last instant of the plan's span, aware, in its zone."""
+    return datetime.combine(plan.head.until, time.max, tzinfo=zone_of(plan.head.timezone))
+
+
+def days_until_end(plan: Plan, today: date) -> int:
+    """Days from today to the plan's ``until``; negative once it has passed."""
+    return (plan.head.until - today).days

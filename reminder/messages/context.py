@@ -1,0 +1,131 @@
+"""From alarms to the variables a template sees.  Pure; ``docs/templates.md`` is the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from reminder.agenda.alarms import Alarm
+from reminder.agenda.duties import Cell
+from reminder.agenda.occurrences import zone_of
+from reminder.agenda.policy import is_late
+from reminder.calendars.arrangement import DayStatus
+from reminder.calendars.workdays import WorkCalendar
+from reminder.plan.model import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Addressee:
+    """Whom a message addresses: a person, or a group as a whole."""
+
+    id: str
+    name: str
+    kind: str
+    """``person`` or ``group``."""
+
+
+def section_context(
+    plan: Plan,
+    calendar: WorkCalendar,
+    alarms: Sequence[Alarm],
+    addressee: Addressee,
+    cells: Sequence[Cell],
+    wording: Mapping[str, Any],
+    now: datetime,
+) -> dict[str, Any]:
+    """The variables of one section.
+
+    ``alarms`` are one alarm, or those of one rung whose festivals share a break
+    (国庆 and 中秋): these are said in one text.
+    """
+    first = alarms[0]
+    item, occurrence, spec = first.item, first.occurrence, first.item.spec
+    today = now.astimezone(zone_of(plan.head.timezone)).date()
+    phase = "before" if today < occurrence.due else "day" if today == occurrence.due else "after"
+    provisional = any(alarm.status is DayStatus.PROVISIONAL for alarm in alarms)
+    return {
+        **_common(plan, addressee, today, wording),
+        "item": {
+            "id": item.id,
+            "clause": spec.clause,
+            "basis": spec.basis,
+            "title": spec.title,
+            "brief": spec.brief,
+            "done_when": spec.done_when,
+            "leaders": list(spec.responsible.leaders),
+            "units": list(spec.responsible.units),
+            "private": spec.private,
+            "collects": list(item.collects),
+        },
+        "occurrence": {
+            "id": occurrence.id,
+            "label": occurrence.label,
+            "opens": occurrence.opens,
+            "due": occurrence.due,
+            "due_at": occurrence.due_at,
+        },
+        "festival": _festival(alarms, provisional),
+        "alarm": {
+            "id": first.rung.id,
+            "phase": phase,
+            "workdays_left": workdays_between(calendar, today, occurrence.due),
+            "planned": first.at.date(),
+            "late": is_late(first, now),
+        },
+        "cells": [{"label": cell.label} for cell in cells],
+        "provisional": provisional,
+        "link": None,
+        "variants": plan.head.variants,
+    }
+
+
+def layout_context(
+    plan: Plan, addressee: Addressee, sections: Sequence[Any], wording: Mapping[str, Any], now: datetime
+) -> dict[str, Any]:
+    """The variables of the frame around one or several sections."""
+    today = now.astimezone(zone_of(plan.head.timezone)).date()
+    return {**_common(plan, addressee, today, wording), "sections": list(sections), "link": None}
+
+
+def _common(plan: Plan, addressee: Addressee, today: date, wording: Mapping[str, Any]) -> dict[str, Any]:
+    office = plan.head.office
+    return {
+        "plan": {"title": plan.head.title},
+        "office": {
+            "sign_off": office.sign_off,
+            "contact": office.contact,
+            "mailbox": office.mailbox,
+            "phone": office.phone,
+        },
+        "receiver": {"id": addressee.id, "name": addressee.name, "kind": addressee.kind},
+        "today": today,
+        "wording": wording,
+    }
+
+
+def _festival(alarms: Sequence[Alarm], provisional: bool) -> dict[str, Any] | None:
+    festivals = [alarm.occurrence.festival for alarm in alarms if alarm.occurrence.festival]
+    if not festivals:
+        return None
+    festivals.sort(key=lambda each: each.day)
+    rest = festivals[0].rest
+    return {
+        "name": "".join(each.name for each in festivals),
+        "names": [each.name for each in festivals],
+        "days": [{"name": each.name, "date": each.day} for each in festivals],
+        "break_first": rest.first,
+        "break_last": rest.last,
+        "break_days": (rest.last - rest.first).days + 1,
+        "makeup": list(rest.makeup),
+        "provisional": provisional,
+    }
+
+
+def workdays_between(calendar: WorkCalendar, start: date, end: date) -> int:
+    """Working days from the day after ``start`` up to ``end``; negative when ``end`` lies before."""
+    if end < start:
+        return -workdays_between(calendar, end, start)
+    days = (date.fromordinal(ordinal) for ordinal in range(start.toordinal() + 1, end.toordinal() + 1))
+    return sum(calendar.is_workday(day) for day in days)

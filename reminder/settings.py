@@ -1,0 +1,92 @@
+"""Where things lie and how the process is set up: the environment, read once.
+
+Every setting is a variable ``REMINDER_…``; options of the command line win over
+it.  ``docs/settings.md`` lists them all, and a test holds that list complete.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from reminder.errors import UsageError
+
+LOG_FORMATS = ("text", "json")
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The process's settings.  Relative paths are relative to the working directory."""
+
+    schedules: Path = Path("schedules")
+    """REMINDER_SCHEDULES: the folder of the plan."""
+    templates: Path = Path("message_templates")
+    """REMINDER_TEMPLATES: the folder of the message templates."""
+    data: Path = Path("var")
+    """REMINDER_DATA: ledger, outbox, health file; must be writable."""
+    secrets: Path | None = None
+    """REMINDER_SECRETS: a folder with one file a secret; default ``data/secrets``."""
+    database_url: str | None = None
+    """REMINDER_DATABASE_URL: the ledger, if it is not ``data/ledger.sqlite3``."""
+    log_level: str = "info"
+    """REMINDER_LOG_LEVEL: debug, info, warning or error."""
+    log_format: str = "text"
+    """REMINDER_LOG_FORMAT: text, or json with one object a line."""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """Read ``REMINDER_…`` variables.
+
+        Raises ``UsageError`` for a word that is not allowed.
+        """
+        env = os.environ if environment is None else environment
+        settings = cls()
+        for name in ("schedules", "templates", "data", "secrets"):
+            if value := env.get(f"REMINDER_{name.upper()}"):
+                settings = replace(settings, **{name: Path(value)})
+        if value := env.get("REMINDER_DATABASE_URL"):
+            settings = replace(settings, database_url=value)
+        for name, allowed in (("log_level", LOG_LEVELS), ("log_format", LOG_FORMATS)):
+            if value := env.get(f"REMINDER_{name.upper()}"):
+                if value.lower() not in allowed:
+                    raise UsageError(
+                        f"环境变量 REMINDER_{name.upper()} 的值“{value}”不可用；可用：{'、'.join(allowed)}"
+                    )
+                settings = replace(settings, **{name: value.lower()})
+        return settings
+
+    @property
+    def ledger(self) -> str:
+        """URL or path of the ledger."""
+        return self.database_url or str(self.data / "ledger.sqlite3")
+
+    @property
+    def outbox(self) -> Path:
+        return self.data / "outbox"
+
+    @property
+    def health(self) -> Path:
+        return self.data / "health.json"
+
+    @property
+    def lock(self) -> Path:
+        return self.data / "daemon.lock"
+
+
+def read_secret(name: str, folder: Path | None, environment: Mapping[str, str] | None = None) -> str | None:
+    """A secret by its name: from the environment, else from a file of that name.
+
+    A trailing line break of the file is not part of it.  None if there is none.
+    """
+    env = os.environ if environment is None else environment
+    if value := env.get(name):
+        return value
+    if folder is not None:
+        try:
+            return (folder / name).read_text("utf-8").rstrip("\r\n") or None
+        except (OSError, UnicodeDecodeError):
+            return None
+    return None

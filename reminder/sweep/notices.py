@@ -1,0 +1,140 @@
+"""What the admins are told without anybody having planned it.
+
+A notice is an alarm of its own in the ledger (item ``notice``), so that it is
+claimed once, delivered like any other message and stands in the record.  Its
+key says what it is about: the same trouble is not told twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from reminder.agenda.occurrences import zone_of
+from reminder.agenda.policy import Action, Reason
+from reminder.channels.base import Channel, Recipient
+from reminder.check import Edition, days_until_end
+from reminder.ledger.records import NewAlarm, NewClaim, NewDelivery, Settlement, Transport
+from reminder.messages.context import Addressee, layout_context
+from reminder.messages.message import Message
+from reminder.plan.channels import EmailChannel
+from reminder.sweep.freeze import freeze, message_identity
+
+NOTICE_ITEM = "notice"
+NOTICE_TEMPLATE = "notice"
+ARRANGEMENT_EVERY_DAYS = 7
+"""While next year's arrangement is missing, the admins are told once a week."""
+PLAN_ENDS_DAYS = (60, 30, 14, 7, 3, 1)
+"""Days before the plan's end on which the admins are told of it."""
+NOTICE_USEFUL = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One thing to tell the admins.  ``key`` is its identity in the ledger."""
+
+    key: str
+    title: str
+    lines: tuple[str, ...]
+    remedy: str = ""
+
+
+def standing_notices(edition: Edition, today: date) -> Iterator[Notice]:
+    """What follows from calendar and plan alone on a given day.
+
+    From 1 November on, that next year's official arrangement is missing; from
+    60 days before it, that the plan ends.  The keys hold the day on which each
+    is said, so that asking every day says it only on those.
+    """
+    missing = edition.calendar.missing_year(today)
+    if missing is not None:
+        since = date(missing - 1, 11, 1) if missing > today.year else date(missing, 1, 1)
+        turn = (today - since).days // ARRANGEMENT_EVERY_DAYS
+        yield Notice(
+            f"notice/arrangement-{missing}#{turn}",
+            f"{missing}年放假安排尚未录入",
+            (
+                f"系统中还没有{missing}年的官方放假调休安排，该年日期暂按法定节假日推算，标为“预计”，不含调休上班日。",
+                "国务院办公厅通知公布后请及时录入，提醒日期将自动重算，已发出的不会重发。",
+            ),
+            "录入方法：将通知全文存为文本文件，执行 reminder calendar import 文件名。",
+        )
+    left = days_until_end(edition.plan, today)
+    threshold = min((days for days in PLAN_ENDS_DAYS if left <= days), default=None)
+    if threshold is not None:
+        until = edition.plan.head.until
+        ended = left < 0
+        yield Notice(
+            f"notice/plan-ends-{until}#{'ended' if ended else threshold}",
+            f"计划{'已于' if ended else '将于'}{until}{'到期' if ended else '到期'}",
+            (
+                f"计划“{edition.plan.head.title}”的截止日期为{until}，"
+                + ("已经到期，到期后不再产生新的任务。" if ended else f"还有{left}天，到期后不再产生新的任务。"),
+            ),
+            "请拟定下一年度计划：执行 reminder plan new-year 生成草稿，核对日期与名册后启用。",
+        )
+
+
+def notice_of(kind: str, title: str, lines: Sequence[str], remedy: str) -> Notice:
+    """A notice about something that happened; its key is made from its words."""
+    digest = hashlib.sha256("\n".join([title, *lines]).encode()).hexdigest()[:16]
+    return Notice(f"notice/{kind}#{digest}", title, tuple(lines), remedy)
+
+
+def settle_notice(
+    notice: Notice, edition: Edition, channels: Mapping[str, Channel], transport: Transport, now: datetime
+) -> Settlement:
+    """Freeze a notice for every admin on the first personal channel that reaches them.
+
+    With no admins in the plan the notice is recorded and reaches nobody; the log
+    and ``doctor`` say so.
+    """
+    plan = edition.plan
+    today = now.astimezone(zone_of(plan.head.timezone)).date()
+    admins = plan.directory.people_meant(plan.head.admins, today) if plan.head.admins else ()
+    claims: list[NewClaim] = []
+    deliveries: list[NewDelivery] = []
+    channel_id = next((each for each, config in plan.channels.items() if isinstance(config, EmailChannel)), None)
+    for person in admins:
+        if channel_id is None or person.mail is None:
+            claims.append(NewClaim(person.id, channel_id or "-", Action.FAIL, Reason.NO_ADDRESS))
+            continue
+        identity = message_identity(plan.id, transport, [f"{notice.key}|{person.id}|{channel_id}"])
+        claims.append(NewClaim(person.id, channel_id, Action.SEND, Reason.DUE, identity))
+        deliveries += freeze(
+            _message(notice, Addressee(person.id, person.name, "person"), edition, now),
+            Recipient(person.id, person.name, person.mail),
+            channels[channel_id],
+            plan,
+            identity,
+            now=now,
+            planned_at=now,
+            expires_at=now + NOTICE_USEFUL,
+        )
+    occurrence, _, rung = notice.key.partition("#")
+    action = Action.SEND if deliveries else Action.SUPPRESS if not claims else Action.FAIL
+    alarm = NewAlarm(
+        key=notice.key,
+        item=NOTICE_ITEM,
+        occurrence=occurrence,
+        rung=rung,
+        planned_at=now,
+        due=now,
+        decision=action,
+        reason=Reason.DUE if deliveries else Reason.NOBODY if not claims else Reason.NO_ADDRESS,
+        claims=tuple(claims),
+    )
+    return Settlement((alarm,), tuple(deliveries))
+
+
+def _message(notice: Notice, addressee: Addressee, edition: Edition, now: datetime) -> Message:
+    context = {
+        **layout_context(edition.plan, addressee, (), edition.wording, now),
+        "notice": {"title": notice.title, "lines": list(notice.lines), "remedy": notice.remedy},
+    }
+    sections = [edition.templates.section(NOTICE_TEMPLATE, context)]
+    return edition.templates.message(
+        sections, layout_context(edition.plan, addressee, sections, edition.wording, now)
+    )

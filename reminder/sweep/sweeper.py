@@ -1,0 +1,200 @@
+"""One pass: due − ledger → decide → render → claim.
+
+The sweeper holds the agenda of the edition in force, in order, less what the
+ledger has settled.  A tick with nothing due costs a comparison.  It remembers
+nothing that plan and ledger do not say: :meth:`Sweeper.load` builds it all anew.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+
+from reminder.agenda.alarms import Alarm, expand
+from reminder.agenda.facts import Facts
+from reminder.agenda.occurrences import zone_of
+from reminder.agenda.policy import Action, Decision, decide_all
+from reminder.channels.base import Channel
+from reminder.check import Edition
+from reminder.errors import ReminderError
+from reminder.ledger.ledger import AlreadySettled, Ledger
+from reminder.ledger.records import Settlement, Transport
+from reminder.plan.model import DEFAULT_ALARM_TIME
+from reminder.sweep.compose import Failure, compose
+from reminder.sweep.notices import Notice, notice_of, settle_notice, standing_notices
+
+log = logging.getLogger(__name__)
+
+BEFORE_PLAN = timedelta(days=400)
+"""How long before the plan's first day a rung of its first occurrence may lie."""
+LOOK_AHEAD = timedelta(days=40)
+"""How far the pending agenda reaches; it is rebuilt once a day."""
+UNSENT_AT_ONCE = 2000
+"""Alarms that send nothing, written in one transaction: a plan adopted late has many."""
+LINES_SHOWN = 20
+"""Lines of a notice; beyond it only their number is given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What one sweep settled: alarms by action, and how many deliveries it made."""
+
+    actions: Mapping[str, int] = field(default_factory=dict)
+    deliveries: int = 0
+
+
+class Sweeper:
+    """The agenda in force and the pass over it.  Used by one thread."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        edition: Edition,
+        channels: Mapping[str, Channel],
+        transport: Transport,
+        now: datetime,
+    ) -> None:
+        self._ledger = ledger
+        self._looked_on: date | None = None
+        self.load(edition, channels, transport, now)
+
+    def load(
+        self, edition: Edition, channels: Mapping[str, Channel], transport: Transport, now: datetime
+    ) -> None:
+        """Take an edition into force: adopt its rungs, build what is pending."""
+        self.edition, self.channels, self.transport = edition, channels, transport
+        self._zone = zone_of(edition.plan.head.timezone)
+        plan_id = edition.plan.id
+        facts = Facts(self._ledger.adoptions(plan_id, transport))
+        new = [
+            (item.id, rung.id)
+            for item in edition.plan.items
+            for rung in item.rungs
+            if facts.adopted_at(item.ids, (rung.id, *rung.was)) is None
+        ]
+        if new:
+            self._ledger.adopt(plan_id, transport, new, now)
+        adopted = self._ledger.adoptions(plan_id, transport)
+        self._facts = Facts(adopted, rehearsal=transport is Transport.OUTBOX)
+        self._rebuild(now)
+
+    def _rebuild(self, now: datetime) -> None:
+        plan = self.edition.plan
+        first = datetime.combine(plan.head.from_, time.min, tzinfo=self._zone)
+        alarms = expand(plan, self.edition.calendar, first - BEFORE_PLAN, now + LOOK_AHEAD)
+        settled = self._ledger.settled(plan.id, self.transport, None)
+        self._pending = deque(
+            alarm
+            for alarm in alarms
+            if alarm.key not in settled and settled.isdisjoint(alarm.former_keys)
+        )
+        self._built_on = self._day(now)
+
+    def _day(self, now: datetime) -> date:
+        return now.astimezone(self._zone).date()
+
+    def next_instant(self, now: datetime) -> datetime:
+        """When there is something to settle next: an alarm, or the daily look at calendar and plan."""
+        day = self._day(now)
+        daily = datetime.combine(day, DEFAULT_ALARM_TIME, tzinfo=self._zone)
+        if self._looked_on == day or daily <= now:
+            daily = datetime.combine(day + timedelta(days=1), DEFAULT_ALARM_TIME, tzinfo=self._zone)
+        return min(daily, self._pending[0].at) if self._pending else daily
+
+    def pending(self) -> Sequence[Alarm]:
+        """What is still ahead, in order, as far as the agenda is built."""
+        return tuple(self._pending)
+
+    def sweep(self, now: datetime) -> Swept:
+        """Settle everything that is due.  ``now`` is aware, read once by the caller."""
+        if self._day(now) != self._built_on:
+            self._rebuild(now)
+        self._daily_look(now)
+        due: list[Alarm] = []
+        while self._pending and self._pending[0].at <= now:
+            due.append(self._pending.popleft())
+        if not due:
+            return Swept()
+        try:
+            return self._settle_all(due, now)
+        except BaseException:
+            # What could not be written is still due: the next tick tries again.
+            self._pending.extendleft(reversed(due))
+            raise
+
+    def _settle_all(self, due: Sequence[Alarm], now: datetime) -> Swept:
+        decided = decide_all(due, self._facts, now)
+        held = [alarm for alarm, decision in decided if decision.action is Action.HOLD]
+        self._pending.extendleft(reversed(held))
+        silent = [(a, d) for a, d in decided if d.action not in (Action.SEND, Action.HOLD)]
+        for start in range(0, len(silent), UNSENT_AT_ONCE):
+            self._settle(silent[start : start + UNSENT_AT_ONCE], now)
+        deliveries, failures = self._settle([(a, d) for a, d in decided if d.action is Action.SEND], now)
+        self._tell_missed([alarm for alarm, decision in silent if decision.action is Action.MISS], now)
+        self._tell_failed(failures, now)
+        actions = Counter(str(decision.action) for _, decision in decided)
+        return Swept(dict(actions), deliveries)
+
+    def _settle(
+        self, decided: list[tuple[Alarm, Decision]], now: datetime
+    ) -> tuple[int, tuple[Failure, ...]]:
+        """Write decisions with their deliveries; what somebody else settled is left to them."""
+        while decided:
+            composed = compose(decided, self.edition, self.channels, self.transport, now)
+            try:
+                self._ledger.settle(self.edition.plan.id, self.transport, composed.settlement, now)
+            except AlreadySettled as conflict:
+                decided = [(alarm, decision) for alarm, decision in decided if alarm.key not in conflict.keys]
+                continue
+            return len(composed.settlement.deliveries), composed.failures
+        return 0, ()
+
+    def _daily_look(self, now: datetime) -> None:
+        local = now.astimezone(self._zone)
+        if self._looked_on == local.date() or local.time() < DEFAULT_ALARM_TIME:
+            return
+        if self.edition.calendar.is_workday(local.date()):
+            for notice in standing_notices(self.edition, local.date()):
+                self.tell(notice, now)
+        self._looked_on = local.date()
+
+    def _tell_missed(self, missed: Sequence[Alarm], now: datetime) -> None:
+        if not missed:
+            return
+        lines = [f"{a.at:%Y-%m-%d %H:%M} {a.item.spec.title}（{a.occurrence.label}）" for a in missed]
+        remedy = "请查看台账（reminder ledger --status miss），必要时人工通知。"
+        self.tell(notice_of("missed", f"有{len(missed)}条提醒错过发送时间", _capped(lines), remedy), now)
+
+    def _tell_failed(self, failures: Sequence[Failure], now: datetime) -> None:
+        if not failures:
+            return
+        lines = [f"{each.alarm.item.spec.title}（{each.alarm.occurrence.label}）：{each.text}" for each in failures]
+        remedy = "请更正名册或模板后人工补发；台账中标为“未能发送”。"
+        lines = list(dict.fromkeys(lines))
+        self.tell(notice_of("failed", f"有{len(failures)}条提醒未能发出", _capped(lines), remedy), now)
+
+    def tell(self, notice: Notice, now: datetime) -> None:
+        """Tell the admins, once; the same notice again is ignored."""
+        log.warning("notice", extra={"notice": notice.key, "title": notice.title})
+        try:
+            settlement = settle_notice(notice, self.edition, self.channels, self.transport, now)
+        except ReminderError as error:
+            log.error("notice cannot be rendered", extra={"notice": notice.key, "error": str(error)})
+            return
+        self._record(settlement, now)
+
+    def _record(self, settlement: Settlement, now: datetime) -> None:
+        try:
+            self._ledger.settle(self.edition.plan.id, self.transport, settlement, now)
+        except AlreadySettled:
+            log.debug("already told")
+
+
+def _capped(lines: Sequence[str]) -> list[str]:
+    shown = list(lines[:LINES_SHOWN])
+    if len(lines) > LINES_SHOWN:
+        shown.append(f"……共{len(lines)}条，其余见台账")
+    return shown
