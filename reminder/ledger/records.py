@@ -31,13 +31,13 @@ class LedgerKind(enum.StrEnum):
 class DeliveryState(enum.StrEnum):
     """Where a delivery stands.  Transitions::
 
-        pending   -> sending    an attempt's intent was committed
-        sending   -> accepted   the server took it
-        sending   -> pending    transient: again at ``not_before``
-        sending   -> failed     permanent, or the last try failed
-        sending   -> uncertain  outcome unknown, policy ``hold``: a person decides
-        uncertain -> pending    resend was decided
-        pending   -> expired    no longer useful
+    pending   -> sending    an attempt's intent was committed
+    sending   -> accepted   the server took it
+    sending   -> pending    transient: again at ``not_before``
+    sending   -> failed     permanent, or the last try failed
+    sending   -> uncertain  outcome unknown, policy ``hold``: a person decides
+    uncertain -> pending    resend was decided
+    pending   -> expired    no longer useful
     """
 
     PENDING = "pending"
@@ -196,3 +196,33 @@ class Note:
     at: datetime
     author: str
     detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptEnd:
+    """What came of one try, and where the delivery stands after it.
+
+    ``outcome`` is the channel's word, ``code`` the protocol's, ``detail`` the
+    server's.  ``not_before`` is the next try's instant and needed only with
+    ``state`` pending.
+    """
+
+    delivery: str
+    number: int
+    at: datetime
+    outcome: str
+    state: DeliveryState
+    code: str = ""
+    detail: str = ""
+    not_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanVersion:
+    """A plan as it came into force: the hash of every file, and what changed."""
+
+    digest: str
+    accepted_at: datetime
+    author: str
+    files: Mapping[str, Any]
+    diff: Any

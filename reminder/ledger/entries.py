@@ -1,0 +1,174 @@
+"""The ledger as people read it: one line for each claim, and how its message fared."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    case,
+    false,
+    func,
+    or_,
+    select,
+)
+
+from reminder.ledger.records import DeliveryState, Entry, EntryFilter, Transport
+from reminder.ledger.tables import alarms, attempts, chunks, claims, deliveries
+
+AnyRow = Row[*tuple[Any, ...]]
+
+ADVANCE = (
+    DeliveryState.PENDING,
+    DeliveryState.SENDING,
+    DeliveryState.UNCERTAIN,
+    DeliveryState.EXPIRED,
+    DeliveryState.FAILED,
+    DeliveryState.ACCEPTED,
+)
+"""From the least advanced on: a message stands where the worst of its parts stands."""
+
+
+def entries(connection: Connection, plan_id: str, wanted: EntryFilter) -> list[Entry]:
+    """Lines of the ledger, the one planned last first; at most ``wanted.limit``."""
+    lines = connection.execute(_lines(plan_id, wanted)).all()
+    parts = _parts(connection, plan_id, {line.message for line in lines if line.message is not None})
+    return [_entry(line, parts.get((line.transport, line.message), [])) for line in lines]
+
+
+def counts(connection: Connection, plan_id: str, transport: Transport) -> dict[str, int]:
+    """How many deliveries stand in each state, and how many alarms were decided each way."""
+    totals: dict[str, int] = defaultdict(int)
+    for table, column in ((deliveries, deliveries.c.state), (alarms, alarms.c.decision)):
+        query = (
+            select(column, func.count())
+            .where(table.c.plan_id == plan_id, table.c.transport == transport.value)
+            .group_by(column)
+        )
+        for word, number in connection.execute(query):
+            totals[word] += number
+    return dict(totals)
+
+
+def _lines(plan_id: str, wanted: EntryFilter) -> Select[Any]:
+    decision = func.coalesce(claims.c.decision, alarms.c.decision)
+    query = (
+        select(
+            alarms.c.item,
+            alarms.c.occurrence,
+            alarms.c.alarm,
+            alarms.c.planned_at,
+            alarms.c.recorded_at,
+            alarms.c.transport,
+            decision.label("decision"),
+            func.coalesce(claims.c.reason, alarms.c.reason).label("reason"),
+            claims.c.receiver,
+            claims.c.channel,
+            claims.c.message,
+        )
+        .select_from(alarms.outerjoin(claims, claims.c.alarm_id == alarms.c.id))
+        .where(alarms.c.plan_id == plan_id)
+        .order_by(alarms.c.planned_at.desc(), alarms.c.id.desc(), claims.c.id)
+        .limit(wanted.limit)
+    )
+    for column, value in (
+        (alarms.c.item, wanted.item),
+        (alarms.c.occurrence, wanted.occurrence),
+        (claims.c.receiver, wanted.receiver),
+        (claims.c.channel, wanted.channel),
+        (alarms.c.transport, wanted.transport.value if wanted.transport is not None else None),
+    ):
+        if value is not None:
+            query = query.where(column == value)
+    if wanted.since is not None:
+        query = query.where(alarms.c.planned_at >= wanted.since)
+    if wanted.until is not None:
+        query = query.where(alarms.c.planned_at < wanted.until)
+    if wanted.status is not None:
+        query = query.where(or_(decision == wanted.status, _stands(wanted.status)))
+    return query
+
+
+def _stands(status: str) -> ColumnElement[bool]:
+    """The claim's message is in this state, by its least advanced part."""
+    if status not in set(DeliveryState):
+        return false()
+    rank = case({state.value: number for number, state in enumerate(ADVANCE)}, value=deliveries.c.state)
+    worst = (
+        select(func.min(rank))
+        .where(
+            deliveries.c.plan_id == claims.c.plan_id,
+            deliveries.c.transport == claims.c.transport,
+            deliveries.c.message == claims.c.message,
+        )
+        .correlate(claims)
+        .scalar_subquery()
+    )
+    return worst == ADVANCE.index(DeliveryState(status))
+
+
+def _parts(connection: Connection, plan_id: str, messages: set[str]) -> dict[tuple[str, str], list[AnyRow]]:
+    parts: dict[tuple[str, str], list[AnyRow]] = defaultdict(list)
+    for some in chunks(sorted(messages)):
+        query = (
+            select(
+                deliveries.c.transport,
+                deliveries.c.message,
+                deliveries.c.delivery,
+                deliveries.c.subject,
+                deliveries.c.state,
+                deliveries.c.attempts,
+                deliveries.c.late,
+                attempts.c.code,
+                attempts.c.detail,
+            )
+            .select_from(
+                deliveries.outerjoin(
+                    attempts,
+                    and_(
+                        attempts.c.delivery_id == deliveries.c.id,
+                        attempts.c.number == deliveries.c.attempts,
+                    ),
+                )
+            )
+            .where(deliveries.c.plan_id == plan_id, deliveries.c.message.in_(some))
+            .order_by(deliveries.c.part, deliveries.c.id)
+        )
+        for row in connection.execute(query):
+            parts[row.transport, row.message].append(row)
+    return parts
+
+
+def _entry(line: AnyRow, parts: Sequence[AnyRow]) -> Entry:
+    known = {
+        "item": line.item,
+        "occurrence": line.occurrence,
+        "alarm": line.alarm,
+        "planned_at": line.planned_at,
+        "recorded_at": line.recorded_at,
+        "transport": Transport(line.transport),
+        "decision": line.decision,
+        "reason": line.reason,
+        "receiver": line.receiver,
+        "channel": line.channel,
+        "message": line.message,
+    }
+    if not parts:
+        return Entry(**known)
+    worst = min(parts, key=lambda part: ADVANCE.index(DeliveryState(part.state)))
+    return Entry(
+        **known,
+        subject=parts[0].subject,
+        state=worst.state,
+        attempts=max(part.attempts for part in parts),
+        last_code=worst.code or "",
+        last_detail=worst.detail or "",
+        late=any(part.late for part in parts),
+        deliveries=tuple(part.delivery for part in parts),
+    )

@@ -1,0 +1,335 @@
+"""The ledger (台账): what was decided, what was sent, and what came of it.
+
+Append-only but for the state of a delivery.  Every method is one transaction;
+methods that write have committed, synced to disk, when they return, or have
+changed nothing when they raise.  Safe to use from several threads.
+
+Times come in as arguments, aware in any zone, and come back in UTC; a naive
+one raises ``ValueError``.  Everything that can befall the file itself raises a
+:class:`~reminder.ledger.errors.LedgerError` whose text says what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from reminder.ledger import entries, register, schema, sending, settling
+from reminder.ledger.errors import LedgerAddressError
+from reminder.ledger.records import (
+    AttemptEnd,
+    AttemptRecord,
+    Delivery,
+    DeliveryState,
+    Entry,
+    EntryFilter,
+    LedgerKind,
+    Note,
+    PlanVersion,
+    Settlement,
+    Transport,
+)
+from reminder.ledger.storage import BUSY_TIMEOUT, Storage
+
+
+class Ledger:
+    """One open ledger; :meth:`open` makes it."""
+
+    def __init__(self, storage: Storage, kind: LedgerKind, created: datetime) -> None:
+        self._storage = storage
+        self.kind = kind
+        self.created = created
+
+    @classmethod
+    def open(
+        cls,
+        url_or_path: str | Path,
+        *,
+        kind: LedgerKind,
+        now: datetime,
+        create: bool = True,
+        busy_timeout: float = BUSY_TIMEOUT,
+    ) -> Ledger:
+        """Open a ledger file, make it (mode 0600), or migrate an older one after copying it.
+
+        ``busy_timeout``: seconds to wait for another program that writes.
+        Raises ``LedgerKindError`` for a ledger of the other kind, and
+        ``LedgerMissing``, ``LedgerCorrupt``, ``LedgerSchemaError`` (newer than
+        this version), ``LedgerUnreadable``, ``LedgerAddressError``.
+        """
+        # A simulation loses nothing that a power cut takes; it is spared the sync at every commit.
+        storage = Storage(
+            file_of(url_or_path),
+            create=create,
+            durable=kind is not LedgerKind.SIMULATION,
+            busy_timeout=busy_timeout,
+        )
+        try:
+            created = schema.prepare(storage, kind=kind, now=now, create=create)
+        except BaseException:
+            storage.close()
+            raise
+        return cls(storage, kind, created)
+
+    @property
+    def path(self) -> Path:
+        """The ledger's file."""
+        return self._storage.path
+
+    def close(self) -> None:
+        """Give back the file."""
+        self._storage.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def integrity(self) -> list[str]:
+        """What SQLite finds wrong with the file, in its own words; reads all of it."""
+        with self._storage.read() as connection:
+            found = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA integrity_check")]
+            found += [
+                f"foreign key: {row[0]} row {row[1]} names no row of {row[2]}"
+                for row in connection.exec_driver_sql("PRAGMA foreign_key_check")
+            ]
+        return [line for line in found if line != "ok"]
+
+    def copy_to(self, target: Path) -> None:
+        """A consistent copy in a new file, while others read and write."""
+        self._storage.copy_to(target)
+
+    # Transport, adoption, plan versions, notes
+
+    def transport(self, plan_id: str) -> Transport:
+        """Where this plan's messages go: outbox until somebody goes live."""
+        with self._storage.read() as connection:
+            return register.transport(connection, plan_id)
+
+    def go_live(self, plan_id: str, *, by: str, now: datetime) -> bool:
+        """Record that messages go to people from now on; False if they did already."""
+        with self._storage.write() as connection:
+            return register.switch(connection, plan_id, Transport.LIVE, by=by, now=now)
+
+    def go_outbox(self, plan_id: str, *, by: str, now: datetime) -> bool:
+        """Record that messages go to files again; False if they did already."""
+        with self._storage.write() as connection:
+            return register.switch(connection, plan_id, Transport.OUTBOX, by=by, now=now)
+
+    def adopt(
+        self, plan_id: str, transport: Transport, rungs: Iterable[tuple[str, str]], now: datetime
+    ) -> int:
+        """Record (item, rung) pairs as in force from now on, unless they were; how many were new."""
+        with self._storage.write() as connection:
+            return register.adopt(connection, plan_id, transport, rungs, now)
+
+    def adoptions(self, plan_id: str, transport: Transport) -> dict[tuple[str, str], datetime]:
+        """Since when each (item, rung) is in force under this transport."""
+        with self._storage.read() as connection:
+            return register.adopted(connection, plan_id, transport)
+
+    def accept_plan(
+        self,
+        plan_id: str,
+        digest: str,
+        files: Mapping[str, Any],
+        author: str,
+        diff: Any,
+        now: datetime,
+    ) -> bool:
+        """Record the plan that comes into force; False if the last one has this digest.
+
+        ``files``: name to hash; ``diff``: what changed against the one before,
+        anything JSON can hold.
+        """
+        with self._storage.write() as connection:
+            return register.accept_plan(connection, plan_id, digest, files, author, diff, now)
+
+    def last_plan(self, plan_id: str) -> PlanVersion | None:
+        """The plan accepted last."""
+        with self._storage.read() as connection:
+            return register.last_plan(connection, plan_id)
+
+    def note(self, plan_id: str, note: Note, transport: Transport | None = None) -> None:
+        """Append a note."""
+        with self._storage.write() as connection:
+            register.note(connection, plan_id, note, transport)
+
+    def notes(
+        self, plan_id: str, kind: str | None = None, since: datetime | None = None, limit: int = 1000
+    ) -> list[Note]:
+        """Notes of a kind, at or after ``since``; the one written last first."""
+        with self._storage.read() as connection:
+            return register.remarks(connection, plan_id, kind, since, limit)
+
+    # What a sweep decided
+
+    def settled(self, plan_id: str, transport: Transport, since: datetime | None = None) -> set[str]:
+        """Keys of the alarms recorded; with ``since``, of those planned or recorded from then on."""
+        with self._storage.read() as connection:
+            return settling.settled(connection, plan_id, transport, since)
+
+    def settle(self, plan_id: str, transport: Transport, settlement: Settlement, now: datetime) -> None:
+        """Write alarms, claims and frozen deliveries: all, or none.
+
+        Raises ``AlreadySettled`` (with ``keys``) if any alarm is recorded
+        already, and ``ValueError`` for an alarm decided twice or a claim whose
+        message has no delivery.
+        """
+        with self._storage.write() as connection:
+            settling.settle(connection, plan_id, transport, settlement, now)
+
+    # Deliveries on their way
+
+    def due(
+        self,
+        plan_id: str,
+        transport: Transport,
+        now: datetime,
+        *,
+        limit: int,
+        skip_channels: Collection[str] = (),
+    ) -> list[Delivery]:
+        """Pending with ``not_before`` ≤ now < ``expires_at``, longest due first."""
+        with self._storage.read() as connection:
+            return sending.due(connection, plan_id, transport, now, limit=limit, skip_channels=skip_channels)
+
+    def next_instant(self, plan_id: str, transport: Transport) -> datetime | None:
+        """When a pending delivery next becomes due or expires; past if one is due already."""
+        with self._storage.read() as connection:
+            return sending.next_instant(connection, plan_id, transport)
+
+    def begin(self, plan_id: str, delivery_id: str, now: datetime) -> int | None:
+        """Commit the intent to try; the attempt's number (from 1), or None.
+
+        None: somebody else has it, or it is not pending and due at ``now``
+        (any more).
+        """
+        return self.begin_many(plan_id, [delivery_id], now).get(delivery_id)
+
+    def begin_many(self, plan_id: str, delivery_ids: Iterable[str], now: datetime) -> dict[str, int]:
+        """:meth:`begin` for many in one transaction; holds only those that were won."""
+        with self._storage.write() as connection:
+            return sending.begin_many(connection, plan_id, delivery_ids, now)
+
+    def finish(
+        self,
+        plan_id: str,
+        delivery_id: str,
+        number: int,
+        now: datetime,
+        *,
+        outcome: str,
+        code: str = "",
+        detail: str = "",
+        state: DeliveryState,
+        not_before: datetime | None = None,
+    ) -> bool:
+        """Commit what came of an attempt, and where the delivery stands after it.
+
+        False, and nothing changed, if the delivery is no longer in that attempt.
+        Raises ``ValueError`` for a state no attempt ends in, and for pending
+        without ``not_before``.
+        """
+        end = AttemptEnd(delivery_id, number, now, outcome, state, code, detail, not_before)
+        return bool(self.finish_many(plan_id, [end]))
+
+    def finish_many(self, plan_id: str, ends: Iterable[AttemptEnd]) -> set[str]:
+        """:meth:`finish` for many in one transaction; the deliveries whose end was taken."""
+        with self._storage.write() as connection:
+            return sending.finish_many(connection, plan_id, ends)
+
+    def interrupted(self, plan_id: str, transport: Transport, now: datetime) -> list[Delivery]:
+        """What a killed daemon left in sending; its open attempts are closed as uncertain.
+
+        Call it before anything is sent; decide each with :meth:`resolve`.
+        """
+        with self._storage.read() as connection:
+            if not sending.any_sending(connection, plan_id, transport):
+                return []
+        with self._storage.write() as connection:
+            return sending.interrupted(connection, plan_id, transport, now)
+
+    def resolve(
+        self,
+        plan_id: str,
+        delivery_id: str,
+        state: DeliveryState,
+        not_before: datetime | None,
+        now: datetime,
+    ) -> bool:
+        """Decide an interrupted delivery (any end of an attempt) or an uncertain one (pending).
+
+        False if there was nothing to decide: decided already, or being sent.
+        Raises ``ValueError`` as :meth:`finish` does.
+        """
+        with self._storage.write() as connection:
+            return sending.resolve(connection, plan_id, delivery_id, state, not_before, now)
+
+    def expire(self, plan_id: str, transport: Transport, now: datetime) -> list[Delivery]:
+        """Give up pending deliveries past ``expires_at``; those that were given up."""
+        with self._storage.read() as connection:
+            if not sending.any_expired(connection, plan_id, transport, now):
+                return []
+        with self._storage.write() as connection:
+            return sending.expire(connection, plan_id, transport, now)
+
+    def attempts_since(
+        self, plan_id: str, channel: str, since: datetime, transport: Transport
+    ) -> list[datetime]:
+        """When tries on a channel began, retries included, at or after ``since``; oldest first."""
+        with self._storage.read() as connection:
+            return sending.attempts_since(connection, plan_id, channel, since, transport)
+
+    # The ledger as people read it
+
+    def entries(self, plan_id: str, wanted: EntryFilter) -> list[Entry]:
+        """A line for each claim, and for each alarm without claims; planned last first."""
+        with self._storage.read() as connection:
+            return entries.entries(connection, plan_id, wanted)
+
+    def counts(self, plan_id: str, transport: Transport) -> dict[str, int]:
+        """Deliveries by state and alarms by decision, under their own words."""
+        with self._storage.read() as connection:
+            return entries.counts(connection, plan_id, transport)
+
+    def attempts_of(self, plan_id: str, delivery_id: str) -> list[AttemptRecord]:
+        """Every try of a delivery, first to last."""
+        with self._storage.read() as connection:
+            return sending.attempts_of(connection, plan_id, delivery_id)
+
+    def payload_of(self, plan_id: str, delivery_id: str) -> bytes:
+        """The frozen bytes, verified; ``KeyError`` for an unknown delivery."""
+        with self._storage.read() as connection:
+            return sending.content_of(connection, plan_id, delivery_id)[1]
+
+    def text_of(self, plan_id: str, delivery_id: str) -> str:
+        """What a person reads of a delivery; ``KeyError`` for an unknown one."""
+        with self._storage.read() as connection:
+            return sending.content_of(connection, plan_id, delivery_id)[0]
+
+
+def file_of(url_or_path: str | Path) -> Path:
+    """The file that a path or a ``sqlite:///`` address names; ``LedgerAddressError`` for others."""
+    if isinstance(url_or_path, Path) or "://" not in url_or_path:
+        return Path(url_or_path)
+    try:
+        url = make_url(url_or_path)
+    except ArgumentError as error:
+        raise LedgerAddressError("台账的地址看不懂：请写文件名，或 sqlite:///文件名") from error
+    if url.get_backend_name() != "sqlite":
+        raise LedgerAddressError(
+            f"台账的地址以 {url.drivername} 开头，本版本只能用 SQLite 文件：请写文件名，或 sqlite:///文件名"
+        )
+    if not url.database or url.database == ":memory:":
+        raise LedgerAddressError("台账必须存成文件，不能只在内存里：请写文件名，或 sqlite:///文件名")
+    return Path(url.database)

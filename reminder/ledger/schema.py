@@ -1,0 +1,145 @@
+"""Which shape a ledger file has, and how it comes to the shape this version needs.
+
+An empty file gets the tables at once and is stamped with the newest revision;
+an older one is copied and then migrated forward; a newer one is refused.
+Alembic costs 11 MB, so it is imported only when there is something to migrate.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import Column, Connection, MetaData, PrimaryKeyConstraint, String, Table, inspect, select
+
+from reminder.ledger.errors import (
+    LedgerError,
+    LedgerKindError,
+    LedgerMissing,
+    LedgerSchemaError,
+    not_a_ledger,
+)
+from reminder.ledger.records import LedgerKind
+from reminder.ledger.storage import Storage
+from reminder.ledger.tables import ledger_info, metadata
+
+HEAD = "0001"
+"""The revision that ``metadata`` stands for; a test compares it with the scripts."""
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+# Alembic's own table, as Alembic itself would make it.
+_stamp = Table(
+    "alembic_version",
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
+
+_KINDS = {
+    LedgerKind.DAEMON: ("正式台账", "reminder run 及其数据目录"),
+    LedgerKind.SIMULATION: ("模拟台账", "reminder simulate"),
+}
+
+
+def prepare(storage: Storage, *, kind: LedgerKind, now: datetime, create: bool) -> datetime:
+    """Bring the ledger to the shape of this version; say when it was made (UTC).
+
+    Raises :class:`LedgerKindError` for the other kind, :class:`LedgerMissing`
+    for an empty file that may not be filled, :class:`LedgerSchemaError` for a
+    newer shape, :class:`LedgerCorrupt` for a database that is not a ledger.
+    """
+    with storage.read() as connection:
+        empty = not _tables(connection)
+    if empty:
+        if not create:
+            raise LedgerMissing(
+                f"{storage.path} 是空文件，还没有台账：请先用 reminder run 启动一次，或核对数据目录"
+            )
+        with storage.write() as connection:
+            # Another program may have been first while this one waited for the lock.
+            if not _tables(connection):
+                _create(connection, kind, now)
+    with storage.read() as connection:
+        revision, found, created = _describe(connection, storage.path)
+    if found is not kind:
+        name, command = _KINDS[found]
+        raise LedgerKindError(
+            f"{storage.path} 是{name}，只供 {command} 使用；此处要的是{_KINDS[kind][0]}："
+            "请换一个数据目录（--data）"
+        )
+    if revision != HEAD:
+        _migrate(storage, revision, now)
+    return created
+
+
+def _tables(connection: Connection) -> set[str]:
+    return set(inspect(connection).get_table_names())
+
+
+def _create(connection: Connection, kind: LedgerKind, now: datetime) -> None:
+    if now.utcoffset() is None:
+        raise ValueError(f"the ledger takes only aware datetimes, not {now!r}")
+    metadata.create_all(connection)
+    _stamp.create(connection)
+    connection.execute(_stamp.insert(), {"version_num": HEAD})
+    created = now.astimezone(UTC).isoformat(timespec="seconds")
+    connection.execute(
+        ledger_info.insert(),
+        [{"key": "kind", "value": kind.value}, {"key": "created", "value": created}],
+    )
+
+
+def _describe(connection: Connection, path: Path) -> tuple[str, LedgerKind, datetime]:
+    if not {"alembic_version", "ledger_info"} <= _tables(connection):
+        raise not_a_ledger(path)
+    revision = connection.execute(select(_stamp.c.version_num)).scalar()
+    info = {row.key: row.value for row in connection.execute(select(ledger_info))}
+    try:
+        return str(revision), LedgerKind(info["kind"]), datetime.fromisoformat(info["created"])
+    except (KeyError, ValueError) as error:
+        raise not_a_ledger(path) from error
+
+
+def _migrate(storage: Storage, revision: str, now: datetime) -> None:
+    from alembic import command
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+    from alembic.util import CommandError
+
+    config = Config()
+    # Alembic reads its options with ConfigParser, for which a percent sign is syntax.
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    scripts = ScriptDirectory.from_config(config)
+    try:
+        scripts.get_revision(revision)
+    except CommandError as error:
+        raise LedgerSchemaError(
+            f"台账 {storage.path} 由更新的版本写成（结构版本 {revision}，本程序只认到 {HEAD}）："
+            "请改用新版本的程序，或恢复升级前留下的副本；台账未作任何改动"
+        ) from error
+    with storage.rebuild() as connection:
+        # Inside the write lock: nothing can be recorded between the copy and the change.
+        if connection.execute(select(_stamp.c.version_num)).scalar() == HEAD:
+            return
+        copy = _free_name(storage.path, revision, now)
+        storage.copy_to(copy)
+        config.attributes["connection"] = connection
+        try:
+            command.upgrade(config, HEAD)
+        except LedgerError:
+            raise
+        except Exception as error:
+            raise LedgerSchemaError(
+                f"台账 {storage.path} 从结构版本 {revision} 升到 {HEAD} 时出错（{error}），"
+                f"已全部撤回，台账未变；副本在 {copy}：请把两者和本提示交给维护人员"
+            ) from error
+
+
+def _free_name(path: Path, revision: str, now: datetime) -> Path:
+    stem = f"{path.name}.{revision}.{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+    candidate = path.with_name(f"{stem}.bak")
+    number = 2
+    while candidate.exists():
+        candidate = path.with_name(f"{stem}-{number}.bak")
+        number += 1
+    return candidate

@@ -1,0 +1,250 @@
+"""SQLite as the ledger needs it: durable, patient, and never written blindly.
+
+Two engines over one file.  The writer begins IMMEDIATE: a transaction that
+reads first and then upgrades fails at once with ``BUSY_SNAPSHOT``, whatever the
+timeout.  Readers begin deferred, are closed at once, and cannot write.
+
+SQLite goes on writing to a file that was deleted underneath; therefore the path
+is compared with the opened file before every transaction.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.pool import NullPool, QueuePool
+
+from reminder.ledger.errors import (
+    LedgerCorrupt,
+    LedgerError,
+    LedgerMissing,
+    LedgerUnreadable,
+    explaining,
+    gone,
+)
+from reminder.ledger.turn import Turn
+
+BUSY_TIMEOUT = 30.0
+"""Seconds to wait for another program that writes."""
+
+
+class Storage:
+    """One open ledger file.
+
+    ``durable=False`` leaves out the sync at every commit (still never corrupt,
+    by WAL's rules): for simulations, which lose nothing in a power cut.
+    """
+
+    def __init__(
+        self, path: Path, *, create: bool, durable: bool = True, busy_timeout: float = BUSY_TIMEOUT
+    ) -> None:
+        self.path = path.absolute()
+        self._busy_timeout = busy_timeout
+        self._durable = durable
+        self._turn = Turn()
+        self._provide_file(create)
+        self._writer = self._engine(
+            self._connect_writer, "BEGIN IMMEDIATE", poolclass=QueuePool, pool_size=1, max_overflow=0
+        )
+        self._reader = self._engine(
+            self._connect_reader, "BEGIN", poolclass=QueuePool, pool_size=2, max_overflow=-1
+        )
+        try:
+            self._opened = self._identity()
+            with explaining(self.path), self._writer.connect():
+                pass
+        except BaseException:
+            self.close()
+            raise
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One transaction that holds the write lock from its first statement.
+
+        Committed, with a sync, when the block ends; rolled back when it raises.
+        Threads of this process queue fairly; another process is waited for.
+
+        Raises :class:`LedgerGone` and the other kinds of :class:`LedgerError`.
+        """
+        with self._turn:
+            self._still_there()
+            try:
+                with explaining(self.path), self._writer.begin() as connection:
+                    yield connection
+            except LedgerError:
+                # A connection that met a full disk or a fault is not trusted with the next record.
+                self._writer.dispose()
+                raise
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One snapshot; cannot write, and does not wait for writers."""
+        self._still_there()
+        with explaining(self.path), self._reader.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def rebuild(self) -> Iterator[Connection]:
+        """One write transaction for migrations, without enforcement of foreign keys.
+
+        SQLite cannot alter most of a table: it is copied, dropped and renamed,
+        and dropping a parent while foreign keys are on empties or blocks its
+        children.  The switch works only outside a transaction, so this is a
+        connection of its own.  Foreign keys are verified before the commit.
+        """
+        engine = self._engine(self._connect_rebuilder, "BEGIN IMMEDIATE", poolclass=NullPool)
+        with self._turn:
+            self._still_there()
+            with explaining(self.path), engine.begin() as connection:
+                yield connection
+                broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+                if broken:
+                    tables = "、".join(sorted({str(row[0]) for row in broken}))
+                    raise LedgerCorrupt(
+                        f"台账 {self.path} 升级后有 {len(broken)} 处记录对不上（{tables}），"
+                        "已全部撤回，台账未变：请把台账文件和本提示交给维护人员"
+                    )
+
+    def copy_to(self, target: Path) -> None:
+        """A consistent copy of the whole ledger in a new file, readable only by its owner.
+
+        May run beside readers and a writer.  Raises :class:`LedgerError`, among
+        others if ``target`` exists already.
+        """
+        self._still_there()
+        try:
+            os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        except OSError as error:
+            raise LedgerUnreadable(
+                f"台账的副本 {target} 建不起来（{error.strerror}）：请检查磁盘和权限"
+            ) from error
+        try:
+            with explaining(target):
+                copy = sqlite3.connect(target)
+                try:
+                    original = self._connect_reader()
+                    try:
+                        original.backup(copy)
+                    finally:
+                        original.close()
+                finally:
+                    copy.close()
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
+
+    def close(self) -> None:
+        """Give back every connection; SQLite then folds its log into the file."""
+        self._reader.dispose()
+        self._writer.dispose()
+
+    def _provide_file(self, create: bool) -> None:
+        path = self.path
+        if path.is_dir():
+            raise LedgerUnreadable(f"{path} 是目录，不是台账文件：请写明文件名，如 {path / 'ledger.sqlite'}")
+        if not path.exists():
+            if not create:
+                raise LedgerMissing(f"没有台账 {path}：请先用 reminder run 启动一次，或核对数据目录")
+            try:
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                # The log and the index of the log get the mode of the file.
+                with suppress(FileExistsError):
+                    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            except OSError as error:
+                raise LedgerUnreadable(
+                    f"台账 {path} 建不起来（{error.strerror}）："
+                    "请检查目录是否存在、磁盘是否已满、有无写入权限"
+                ) from error
+        # A copy put back by hand may be open to all; it names people and addresses.
+        with suppress(OSError):
+            if path.stat().st_mode & 0o077:
+                path.chmod(0o600)
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            status = os.stat(self.path)
+        except OSError:
+            return None
+        return (status.st_dev, status.st_ino)
+
+    def _still_there(self) -> None:
+        found = self._identity()
+        if found is None or found != self._opened:
+            raise gone(self.path, replaced=found is not None)
+
+    def _engine(self, connect: Callable[[], sqlite3.Connection], begin: str, **options: Any) -> Engine:
+        engine = create_engine("sqlite://", creator=connect, json_serializer=plain_json, **options)
+
+        def begin_transaction(connection: Connection) -> None:
+            connection.exec_driver_sql(begin)
+
+        event.listen(engine, "begin", begin_transaction)
+        return engine
+
+    def _connect(self) -> sqlite3.Connection:
+        # mode=rw: never create.  A path that vanished must not come back as an empty ledger.
+        # isolation_level=None: the driver begins nothing by itself; our BEGIN decides.
+        return sqlite3.connect(
+            self.path.as_uri() + "?mode=rw",
+            uri=True,
+            timeout=self._busy_timeout,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+
+    def _connect_writer(self) -> sqlite3.Connection:
+        connection = self._connect()
+        try:
+            self._use_wal(connection)
+            connection.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
+            connection.execute("PRAGMA foreign_keys = ON")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _connect_reader(self) -> sqlite3.Connection:
+        connection = self._connect()
+        connection.execute("PRAGMA query_only = ON")
+        return connection
+
+    def _connect_rebuilder(self) -> sqlite3.Connection:
+        connection = self._connect()
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = OFF")
+        return connection
+
+    def _use_wal(self, connection: sqlite3.Connection) -> None:
+        """Switch to the write-ahead log, which stays switched on in the file.
+
+        The switch itself does not wait when another program switches at the
+        same moment: wait for that one's lock, then look again.
+        """
+        for _ in range(10):
+            try:
+                (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    raise
+                connection.execute("BEGIN IMMEDIATE")
+                connection.execute("ROLLBACK")
+                continue
+            if mode == "wal":
+                return
+            raise LedgerUnreadable(
+                f"台账 {self.path} 所在的磁盘不支持所需的日志方式（得到 {mode}）："
+                "请放在本机磁盘上，不要放在网络共享里"
+            )
+        connection.execute("PRAGMA journal_mode = WAL")
+
+
+def plain_json(value: object) -> str:
+    """JSON with Chinese left readable."""
+    return json.dumps(value, ensure_ascii=False)

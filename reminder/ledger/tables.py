@@ -1,0 +1,255 @@
+"""The ledger's tables, and the one way in which both databases insert once.
+
+Every row carries the id of its plan: on a cluster one database holds many
+offices.  Identity is a UNIQUE key and nothing else.  No foreign key cascades:
+nothing in the ledger is ever deleted by deleting something else.
+
+The bytes of a delivery stand in a table of their own (``contents``): they are
+frozen when written, while the row in ``deliveries`` changes its state several
+times, and SQLite rewrites a changed row as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ColumnElement,
+    Connection,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Row,
+    Table,
+    Text,
+    UniqueConstraint,
+    literal_column,
+    text,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from reminder.ledger.columns import Json, RowId, UtcDateTime
+from reminder.ledger.records import DeliveryState
+
+T = TypeVar("T")
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+ledger_info = Table(
+    "ledger_info",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+"""What this ledger is for (``kind``) and when it was made (``created``)."""
+
+plan_versions = Table(
+    "plan_versions",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("plan_id", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("accepted_at", UtcDateTime, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("files", Json, nullable=False),
+    Column("diff", Json, nullable=False),
+    Index("ix_plan_versions_plan_id_id", "plan_id", "id"),
+)
+"""Each plan that was in force: from when, by whom, the hash of every file, what changed."""
+
+adoptions = Table(
+    "adoptions",
+    metadata,
+    Column("plan_id", Text, primary_key=True),
+    Column("transport", Text, primary_key=True),
+    Column("item", Text, primary_key=True),
+    Column("rung", Text, primary_key=True),
+    Column("adopted_at", UtcDateTime, nullable=False),
+)
+"""When a rung first stood in an accepted plan; instants before that are never sent."""
+
+alarms = Table(
+    "alarms",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("plan_id", Text, nullable=False),
+    Column("transport", Text, nullable=False),
+    Column("alarm", Text, nullable=False),
+    Column("item", Text, nullable=False),
+    Column("occurrence", Text, nullable=False),
+    Column("rung", Text, nullable=False),
+    Column("planned_at", UtcDateTime, nullable=False),
+    Column("due", UtcDateTime, nullable=False),
+    Column("decision", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("recorded_at", UtcDateTime, nullable=False),
+    UniqueConstraint("plan_id", "transport", "alarm"),
+    Index("ix_alarms_planned", "plan_id", "planned_at"),
+    Index("ix_alarms_recorded", "plan_id", "recorded_at"),
+)
+"""One rung of one occurrence, decided once for each transport."""
+
+claims = Table(
+    "claims",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("alarm_id", RowId, ForeignKey("alarms.id"), nullable=False),
+    Column("plan_id", Text, nullable=False),
+    Column("transport", Text, nullable=False),
+    Column("receiver", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("decision", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("message", Text),
+    Column("recorded_at", UtcDateTime, nullable=False),
+    UniqueConstraint("alarm_id", "receiver", "channel"),
+)
+"""Alarm × receiver × channel; many claims may name one message (a digest)."""
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("plan_id", Text, nullable=False),
+    Column("transport", Text, nullable=False),
+    Column("delivery", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("receiver", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("part", Integer, nullable=False),
+    Column("parts", Integer, nullable=False),
+    Column("message_id", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("planned_at", UtcDateTime, nullable=False),
+    Column("not_before", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("late", Boolean, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    UniqueConstraint("plan_id", "delivery"),
+    Index("ix_deliveries_message", "plan_id", "message"),
+    Index("ix_deliveries_state", "plan_id", "transport", "state"),
+    # What is still to be sent stays small however long the ledger grows.
+    Index(
+        "ix_deliveries_pending",
+        "plan_id",
+        "transport",
+        "not_before",
+        sqlite_where=text("state = 'pending'"),
+        postgresql_where=text("state = 'pending'"),
+    ),
+    Index(
+        "ix_deliveries_expiring",
+        "plan_id",
+        "transport",
+        "expires_at",
+        sqlite_where=text("state = 'pending'"),
+        postgresql_where=text("state = 'pending'"),
+    ),
+)
+"""One message, or one part of a split one: where it goes and where it stands."""
+
+contents = Table(
+    "contents",
+    metadata,
+    Column("delivery_id", RowId, ForeignKey("deliveries.id"), primary_key=True, autoincrement=False),
+    Column("plan_id", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Column("payload_sha256", Text, nullable=False),
+)
+"""The frozen bytes of a delivery, and what a person reads of them; never updated."""
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("plan_id", Text, nullable=False),
+    Column("transport", Text, nullable=False),
+    Column("delivery_id", RowId, ForeignKey("deliveries.id"), nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime),
+    Column("outcome", Text),
+    Column("code", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    UniqueConstraint("delivery_id", "number"),
+    Index("ix_attempts_started", "plan_id", "transport", "channel", "started_at"),
+)
+"""One try: its intent, committed before; its outcome, after."""
+
+notes = Table(
+    "notes",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("plan_id", Text, nullable=False),
+    Column("transport", Text),
+    Column("at", UtcDateTime, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("detail", Json, nullable=False),
+    Index("ix_notes_kind", "plan_id", "kind", "id"),
+)
+"""Anything else that happened."""
+
+
+def in_state(state: DeliveryState) -> ColumnElement[bool]:
+    """``deliveries.state`` is this one, as a literal.
+
+    A partial index serves a query only when the planner can see its condition;
+    a bound value it cannot see.
+    """
+    return deliveries.c.state == literal_column(f"'{state.value}'", Text)
+
+
+def insert_once(dialect: str, table: Table, key: Sequence[str]) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT that leaves out rows whose key is there already.
+
+    Both databases spell it alike, SQLAlchemy builds it for each of them apart.
+    """
+    if dialect == "postgresql":
+        return postgresql.insert(table).on_conflict_do_nothing(index_elements=list(key))
+    return sqlite.insert(table).on_conflict_do_nothing(index_elements=list(key))
+
+
+def insert_new(
+    connection: Connection,
+    table: Table,
+    key: Sequence[str],
+    rows: Iterable[Mapping[str, Any]],
+    *returning: Column[Any],
+) -> list[Row[Any]]:
+    """Insert the rows whose key is new; give back ``returning`` of exactly those.
+
+    Sorted by key, so that two writers on PostgreSQL take their locks in one
+    order and never wait for each other crosswise.
+    """
+    ordered = sorted(rows, key=lambda row: tuple(row[name] for name in key))
+    if not ordered:
+        return []
+    statement = insert_once(connection.dialect.name, table, key).returning(*returning)
+    return list(connection.execute(statement, ordered))
+
+
+def chunks(values: Iterable[T], size: int = 500) -> Iterator[Sequence[T]]:
+    """At most ``size`` at a time: both databases bound the number of values in a statement."""
+    every = list(values)
+    for start in range(0, len(every), size):
+        yield every[start : start + size]
