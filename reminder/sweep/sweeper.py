@@ -92,6 +92,10 @@ class Sweeper:
             if alarm.key not in settled and settled.isdisjoint(alarm.former_keys)
         )
         self._built_on = self._day(now)
+        # A plan that has run out is trouble, not peace; look to its very end before saying so.
+        self.exhausted = not self._pending and not expand(
+            plan, self.edition.calendar, now, datetime.combine(plan.head.until, time.max, tzinfo=self._zone) + BEFORE_PLAN
+        )
 
     def _day(self, now: datetime) -> date:
         return now.astimezone(self._zone).date()

@@ -1,0 +1,244 @@
+"""``doctor``: why it does not work, and what to do about it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reminder.cli.app import (
+    DataOption,
+    Format,
+    FormatOption,
+    SchedulesOption,
+    TemplatesOption,
+    app,
+    settings_of,
+)
+from reminder.errors import ReminderError, UsageError
+
+if TYPE_CHECKING:
+    from reminder.check import Edition
+    from reminder.cli.wiring import Secrets
+    from reminder.settings import Settings
+
+GOOD, WARN, BAD = "good", "warn", "bad"
+MARKS = {GOOD: "正常", WARN: "注意", BAD: "故障"}
+LEAST_ADMINS = 2
+SMALLEST_FREE_BYTES = 200 * 1024 * 1024
+EARLIEST_PLAUSIBLE_YEAR = 2026
+"""The clock of a machine with a dead battery starts at 1970 or 2000."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at: how it stands, and what to do if it is not well."""
+
+    what: str
+    state: str
+    found: str
+    remedy: str = ""
+
+
+@app.command()
+def doctor(
+    send_to: Annotated[str | None, typer.Option("--send-to", help="向此邮箱真实发送一封测试邮件")] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="不连接邮件服务器和机器人")] = False,
+    data: DataOption = None,
+    schedules: SchedulesOption = None,
+    templates: TemplatesOption = None,
+    format: FormatOption = Format.TABLE,
+) -> None:
+    """诊断：计划、密钥、邮件登录、机器人、日历、时钟、数据目录；给出处理办法。"""
+    from reminder.cli.output import print_json, print_table
+    from reminder.clock import SystemClock
+
+    if send_to is not None and ("@" not in send_to or any(c.isspace() for c in send_to)):
+        raise UsageError(f"“{send_to}”不是邮箱地址；写作 --send-to name@example.com")
+    settings = settings_of(schedules, templates, data)
+    findings = list(examine_all(settings, SystemClock().now(), offline=offline, send_to=send_to))
+    if format is Format.JSON:
+        keys = ("what", "state", "found", "remedy")
+        print_json([{key: getattr(each, key) for key in keys} for each in findings])
+    else:
+        rows = [(MARKS[each.state], each.what, each.found, each.remedy) for each in findings]
+        print_table(("状态", "项目", "情况", "处理办法"), rows)
+    if any(each.state == BAD for each in findings):
+        raise typer.Exit(1)
+
+
+def examine_all(settings: Settings, now: datetime, *, offline: bool, send_to: str | None) -> Iterator[Finding]:
+    """Every finding, most basic first."""
+    from reminder.check import examine
+    from reminder.cli.wiring import secrets_of
+
+    yield Finding("运行环境", GOOD, f"Python {sys.version.split()[0]}，计划 {settings.schedules}，数据 {settings.data}")
+    yield from _data_folder(settings)
+    examination = examine(settings.schedules, settings.templates)
+    errors, others = len(examination.errors), len(examination.problems) - len(examination.errors)
+    if examination.edition is None:
+        yield Finding("计划", BAD, f"有 {errors} 处错误，不能采用", "执行 reminder check 查看每处错误的位置与改法")
+        return
+    edition = examination.edition
+    yield Finding("计划", GOOD, f"{len(edition.plan.items)} 项任务，无错误；提示 {others} 处（reminder check --notices）")
+    yield from _people(edition, now)
+    yield from _calendar(edition, now)
+    yield from _clock(edition, settings, now)
+    yield from _wording(settings, edition, now)
+    secrets = secrets_of(settings)
+    yield from _channels(edition, secrets, offline=offline)
+    if send_to is not None:
+        yield _send(edition, secrets, send_to, now)
+
+
+def _data_folder(settings: Settings) -> Iterator[Finding]:
+    import shutil
+    import tempfile
+
+    folder = settings.data
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder):
+            pass
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        yield Finding("数据目录", BAD, f"{folder} 不可写（{error.strerror}）", "检查目录权限，或用 --data 指定可写的目录")
+        return
+    state = GOOD if free >= SMALLEST_FREE_BYTES else WARN
+    yield Finding("数据目录", state, f"{folder} 可写，剩余 {free // 2**20} MB", "" if state == GOOD else "请清理磁盘")
+
+
+def _people(edition: Edition, now: datetime) -> Iterator[Finding]:
+    plan = edition.plan
+    admins = plan.directory.people_meant(plan.head.admins, now.date()) if plan.head.admins else ()
+    reachable = [person for person in admins if person.mail]
+    if not reachable:
+        remedy = "在 plan.admins 中写明管理员，并在 directory.yaml 中补齐邮箱"
+        yield Finding("管理员", BAD, "没有能收到故障通知的管理员", remedy)
+    elif len(reachable) < LEAST_ADMINS:
+        yield Finding("管理员", WARN, f"只有 {reachable[0].name} 能收到故障通知", "建议至少两人")
+    else:
+        yield Finding("管理员", GOOD, "、".join(person.name for person in reachable))
+
+
+def _calendar(edition: Edition, now: datetime) -> Iterator[Finding]:
+    from reminder.cli.calendar import STATUS_TEXT
+
+    missing = edition.calendar.missing_year(now.date())
+    for year in (now.year, now.year + 1):
+        status = edition.calendar.year_status(year)
+        lacking = year == missing
+        remedy = "录入国务院办公厅通知：reminder calendar import 文件" if lacking else ""
+        yield Finding(f"{year}年日历", WARN if lacking else GOOD, STATUS_TEXT[status], remedy)
+
+
+def _clock(edition: Edition, settings: Settings, now: datetime) -> Iterator[Finding]:
+    from reminder.agenda.occurrences import zone_of
+
+    local = now.astimezone(zone_of(edition.plan.head.timezone))
+    text = f"{local:%Y-%m-%d %H:%M:%S}（{edition.plan.head.timezone}）"
+    if local.year < EARLIEST_PLAUSIBLE_YEAR:
+        yield Finding("时钟", BAD, text, "系统时间明显有误，请校时（如启用 NTP）")
+        return
+    newest = _newest_in_ledger(edition, settings, now)
+    if newest is not None and (newest - now).total_seconds() > 120:
+        yield Finding("时钟", BAD, f"{text}，早于台账最后记录 {newest:%Y-%m-%d %H:%M} UTC", "系统时间倒退了，请校时")
+        return
+    yield Finding("时钟", GOOD, text)
+
+
+def _newest_in_ledger(edition: Edition, settings: Settings, now: datetime) -> datetime | None:
+    from pathlib import Path
+
+    from reminder.ledger.ledger import Ledger
+    from reminder.ledger.records import LedgerKind
+
+    if not settings.database_url and not Path(settings.ledger).exists():
+        return None
+    ledger = Ledger.open(settings.ledger, kind=LedgerKind.DAEMON, now=now, create=False)
+    try:
+        notes = ledger.notes(edition.plan.id, limit=1)
+        return notes[0].at if notes else None
+    finally:
+        ledger.close()
+
+
+def _wording(settings: Settings, edition: Edition, now: datetime) -> Iterator[Finding]:
+    from reminder.messages.wording import load_wording
+
+    wording, _ = load_wording(settings.templates)
+    if due := wording.review_due(now.date()):
+        yield Finding("提法", WARN, f"wording.yaml 应于 {due} 前复核", "请审核人复核提法后更新 reviewed 与 next_review")
+    else:
+        yield Finding("提法", GOOD, "在复核有效期内")
+
+
+def _channels(edition: Edition, secrets: Secrets, *, offline: bool) -> Iterator[Finding]:
+    from reminder.channels.base import OutcomeKind
+    from reminder.cli.golive import is_sample
+    from reminder.cli.wiring import live_channel
+    from reminder.plan.channels import EmailChannel
+
+    for channel_id, config in edition.plan.channels.items():
+        what = f"通道 {channel_id}"
+        try:
+            channel = live_channel(edition, channel_id, secrets)
+        except ReminderError as error:
+            yield Finding(what, WARN, str(error), "试运行不需要密钥；正式发送前必须补齐")
+            continue
+        try:
+            if isinstance(config, EmailChannel) and is_sample(config.host):
+                yield Finding(what, WARN, f"服务器 {config.host} 是示例地址", "在 channels.yaml 中换成真实的服务器")
+                continue
+            if offline:
+                yield Finding(what, GOOD, "密钥已找到（未连接）")
+                continue
+            probe: Callable[[], object] | None = getattr(channel, "probe", None)
+            outcome = probe() if probe else None
+        finally:
+            channel.close()
+        kind = getattr(outcome, "kind", OutcomeKind.ACCEPTED)
+        words = f"{getattr(outcome, 'code', '')} {getattr(outcome, 'detail', '')}".strip()
+        if kind is OutcomeKind.ACCEPTED:
+            yield Finding(what, GOOD, f"可用 {words}".strip())
+        else:
+            yield Finding(what, BAD, f"不可用：{words}", "核对 host、port、tls、username、密钥与网络")
+
+
+def _send(edition: Edition, secrets: Secrets, address: str, now: datetime) -> Finding:
+    """One real message, outside plan and ledger."""
+    import uuid
+
+    from reminder.agenda.occurrences import zone_of
+    from reminder.channels.base import OutcomeKind, Parcel, Recipient, Stamp
+    from reminder.cli.wiring import live_channel
+    from reminder.messages.message import Message
+    from reminder.plan.channels import EmailChannel
+
+    config = next((each for each in edition.plan.channels.values() if isinstance(each, EmailChannel)), None)
+    if config is None:
+        return Finding("测试邮件", BAD, "channels.yaml 中没有邮件通道", "增加一个 kind: email 的通道")
+    office = edition.plan.head.office
+    text = f"这是一封测试邮件，用于检查提醒系统的发信配置，无需处理。\n\n{office.sign_off}\n联系：{office.contact}\n"
+    html = "".join(f"<p>{line}</p>" for line in text.splitlines() if line)
+    identity = uuid.uuid4().hex
+    local = now.astimezone(zone_of(edition.plan.head.timezone)).replace(microsecond=0)
+    try:
+        channel = live_channel(edition, config.id, secrets)
+        stamp = Stamp(f"<{identity}@{office.mailbox.rpartition('@')[2]}>", local)
+        message = Message("提醒系统测试邮件", text, html, text)
+        (payload,) = channel.compose(message, Recipient("doctor", "测试收件人", address), stamp)
+        try:
+            outcome = channel.send(Parcel(identity, "doctor", address, payload, local))
+        finally:
+            channel.close()
+    except ReminderError as error:
+        return Finding("测试邮件", BAD, str(error))
+    words = f"{outcome.code} {outcome.detail}".strip()
+    if outcome.kind is OutcomeKind.ACCEPTED:
+        return Finding("测试邮件", GOOD, f"服务器已接收（{words}）", f"请到 {address} 查收；接收不等于送达")
+    return Finding("测试邮件", BAD, f"未能发出：{words}", "按服务器的说明处理后再试")

@@ -1,0 +1,208 @@
+"""``check``, ``agenda``, ``preview``, ``schema``, ``plan new-year``."""
+
+from __future__ import annotations
+
+from datetime import datetime, time, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from reminder.cli.app import (
+    Format,
+    FormatOption,
+    SchedulesOption,
+    TemplatesOption,
+    app,
+    parse_day,
+    settings_of,
+)
+from reminder.errors import PlanProblems, Severity, UsageError
+
+if TYPE_CHECKING:
+    from reminder.agenda.alarms import Alarm
+    from reminder.check import Edition
+    from reminder.plan.model import Item
+    from reminder.settings import Settings
+
+plan_app = typer.Typer(help="计划的拟定。", no_args_is_help=True)
+app.add_typer(plan_app, name="plan")
+
+STATUS_TEXT = {"official": "", "may-change": "可能调整", "provisional": "预计"}
+
+
+def edition_of(settings: Settings) -> Edition:
+    """The edition in the folders.
+
+    Raises ``PlanProblems`` with every problem when it cannot be accepted.
+    """
+    from reminder.check import examine
+
+    examination = examine(settings.schedules, settings.templates)
+    if examination.edition is None:
+        raise PlanProblems(examination.errors)
+    return examination.edition
+
+
+@app.command()
+def check(
+    directory: Annotated[Path | None, typer.Argument(help="计划文件夹", metavar="DIR")] = None,
+    schedules: SchedulesOption = None,
+    templates: TemplatesOption = None,
+    format: FormatOption = Format.TABLE,
+    notices: Annotated[bool, typer.Option("--notices", help="也列出“尚未启用”的写法")] = False,
+) -> None:
+    """检查计划、名册、通道、日历与模板，列出全部问题；没有问题则不输出。"""
+    from reminder.check import examine
+    from reminder.cli.output import print_json, print_problems, problem_json
+
+    settings = settings_of(directory or schedules, templates)
+    examination = examine(settings.schedules, settings.templates)
+    shown = [p for p in examination.problems if notices or p.severity is not Severity.NOTICE]
+    if format is Format.JSON:
+        print_json([problem_json(problem) for problem in examination.problems])
+    else:
+        print_problems(shown, to_stdout=True)
+    if examination.errors:
+        raise typer.Exit(1)
+
+
+@app.command()
+def agenda(
+    since: Annotated[str, typer.Option("--from", help="起始日期，如 2026-01-01")],
+    until: Annotated[str, typer.Option("--to", help="结束日期（含当日）")],
+    item: Annotated[str | None, typer.Option("--item", help="只看这一项")] = None,
+    schedules: SchedulesOption = None,
+    templates: TemplatesOption = None,
+    format: FormatOption = Format.TABLE,
+) -> None:
+    """列出一段日期内将发出的提醒：何时、何事、发给谁。"""
+    from reminder.agenda.alarms import expand
+    from reminder.agenda.occurrences import zone_of
+    from reminder.cli.output import print_json, print_table
+    from reminder.sweep.compose import shares_of
+
+    edition = edition_of(settings_of(schedules, templates))
+    first, last = parse_day(since, "--from"), parse_day(until, "--to")
+    if last < first:
+        raise UsageError(f"--to（{last}）早于 --from（{first}）")
+    zone = zone_of(edition.plan.head.timezone)
+    start = datetime.combine(first, time.min, tzinfo=zone)
+    end = datetime.combine(last + timedelta(days=1), time.min, tzinfo=zone)
+    if item is not None:
+        item = required_item(edition, item).id
+    alarms = [a for a in expand(edition.plan, edition.calendar, start, end) if item in (None, a.item.id)]
+    receivers = {a.key: list(dict.fromkeys(s.addressee.id for s in shares_of(a, edition)[0])) for a in alarms}
+    if format is Format.JSON:
+        print_json([_alarm_json(alarm, receivers[alarm.key]) for alarm in alarms])
+        return
+    rows = [
+        (
+            f"{a.at:%Y-%m-%d %H:%M}",
+            _weekday(a.at),
+            a.item.spec.clause,
+            f"{a.item.spec.title}（{a.occurrence.label}）",
+            a.rung.id,
+            f"{a.occurrence.due_at:%m-%d %H:%M}",
+            "、".join(a.rung.via),
+            _receivers_text(receivers[a.key], edition),
+            STATUS_TEXT[a.status],
+        )
+        for a in alarms
+    ]
+    columns = ("时间", "星期", "条款", "事项", "提醒", "截止", "通道", "收件人", "备注")
+    print_table(columns, rows, f"{first} 至 {last}，共 {len(rows)} 条提醒")
+    inactive = [(each.spec.title, "；".join(each.inactive)) for each in edition.plan.items if each.inactive]
+    if inactive and item is None:
+        print_table(("事项", "尚未启用"), inactive, "以下写法已检查无误，但本版本尚未启用：")
+
+
+def _alarm_json(alarm: Alarm, receivers: list[str]) -> dict[str, Any]:
+    return {
+        "item": alarm.item.id,
+        "clause": alarm.item.spec.clause,
+        "basis": str(alarm.item.spec.basis),
+        "occurrence": alarm.occurrence.id,
+        "alarm": alarm.key,
+        "at": alarm.at.isoformat(),
+        "due": alarm.occurrence.due_at.isoformat(),
+        "channels": list(alarm.rung.via),
+        "receivers": receivers,
+        "template": alarm.rung.template,
+        "calendar_status": str(alarm.status),
+    }
+
+
+def _weekday(at: datetime) -> str:
+    return "周" + "一二三四五六日"[at.weekday()]
+
+
+def _receivers_text(ids: list[str], edition: Edition) -> str:
+    names = [person.name if (person := edition.plan.directory.person(each)) else each for each in ids]
+    return "、".join(names) if len(names) <= 3 else f"{names[0]}、{names[1]}等{len(names)}人"
+
+
+def required_item(edition: Edition, item_id: str) -> Item:
+    """The item of that id.
+
+    Raises ``UsageError`` that suggests the nearest one.
+    """
+    from reminder.plan.fields import did_you_mean
+
+    item = edition.plan.item(item_id)
+    if item is None:
+        ids = [each.id for each in edition.plan.items]
+        hint = did_you_mean(item_id, ids)
+        raise UsageError(f"计划中没有编号为“{item_id}”的任务；可用：{'、'.join(ids)}" + (f"；{hint}" if hint else ""))
+    return item
+
+
+@app.command()
+def preview(
+    item_id: Annotated[str, typer.Argument(help="任务编号", metavar="ITEM")],
+    occurrence: Annotated[str | None, typer.Option("--occurrence", help="某一次，如 festival/2026/中秋")] = None,
+    channel: Annotated[str | None, typer.Option("--channel", help="通道编号")] = None,
+    alarm: Annotated[str | None, typer.Option("--alarm", help="哪一次提醒，如 due-3wd；默认第一次")] = None,
+    receiver: Annotated[str | None, typer.Option("--receiver", help="收件人编号；默认第一位")] = None,
+    raw: Annotated[bool, typer.Option("--raw", help="输出将要发送的原始字节")] = False,
+    schedules: SchedulesOption = None,
+    templates: TemplatesOption = None,
+) -> None:
+    """预览一条提醒：将要发出的原文。"""
+    import sys
+
+    from reminder.cli.preview import preview_message
+
+    edition = edition_of(settings_of(schedules, templates))
+    shown = preview_message(edition, required_item(edition, item_id), occurrence, channel, alarm, receiver)
+    if raw:
+        sys.stdout.buffer.write(b"\n".join(shown.payloads))
+        return
+    print(shown.head)
+    print()
+    print(shown.body)
+
+
+@app.command()
+def schema() -> None:
+    """输出计划文件的 JSON Schema，供编辑器补全与检查。"""
+    from reminder.cli.output import print_json
+    from reminder.plan.schema import json_schema
+
+    print_json(json_schema())
+
+
+@plan_app.command("new-year")
+def new_year(
+    year: Annotated[int | None, typer.Argument(help="年度；默认为现计划截止的次年")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="草稿存放的文件夹（须为空或不存在）")] = None,
+    schedules: SchedulesOption = None,
+    templates: TemplatesOption = None,
+) -> None:
+    """由现计划生成下一年度计划的草稿，并列出需要核对的日期与名册。"""
+    from reminder.cli.newyear import draft
+
+    settings = settings_of(schedules, templates)
+    edition = edition_of(settings)
+    target_year = year or edition.plan.head.until.year + 1
+    print(draft(settings, edition, target_year, out or Path(f"schedules-{target_year}")))

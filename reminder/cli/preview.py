@@ -1,0 +1,101 @@
+"""Compose one message exactly as the daemon would, without claiming or sending it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from reminder.agenda.alarms import Alarm, ladder
+from reminder.agenda.occurrences import occurrences, zone_of
+from reminder.channels.base import Recipient
+from reminder.check import Edition
+from reminder.cli.wiring import rehearsal_channel
+from reminder.errors import UsageError
+from reminder.ledger.records import Transport
+from reminder.plan.fields import did_you_mean
+from reminder.plan.model import Item
+from reminder.sweep.compose import Share, frame, render_section, shares_of
+from reminder.sweep.freeze import freeze, message_identity
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What is shown: who and when, the text, and the bytes of each part."""
+
+    head: str
+    body: str
+    payloads: tuple[bytes, ...]
+
+
+def preview_message(
+    edition: Edition, item: Item, occurrence: str | None, channel: str | None, rung: str | None, receiver: str | None
+) -> Preview:
+    """The message of one alarm to one receiver on one channel.
+
+    Raises ``UsageError`` when there is no such occurrence, rung, channel or receiver.
+    """
+    share = _share(edition, _alarm(edition, item, occurrence, rung), channel, receiver)
+    alarm = share.alarm
+    message = frame([render_section([share], edition, alarm.at)], share.addressee, edition, alarm.at)
+    adapter = rehearsal_channel(edition, share.channel, Path("outbox"))
+    identity = message_identity(edition.plan.id, Transport.OUTBOX, [f"{alarm.key}|{share.addressee.id}|preview"])
+    deliveries = freeze(
+        message,
+        Recipient(share.addressee.id, share.addressee.name, share.address, share.mentions),
+        adapter,
+        edition.plan,
+        identity,
+        now=alarm.at,
+        planned_at=alarm.at,
+        expires_at=alarm.useful_until,
+    )
+    personal = edition.plan.channels[share.channel].personal
+    head = [
+        f"提醒：{alarm.key}",
+        f"时间：{alarm.at:%Y-%m-%d %H:%M}（有效至 {alarm.useful_until:%Y-%m-%d %H:%M}）",
+        f"通道：{share.channel}    收件人：{share.addressee.name}（{share.addressee.id}）",
+    ]
+    if personal:
+        head.append(f"主题：{message.subject}")
+    if len(deliveries) > 1:
+        head.append(f"分 {len(deliveries)} 段发送")
+    return Preview(
+        "\n".join(head),
+        message.text if personal else message.markdown,
+        tuple(delivery.payload for delivery in deliveries),
+    )
+
+
+def _alarm(edition: Edition, item: Item, occurrence_id: str | None, rung_id: str | None) -> Alarm:
+    head = edition.plan.head
+    known = list(occurrences(item, head, edition.calendar, head.from_, head.until))
+    if not known:
+        raise UsageError(f"任务“{item.id}”没有可预览的一次：它由事件或抽签触发，尚未启用，或不在计划起止日期之内")
+    chosen = known[0]
+    if occurrence_id is not None:
+        wanted = occurrence_id if occurrence_id.startswith(f"{item.id}/") else f"{item.id}/{occurrence_id}"
+        match = [each for each in known if each.id == wanted]
+        if not match:
+            ids = [each.id for each in known]
+            raise UsageError(f"没有“{occurrence_id}”这一次；可用：{'、'.join(ids)}；{did_you_mean(wanted, ids)}")
+        chosen = match[0]
+    rungs = item.rungs
+    if rung_id is not None:
+        rungs = tuple(each for each in rungs if each.id == rung_id)
+    if not rungs:
+        raise UsageError(f"没有“{rung_id}”这次提醒；可用：{'、'.join(each.id for each in item.rungs) or '（无）'}")
+    return ladder(item, rungs, chosen, edition.calendar, zone_of(head.timezone))[0]
+
+
+def _share(edition: Edition, alarm: Alarm, channel: str | None, receiver: str | None) -> Share:
+    shares, failures = shares_of(alarm, edition)
+    if channel is not None:
+        if channel not in alarm.rung.via:
+            raise UsageError(f"这次提醒不走通道“{channel}”；可用：{'、'.join(alarm.rung.via)}")
+        shares = [each for each in shares if each.channel == channel]
+    if receiver is not None:
+        shares = [each for each in shares if each.addressee.id == receiver]
+    if not shares:
+        reasons = "；".join(each.text for each in failures[:3])
+        raise UsageError("这次提醒在所选通道上没有这样的收件人" + (f"：{reasons}" if reasons else ""))
+    return shares[0]

@@ -1,0 +1,177 @@
+"""``ledger``: what was sent, to whom, when, and what was not."""
+
+from __future__ import annotations
+
+from datetime import datetime, time, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from reminder.cli.app import (
+    DataOption,
+    Format,
+    FormatOption,
+    SchedulesOption,
+    TemplatesOption,
+    app,
+    parse_day,
+    settings_of,
+)
+from reminder.errors import ReminderError
+
+if TYPE_CHECKING:
+    from reminder.ledger.ledger import Ledger
+    from reminder.ledger.records import Entry
+
+STATE_TEXT = {
+    "pending": "待发送",
+    "sending": "发送中",
+    "accepted": "服务器已接收",
+    "failed": "发送失败",
+    "uncertain": "结果不明",
+    "expired": "已过有效期",
+}
+
+
+@app.command()
+def ledger(
+    item: Annotated[str | None, typer.Option("--item", help="任务编号")] = None,
+    status: Annotated[
+        str | None,
+        typer.Option("--status", help="状态：accepted、failed、pending、uncertain、expired、miss、suppress……"),
+    ] = None,
+    receiver: Annotated[str | None, typer.Option("--receiver", help="收件人编号")] = None,
+    since: Annotated[str | None, typer.Option("--from", help="计划时间不早于此日")] = None,
+    until: Annotated[str | None, typer.Option("--to", help="计划时间不晚于此日（含）")] = None,
+    attempts: Annotated[bool, typer.Option("--attempts", help="逐次列出发送经过")] = False,
+    limit: Annotated[int, typer.Option("--limit", help="最多列出多少行", min=1)] = 200,
+    data: DataOption = None,
+    schedules: SchedulesOption = None,
+    templates: TemplatesOption = None,
+    format: FormatOption = Format.TABLE,
+) -> None:
+    """查看台账：发了什么、给谁、何时、结果如何，以及没有发的和原因。"""
+    from zoneinfo import ZoneInfo
+
+    from reminder.cli.output import print_json
+    from reminder.clock import SystemClock
+    from reminder.ledger.ledger import Ledger
+    from reminder.ledger.records import EntryFilter
+    from reminder.plan.loader import load_plan
+
+    settings = settings_of(schedules, templates, data)
+    loaded = load_plan(settings.schedules)
+    zone = ZoneInfo(loaded.plan.head.timezone if loaded.plan else "Asia/Shanghai")
+    opened = Ledger.open(settings.ledger, kind=None, now=SystemClock().now(), create=False)
+    try:
+        plan_id = loaded.plan.id if loaded.plan else _only_plan(opened)
+        wanted = EntryFilter(
+            item=item,
+            receiver=receiver,
+            status=status,
+            since=datetime.combine(parse_day(since, "--from"), time.min, zone) if since else None,
+            until=datetime.combine(parse_day(until, "--to") + timedelta(days=1), time.min, zone) if until else None,
+            limit=limit,
+        )
+        entries = opened.entries(plan_id, wanted)
+        if format is Format.JSON:
+            print_json([_entry_json(opened, plan_id, entry, zone) for entry in entries])
+            return
+        _print(opened, plan_id, entries, zone, with_attempts=attempts, limit=limit)
+    finally:
+        opened.close()
+
+
+def _only_plan(opened: Ledger) -> str:
+    ids = opened.plan_ids()
+    if len(ids) != 1:
+        raise ReminderError("计划文件有误，且台账中没有唯一的计划；请先执行 reminder check 更正计划")
+    return ids[0]
+
+
+def _entry_json(opened: Ledger, plan_id: str, entry: Entry, zone: Any) -> dict[str, Any]:
+    return {
+        "item": entry.item,
+        "occurrence": entry.occurrence,
+        "alarm": entry.alarm,
+        "planned_at": entry.planned_at.astimezone(zone).isoformat(),
+        "recorded_at": entry.recorded_at.astimezone(zone).isoformat(),
+        "transport": str(entry.transport),
+        "rehearsal": entry.transport == "outbox",
+        "decision": entry.decision,
+        "reason": entry.reason,
+        "receiver": entry.receiver,
+        "channel": entry.channel,
+        "subject": entry.subject,
+        "status": entry.state,
+        "late": entry.late,
+        "attempts": [
+            {
+                "delivery": delivery,
+                "number": attempt.number,
+                "started_at": attempt.started_at.astimezone(zone).isoformat(),
+                "finished_at": attempt.finished_at.astimezone(zone).isoformat() if attempt.finished_at else None,
+                "outcome": attempt.outcome,
+                "code": attempt.code,
+                "detail": attempt.detail,
+            }
+            for delivery in entry.deliveries
+            for attempt in opened.attempts_of(plan_id, delivery)
+        ],
+    }
+
+
+def _status_text(entry: Entry) -> str:
+    from reminder.agenda.policy import ACTION_TEXT, REASON_TEXT
+
+    if entry.state is None:
+        action = ACTION_TEXT.get(entry.decision, entry.decision)
+        return f"{action}：{REASON_TEXT.get(entry.reason, entry.reason)}"
+    text = STATE_TEXT.get(entry.state, entry.state)
+    if entry.state == "accepted":
+        if entry.transport == "outbox":
+            text = "已写入 outbox"
+        elif entry.receiver and entry.receiver.startswith("group:"):
+            text = "已发群"
+    if entry.state in ("failed", "uncertain") or (entry.state == "pending" and entry.attempts):
+        text += f"：{entry.last_code} {entry.last_detail}".rstrip()
+    return text + ("（补发）" if entry.late else "")
+
+
+def _print(
+    opened: Ledger, plan_id: str, entries: list[Entry], zone: Any, *, with_attempts: bool, limit: int
+) -> None:
+    from reminder.cli.output import print_table
+
+    rows = [
+        (
+            f"{entry.planned_at.astimezone(zone):%Y-%m-%d %H:%M}",
+            "试运行" if entry.transport == "outbox" else "正式",
+            entry.alarm,
+            entry.receiver or "",
+            entry.channel or "",
+            entry.subject or "",
+            _status_text(entry),
+            str(entry.attempts or ""),
+        )
+        for entry in entries
+    ]
+    more = f"，只列出最近 {limit} 行，可用 --limit 增加" if len(entries) == limit else ""
+    columns = ("计划时间", "方式", "提醒", "收件人", "通道", "主题", "结果", "次数")
+    print_table(columns, rows, f"台账，共 {len(rows)} 行{more}")
+    if not with_attempts:
+        return
+    tries = [
+        (
+            delivery,
+            str(attempt.number),
+            f"{attempt.started_at.astimezone(zone):%Y-%m-%d %H:%M:%S}",
+            attempt.outcome or "进行中",
+            attempt.code,
+            attempt.detail,
+        )
+        for entry in entries
+        for delivery in entry.deliveries
+        for attempt in opened.attempts_of(plan_id, delivery)
+    ]
+    print_table(("消息", "次", "开始", "结果", "代码", "服务器原话"), list(dict.fromkeys(tries)), "发送经过")

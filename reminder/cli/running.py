@@ -1,0 +1,285 @@
+"""``run``, ``simulate``, ``live``, ``health``."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from datetime import datetime, time, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reminder.cli.app import (
+    DataOption,
+    Format,
+    FormatOption,
+    SchedulesOption,
+    TemplatesOption,
+    app,
+    parse_day,
+    settings_of,
+)
+from reminder.cli.planning import edition_of
+from reminder.errors import ReminderError, UsageError
+
+if TYPE_CHECKING:
+    from reminder.check import Edition
+    from reminder.daemon import Daemon
+    from reminder.settings import Settings
+
+HEALTHY_SECONDS = 60
+AHEAD_SHOWN = 8
+
+
+@app.command()
+def run(data: DataOption = None, schedules: SchedulesOption = None, templates: TemplatesOption = None) -> None:
+    """启动守护进程。默认只写入 outbox（试运行），不真正发送。"""
+    from reminder import log
+    from reminder.clock import SystemClock
+    from reminder.cli.wiring import channels_for
+    from reminder.daemon import Daemon, DataFolderLock
+    from reminder.ledger.ledger import Ledger
+    from reminder.ledger.records import LedgerKind
+
+    settings = settings_of(schedules, templates, data)
+    log.set_up(settings.log_level, settings.log_format)
+    edition = edition_of(settings)
+    _writable(settings.data)
+    lock = DataFolderLock(settings.lock)
+    lock.acquire()
+    clock = SystemClock()
+    ledger = Ledger.open(settings.ledger, kind=LedgerKind.DAEMON, now=clock.now())
+    try:
+        daemon = Daemon(settings, edition, ledger, clock, channels_for(settings))
+        print(_banner(daemon, edition, settings, clock.now()), flush=True)
+        code = daemon.run()
+    finally:
+        ledger.close()
+        lock.release()
+    print("已停止。", flush=True)
+    raise typer.Exit(code)
+
+
+def _writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ReminderError(
+            f"数据目录 {folder} 不可写（{error.strerror}）；请检查目录权限或磁盘空间，或用 --data 指定可写的目录"
+        ) from None
+
+
+def _banner(daemon: Daemon, edition: Edition, settings: Settings, now: datetime) -> str:
+    from reminder.ledger.records import Transport
+    from reminder.sweep.compose import shares_of
+
+    if daemon.transport is Transport.LIVE:
+        mode = "正式发送（live）：到时将真正发出邮件和群消息"
+    else:
+        mode = "试运行（outbox）：只写文件，不会向任何人发送"
+    lines = [
+        "=" * 64,
+        f"  {edition.plan.head.title}",
+        f"  【{mode}】",
+        "=" * 64,
+        f"计划：{settings.schedules}（{len(edition.plan.items)} 项，"
+        f"{edition.plan.head.from_} 至 {edition.plan.head.until}）",
+        "接下来：",
+    ]
+    upcoming = [alarm for alarm in daemon.sweeper.pending() if alarm.at > now][:AHEAD_SHOWN]
+    for alarm in upcoming:
+        names = list(dict.fromkeys(share.addressee.name for share in shares_of(alarm, edition)[0]))
+        people = "、".join(names[:3]) + (f"等{len(names)}人" if len(names) > 3 else "")
+        mark = "（预计）" if alarm.status == "provisional" else ""
+        lines.append(
+            f"  {alarm.at:%Y-%m-%d %H:%M}{mark}  {alarm.item.spec.title}（{alarm.occurrence.label}）"
+            f"  → {people or '（无人）'}"
+        )
+    if not upcoming:
+        lines.append("  近期没有提醒；更远的请看 reminder agenda")
+    lines += [
+        f"邮件与群消息写入：{settings.outbox}" if daemon.transport is Transport.OUTBOX else "通道：见 channels.yaml",
+        f"台账：{settings.ledger}（查看：reminder ledger）",
+        f"运行状况：{settings.health}（查看：reminder health）；停止：Ctrl-C",
+    ]
+    return "\n".join(lines)
+
+
+@app.command()
+def simulate(
+    since: Annotated[str, typer.Option("--from", help="起始日期")],
+    until: Annotated[str, typer.Option("--to", help="结束日期（含当日）")],
+    data: Annotated[Path | None, typer.Option("--data", help="存放结果的目录；默认为临时目录")] = None,
+    schedules: SchedulesOption = None,
+    templates: TemplatesOption = None,
+    format: FormatOption = Format.TABLE,
+) -> None:
+    """模拟一段日期：按真实流程生成全部消息与台账，绝不发送。"""
+    from reminder import log
+    from reminder.agenda.occurrences import zone_of
+    from reminder.cli.output import print_json
+    from reminder.cli.wiring import rehearsal_channel
+    from reminder.ledger.ledger import Ledger
+    from reminder.ledger.records import LedgerKind, Transport
+    from reminder.simulate import play
+
+    settings = settings_of(schedules, templates)
+    log.set_up("error", settings.log_format)
+    edition = edition_of(settings)
+    first, last = parse_day(since, "--from"), parse_day(until, "--to")
+    if last < first:
+        raise UsageError(f"--to（{last}）早于 --from（{first}）")
+    zone = zone_of(edition.plan.head.timezone)
+    start = datetime.combine(first, time.min, tzinfo=zone)
+    end = datetime.combine(last + timedelta(days=1), time.min, tzinfo=zone)
+    folder = data or Path(tempfile.mkdtemp(prefix="reminder-simulate-"))
+    _writable(folder)
+    outbox = folder / "outbox"
+    channels = {each: rehearsal_channel(edition, each, outbox) for each in edition.plan.channels}
+    ledger = Ledger.open(str(folder / "ledger.sqlite3"), kind=LedgerKind.SIMULATION, now=start)
+    try:
+        played = play(edition, ledger, channels, start, end)
+        counts = ledger.counts(edition.plan.id, Transport.OUTBOX)
+        summary = _by_item(ledger, edition)
+    finally:
+        ledger.close()
+    if format is Format.JSON:
+        print_json(
+            {
+                "from": str(first),
+                "to": str(last),
+                "data": str(folder),
+                "outbox": str(outbox),
+                "actions": played.actions,
+                "deliveries": played.deliveries,
+                "tries": played.tries,
+                "counts": counts,
+                "items": summary,
+            }
+        )
+        return
+    _print_played(first.isoformat(), last.isoformat(), folder, summary, counts)
+
+
+def _by_item(ledger: object, edition: Edition) -> list[dict[str, object]]:
+    from reminder.ledger.ledger import Ledger
+    from reminder.ledger.records import EntryFilter
+
+    assert isinstance(ledger, Ledger)
+    entries = ledger.entries(edition.plan.id, EntryFilter(limit=10_000_000))
+    titles = {item.id: (item.spec.clause, item.spec.title) for item in edition.plan.items}
+    rows: dict[str, dict[str, object]] = {}
+    people: dict[str, set[str]] = {}
+    messages: dict[str, set[str]] = {}
+    alarms: dict[str, set[str]] = {}
+    unsent: dict[str, int] = {}
+    for entry in entries:
+        alarms.setdefault(entry.item, set()).add(entry.alarm)
+        if entry.message is not None and entry.state == "accepted":
+            messages.setdefault(entry.item, set()).add(entry.message)
+            people.setdefault(entry.item, set()).add(entry.receiver or "")
+        elif entry.decision != "send" or entry.receiver is not None:
+            unsent[entry.item] = unsent.get(entry.item, 0) + 1
+    order = [*titles, *(each for each in alarms if each not in titles)]
+    for item_id in order:
+        if item_id not in alarms:
+            continue
+        clause, title = titles.get(item_id, ("", "管理员通知"))
+        rows[item_id] = {
+            "item": item_id,
+            "clause": clause,
+            "title": title,
+            "alarms": len(alarms[item_id]),
+            "messages": len(messages.get(item_id, ())),
+            "receivers": len(people.get(item_id, ())),
+            "not_sent": unsent.get(item_id, 0),
+        }
+    return list(rows.values())
+
+
+def _print_played(
+    first: str, last: str, folder: Path, summary: list[dict[str, object]], counts: dict[str, int]
+) -> None:
+    from reminder.cli.output import print_table
+
+    columns = ("条款", "事项", "提醒次数", "消息", "收件人", "未发")
+    keys = ("clause", "title", "alarms", "messages", "receivers", "not_sent")
+    rows = [[str(row[key]) for key in keys] for row in summary]
+    print_table(columns, rows, f"模拟 {first} 至 {last}（试运行，未向任何人发送）")
+    total = sum(1 for path in (folder / "outbox").rglob("*") if path.is_file())
+    print(f"消息文件：{folder / 'outbox'}（{total} 个，按日期分文件夹，.eml 可用邮件客户端打开）")
+    print(f"台账：{folder / 'ledger.sqlite3'}（查看：reminder ledger --data {folder}）")
+    if failed := counts.get("failed", 0):
+        print(f"其中 {failed} 条发送失败，见台账。")
+
+
+@app.command()
+def live(
+    by: Annotated[str | None, typer.Option("--by", help="由谁决定（记入台账）")] = None,
+    off: Annotated[bool, typer.Option("--off", help="退回试运行")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="不再询问")] = False,
+    data: DataOption = None,
+    schedules: SchedulesOption = None,
+    templates: TemplatesOption = None,
+) -> None:
+    """转为正式发送（或退回试运行）：记入台账，从此刻起的提醒才会真正发出。"""
+    from reminder.cli.golive import obstacles
+    from reminder.clock import SystemClock
+    from reminder.ledger.ledger import Ledger
+    from reminder.ledger.records import LedgerKind
+
+    settings = settings_of(schedules, templates, data)
+    edition = edition_of(settings)
+    if not by:
+        raise UsageError("请用 --by 写明由谁决定，将记入台账；如 reminder live --by 机关党委办公室")
+    if not off and (found := obstacles(edition, settings)):
+        raise ReminderError("还不能转为正式发送：\n" + "\n".join(f"  - {each}" for each in found))
+    question = "退回试运行（outbox），不再真正发送？" if off else "转为正式发送（live），到时将真正发出消息？"
+    if not yes and not typer.confirm(question):
+        raise ReminderError("未作更改。")
+    _writable(settings.data)
+    now = SystemClock().now()
+    ledger = Ledger.open(settings.ledger, kind=LedgerKind.DAEMON, now=now)
+    try:
+        if off:
+            ledger.go_outbox(edition.plan.id, by=by, now=now)
+        else:
+            ledger.go_live(edition.plan.id, by=by, now=now)
+    finally:
+        ledger.close()
+    print("已退回试运行。" if off else "已转为正式发送；正在运行的守护进程会在一秒内切换。")
+
+
+@app.command()
+def health(data: DataOption = None, format: FormatOption = Format.TABLE) -> None:
+    """守护进程是否正常：正常退出码为 0，否则为 1。"""
+    from datetime import UTC
+
+    from reminder.cli.output import print_json
+    from reminder.clock import SystemClock
+
+    settings = settings_of(data=data)
+    try:
+        status = json.loads(settings.health.read_text("utf-8"))
+        at = datetime.fromisoformat(status["at"]).astimezone(UTC)
+    except (OSError, ValueError, KeyError):
+        raise ReminderError(f"没有运行状况文件 {settings.health}：守护进程未曾在该数据目录运行") from None
+    age = (SystemClock().now() - at).total_seconds()
+    problem = status["problem"]
+    if abs(age) > HEALTHY_SECONDS:
+        problem = f"守护进程已有 {int(age)} 秒没有动静（进程号 {status['pid']}）"
+    if format is Format.JSON:
+        print_json({**status, "healthy": not problem, "problem": problem})
+    elif problem:
+        print(problem)
+    else:
+        mode = "正式发送" if status["transport"] == "live" else "试运行"
+        refused = "；有一份新计划因错误未被采用" if status["plan_refused"] else ""
+        print(f"正常（{mode}），下一次提醒：{status['next'] or '近期没有'}{refused}")
+    if problem:
+        raise typer.Exit(1)
+
+

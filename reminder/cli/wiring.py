@@ -1,0 +1,66 @@
+"""Wire adapters to configuration: the one place where secrets meet channels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from reminder.agenda.occurrences import zone_of
+from reminder.channels.base import Channel
+from reminder.channels.build import build_channel
+from reminder.check import Edition
+from reminder.ledger.records import Transport
+from reminder.log import redactor
+from reminder.settings import Settings, read_secret
+
+Secrets = Callable[[str], str | None]
+
+
+def secrets_of(settings: Settings) -> Secrets:
+    """Look secrets up by name, and have every one found masked in all logs."""
+    folder = settings.secrets or settings.data / "secrets"
+
+    def secret(name: str) -> str | None:
+        value = read_secret(name, folder)
+        redactor.add(value)
+        return value
+
+    return secret
+
+
+def live_channel(edition: Edition, channel_id: str, secrets: Secrets) -> Channel:
+    """The adapter that really sends.
+
+    Raises ``ReminderError`` when its secret is missing.
+    """
+    head = edition.plan.head
+    return build_channel(
+        edition.plan.channels[channel_id],
+        secret=secrets,
+        office_mailbox=head.office.mailbox,
+        zone=zone_of(head.timezone),
+    )
+
+
+def rehearsal_channel(edition: Edition, channel_id: str, folder: Path) -> Channel:
+    """The adapter that composes the same bytes and writes them into a folder."""
+    head = edition.plan.head
+    return build_channel(
+        edition.plan.channels[channel_id],
+        secret=lambda name: None,
+        office_mailbox=head.office.mailbox,
+        outbox=folder,
+        zone=zone_of(head.timezone),
+    )
+
+
+def channels_for(settings: Settings) -> Callable[[Edition, Transport], Mapping[str, Channel]]:
+    """How the daemon makes its channels, for either transport."""
+    secrets = secrets_of(settings)
+
+    def build(edition: Edition, transport: Transport) -> Mapping[str, Channel]:
+        if transport is Transport.LIVE:
+            return {each: live_channel(edition, each, secrets) for each in edition.plan.channels}
+        return {each: rehearsal_channel(edition, each, settings.outbox) for each in edition.plan.channels}
+
+    return build

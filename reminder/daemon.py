@@ -1,0 +1,360 @@
+"""The daemon: an alarm clock, one sweeper, reload, signals, drain.
+
+APScheduler is the alarm clock: one job per item, at the item's next alarm, and
+all a job does is to set an event.  One thread sweeps whenever the event is set,
+and at least once a second by the monotonic clock: no jump of the wall clock
+goes unnoticed.  What is due is always plan less ledger.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import FrameType
+from typing import IO, Any
+
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
+
+from reminder.agenda.alarms import expand, next_alarm
+from reminder.agenda.difference import Difference, difference
+from reminder.channels.base import Channel
+from reminder.check import Edition, Examination, examine
+from reminder.clock import Clock
+from reminder.delivery.deliver import Deliverer
+from reminder.delivery.engines import ThreadEngine
+from reminder.errors import Position, Problem, ReminderError, UsageError, errors_of
+from reminder.ledger.ledger import Ledger
+from reminder.ledger.records import Note, Transport
+from reminder.plan.model import Item
+from reminder.settings import Settings
+from reminder.sweep.notices import notice_of
+from reminder.sweep.sweeper import Sweeper
+from reminder.watch import Watcher
+
+log = logging.getLogger(__name__)
+
+TICK_SECONDS = 1.0
+DRAIN_SECONDS = 30.0
+DIFFERENCE_AHEAD = timedelta(days=400)
+PROBLEMS_SHOWN = 10
+
+BuildChannels = Callable[[Edition, Transport], Mapping[str, Channel]]
+
+
+class ItemTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler 3 has no types
+    """Fires at an item's next alarm."""
+
+    def __init__(self, item: Item, edition: Edition) -> None:
+        self._item = item
+        self._edition = edition
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
+        """The first alarm after the last one that fired, or after now."""
+        after = now if previous_fire_time is None else max(previous_fire_time, now - timedelta(seconds=1))
+        return next_alarm(self._item, self._edition.plan, self._edition.calendar, after)
+
+
+class DataFolderLock:
+    """One daemon per data folder; the lock goes with the process, however it ends."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: IO[str] | None = None
+
+    def acquire(self) -> None:
+        """Raises ``UsageError`` when another process holds the folder."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        file = self._path.open("a+", encoding="utf-8")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            holder = file.read().strip() or "未知"
+            file.close()
+            raise UsageError(
+                f"数据目录 {self._path.parent} 已有守护进程在运行（进程号 {holder}）；"
+                "一个数据目录只能运行一个，请先停止它，或用 --data 指定另一个目录"
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        self._file = file
+
+    def release(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+class Daemon:
+    """Runs one plan on one ledger until it is told to stop."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        edition: Edition,
+        ledger: Ledger,
+        clock: Clock,
+        build_channels: BuildChannels,
+    ) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self._clock = clock
+        self._build_channels = build_channels
+        self._wake = threading.Event()
+        self._stop = threading.Event()
+        self._reload_asked = threading.Event()
+        self._watcher = Watcher([settings.schedules, settings.templates])
+        self._scheduler = BackgroundScheduler(
+            timezone=UTC, job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1}
+        )
+        now = clock.now()
+        self._edition = edition
+        self._transport = ledger.transport(edition.plan.id)
+        self._channels = build_channels(edition, self._transport)
+        self._accept(edition, "start", now, {})
+        self._sweeper = Sweeper(ledger, edition, self._channels, self._transport, now)
+        self._engine = self._new_engine()
+        self._complete = {file.name for file in edition.plan.files if file.complete_mark}
+        self._refused = ""
+        self._crashed: BaseException | None = None
+
+    @property
+    def sweeper(self) -> Sweeper:
+        return self._sweeper
+
+    @property
+    def transport(self) -> Transport:
+        return self._transport
+
+    # -- life ---------------------------------------------------------------
+
+    def run(self) -> int:
+        """Run until SIGTERM or SIGINT; the exit code.  Must be called in the main thread."""
+        previous = {
+            signal.SIGTERM: signal.signal(signal.SIGTERM, self._on_stop),
+            signal.SIGINT: signal.signal(signal.SIGINT, self._on_stop),
+            signal.SIGHUP: signal.signal(signal.SIGHUP, self._on_reload),
+        }
+        thread = threading.Thread(target=self._sweep_until_stopped, name="sweeper")
+        try:
+            self._scheduler.start()
+            self._schedule_items()
+            thread.start()
+            while thread.is_alive():
+                thread.join(timeout=TICK_SECONDS)
+        finally:
+            self.stop()
+            thread.join(timeout=DRAIN_SECONDS)
+            self._scheduler.shutdown(wait=False)
+            self._engine.close()
+            for channel in self._channels.values():
+                channel.close()
+            self._note("daemon-stopped", {})
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+        log.info("stopped")
+        return 1 if self._crashed else 0
+
+    def stop(self) -> None:
+        """Ask the daemon to stop; what is being sent is finished first."""
+        self._stop.set()
+        self._wake.set()
+
+    def _on_stop(self, number: int, frame: FrameType | None) -> None:
+        log.info("stopping", extra={"signal": signal.Signals(number).name})
+        self.stop()
+
+    def _on_reload(self, number: int, frame: FrameType | None) -> None:
+        self._reload_asked.set()
+        self._wake.set()
+
+    def _sweep_until_stopped(self) -> None:
+        try:
+            taken_up = self._deliverer.take_up(self._clock.now())
+            if taken_up:
+                log.warning("taken up after an unclean stop", extra={"deliveries": taken_up})
+            while not self._stop.is_set():
+                self._wake.clear()
+                self.tick()
+                self._clock.wait(self._wake, TICK_SECONDS)
+        except BaseException as error:
+            log.exception("sweeper died")
+            self._crashed = error
+
+    def tick(self) -> None:
+        """One look at everything: files, transport, what is due, what is to be sent."""
+        now = self._clock.now()
+        problem = ""
+        try:
+            if self._reload_asked.is_set() or self._watcher.at_rest(self._clock.monotonic()):
+                self._reload_asked.clear()
+                self.reload(now)
+            self._follow_transport(now)
+            swept = self._sweeper.sweep(now)
+            if swept.actions:
+                log.info("swept", extra={"actions": dict(swept.actions), "deliveries": swept.deliveries})
+            self._engine.kick(now)
+            if self._sweeper.exhausted:
+                problem = "计划中已没有任何后续提醒，请拟定新的计划（reminder plan new-year）"
+        except ReminderError as error:
+            # Nothing that cannot be recorded is sent; the next tick tries again.
+            problem = str(error)
+            log.error("sweep failed", extra={"error": problem})
+        self._write_health(now, problem)
+
+    # -- alarm clock --------------------------------------------------------
+
+    def _schedule_items(self) -> None:
+        """One job per item; replaced by id, so that no due instant is lost between."""
+        ids = {item.id for item in self._edition.plan.items}
+        for job in self._scheduler.get_jobs():
+            if job.id not in ids:
+                job.remove()
+        for item in self._edition.plan.items:
+            trigger = ItemTrigger(item, self._edition)
+            self._scheduler.add_job(self._wake.set, trigger, id=item.id, replace_existing=True)
+
+    def _new_engine(self) -> ThreadEngine:
+        plan_id = self._edition.plan.id
+        self._deliverer = Deliverer(self._ledger, plan_id, self._transport, self._channels, self._clock)
+        return ThreadEngine(self._ledger, plan_id, self._transport, self._deliverer, self._wake.set)
+
+    # -- reload -------------------------------------------------------------
+
+    def reload(self, now: datetime) -> Examination:
+        """Take a changed plan into force, or keep the old one and say why."""
+        examination = examine(self._settings.schedules, self._settings.templates)
+        problems = [*examination.problems, *self._continuity(examination.edition)]
+        if examination.edition is None or errors_of(problems):
+            self._refuse(problems, now)
+            return examination
+        self._refused = ""
+        changes = self._difference(examination.edition, now)
+        self._edition = examination.edition
+        self._complete = {file.name for file in self._edition.plan.files if file.complete_mark}
+        self._accept(self._edition, "files", now, _summary(changes))
+        self._put_into_force(now)
+        log.info("plan reloaded", extra=_summary(changes))
+        if changes.moved:
+            lines = [
+                f"{each.alarm.item.spec.title}（{each.alarm.occurrence.label}）："
+                f"{each.before:%Y-%m-%d %H:%M} → {each.alarm.at:%Y-%m-%d %H:%M}"
+                for each in changes.moved
+            ]
+            title = f"{len(lines)}条提醒的日期有变动"
+            remedy = "已发出的提醒不会重发；如有疑问请核对日历与计划。"
+            self._sweeper.tell(notice_of("moved", title, lines[:40], remedy), now)
+        return examination
+
+    def _continuity(self, edition: Edition | None) -> list[Problem]:
+        """What only the plan in force can tell: another plan, or a file cut short."""
+        if edition is None:
+            return []
+        problems = []
+        if edition.plan.id != self._edition.plan.id:
+            problems.append(
+                Problem(
+                    Position(str(self._settings.schedules)),
+                    "plan.id",
+                    f"plan.id 由“{self._edition.plan.id}”变成了“{edition.plan.id}”",
+                    "plan.id 定下后不可更改，台账以它为准",
+                    "如要换一个计划，请另用一个数据目录",
+                )
+            )
+        for file in edition.plan.files:
+            if file.name in self._complete and not file.complete_mark:
+                problems.append(
+                    Problem(
+                        Position(file.name),
+                        "",
+                        "文件末尾没有“...”这一行，可能没有保存完整",
+                        "此文件上次生效时以“...”结尾",
+                        "请补全文件，并以单独一行“...”结尾",
+                    )
+                )
+        return problems
+
+    def _refuse(self, problems: list[Problem], now: datetime) -> None:
+        text = "\n".join(str(problem) for problem in errors_of(problems))
+        log.error("plan refused, the old one stays in force", extra={"problems": text})
+        if text == self._refused:
+            return
+        self._refused = text
+        lines = text.splitlines()[:PROBLEMS_SHOWN]
+        title = "计划文件有误，未予采用"
+        remedy = "原计划仍在运行。请按提示修改，保存后自动重新读取；可先执行 reminder check 检查。"
+        self._sweeper.tell(notice_of("refused", title, lines, remedy), now)
+        self._note("plan-refused", {"problems": text})
+
+    def _difference(self, edition: Edition, now: datetime) -> Difference:
+        until = now + DIFFERENCE_AHEAD
+        before = expand(self._edition.plan, self._edition.calendar, now, until)
+        return difference(before, expand(edition.plan, edition.calendar, now, until))
+
+    def _accept(self, edition: Edition, author: str, now: datetime, diff: Mapping[str, Any]) -> None:
+        files = {
+            **{file.name: file.sha256 for file in edition.plan.files},
+            **{f"templates/{name}": digest for name, digest in edition.templates.files().items()},
+            "calendar": edition.calendar.fingerprint,
+        }
+        self._ledger.accept_plan(edition.plan.id, edition.plan.digest, files, author, dict(diff), now)
+
+    def _put_into_force(self, now: datetime) -> None:
+        """Channels, agenda and jobs of the edition; what is in flight is finished first."""
+        self._engine.close()
+        for channel in self._channels.values():
+            channel.close()
+        self._channels = self._build_channels(self._edition, self._transport)
+        self._sweeper.load(self._edition, self._channels, self._transport, now)
+        self._engine = self._new_engine()
+        if self._scheduler.running:
+            self._schedule_items()
+
+    def _follow_transport(self, now: datetime) -> None:
+        """Going live is a recorded act of another process: the ledger says it."""
+        transport = self._ledger.transport(self._edition.plan.id)
+        if transport is not self._transport:
+            log.warning("transport changed", extra={"transport": str(transport)})
+            self._transport = transport
+            self._put_into_force(now)
+
+    # -- health -------------------------------------------------------------
+
+    def _note(self, kind: str, detail: Mapping[str, Any]) -> None:
+        try:
+            note = Note(kind, self._clock.now(), "daemon", dict(detail))
+            self._ledger.note(self._edition.plan.id, note)
+        except ReminderError as error:
+            log.error("note not recorded", extra={"kind": kind, "error": str(error)})
+
+    def _write_health(self, now: datetime, problem: str) -> None:
+        pending = self._sweeper.pending()
+        status = {
+            "at": now.isoformat(),
+            "pid": os.getpid(),
+            "transport": str(self._transport),
+            "plan": self._edition.plan.id,
+            "next": pending[0].at.isoformat() if pending else None,
+            "plan_refused": bool(self._refused),
+            "problem": problem,
+        }
+        path = self._settings.health
+        try:
+            scratch = path.with_suffix(".tmp")
+            scratch.write_text(json.dumps(status, ensure_ascii=False) + "\n", "utf-8")
+            scratch.replace(path)
+        except OSError as error:
+            log.error("health file not written", extra={"error": str(error)})
+
+
+def _summary(changes: Difference) -> dict[str, int]:
+    return {"added": len(changes.added), "removed": len(changes.removed), "moved": len(changes.moved)}

@@ -1,0 +1,57 @@
+"""Play a span of time: the real sweep, rendering, ledger and channels on a manual clock.
+
+Always a rehearsal.  Time jumps from one instant at which something is due to
+the next, so a year takes as long as its messages take to write.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from reminder.channels.base import Channel
+from reminder.check import Edition
+from reminder.clock import ManualClock
+from reminder.delivery.deliver import Deliverer
+from reminder.ledger.ledger import Ledger
+from reminder.ledger.records import Transport
+from reminder.sweep.sweeper import Sweeper
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What happened: alarms by action, deliveries made and tries."""
+
+    actions: Mapping[str, int]
+    deliveries: int
+    tries: int
+
+
+def play(
+    edition: Edition,
+    ledger: Ledger,
+    channels: Mapping[str, Channel],
+    since: datetime,
+    until: datetime,
+) -> Played:
+    """Play ``since`` ≤ t < ``until`` (aware) on a clock of its own."""
+    clock = ManualClock(since)
+    plan_id = edition.plan.id
+    sweeper = Sweeper(ledger, edition, channels, Transport.OUTBOX, clock.now())
+    deliverer = Deliverer(ledger, plan_id, Transport.OUTBOX, channels, clock)
+    deliverer.take_up(clock.now())
+    actions: Counter[str] = Counter()
+    deliveries = tries = 0
+    while clock.now() < until:
+        swept = sweeper.sweep(clock.now())
+        actions.update(swept.actions)
+        deliveries += swept.deliveries
+        while tried := deliverer.drain(clock.now()):
+            tries += tried
+        upcoming = [sweeper.next_instant(clock.now())]
+        if (retry := ledger.next_instant(plan_id, Transport.OUTBOX)) is not None:
+            upcoming.append(retry)
+        clock.set(min(upcoming))
+    return Played(dict(actions), deliveries, tries)

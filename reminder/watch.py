@@ -1,0 +1,58 @@
+"""Notice when files have changed and come to rest.
+
+A file is read only after it has been still for two seconds: an editor that
+writes in pieces, or a copy over a slow share, is never seen half done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+STILL_SECONDS = 2.0
+
+Snapshot = tuple[tuple[str, int, int], ...]
+
+
+def snapshot(folders: Iterable[Path]) -> Snapshot:
+    """Name, modification time (ns) and size of every file below the folders."""
+    return tuple(sorted(entry for folder in folders for entry in _files(folder)))
+
+
+def _files(folder: Path) -> Iterator[tuple[str, int, int]]:
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError:
+        return
+    for entry in entries:
+        if entry.is_dir():
+            yield from _files(entry)
+            continue
+        try:
+            status = entry.stat()
+        except OSError:
+            continue  # gone between listing and looking: the next look sees it
+        yield (str(entry), status.st_mtime_ns, status.st_size)
+
+
+class Watcher:
+    """Says once, when the files differ from those last taken and are at rest.
+
+    ``monotonic`` seconds come in as arguments.
+    """
+
+    def __init__(self, folders: Iterable[Path]) -> None:
+        self._folders = tuple(folders)
+        self._taken = self._seen = snapshot(self._folders)
+        self._seen_at = float("-inf")
+
+    def at_rest(self, monotonic: float) -> bool:
+        """Whether there is something new that has been still for long enough."""
+        current = snapshot(self._folders)
+        if current != self._seen:
+            self._seen, self._seen_at = current, monotonic
+            return False
+        if current == self._taken or monotonic - self._seen_at < STILL_SECONDS:
+            return False
+        self._taken = current
+        return True
