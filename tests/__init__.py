@@ -1,0 +1,1 @@
+"""The suite; servers that misbehave on command are importable from ``tests.servers``."""

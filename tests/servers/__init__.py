@@ -1,0 +1,1 @@
+"""Loopback servers that behave like the real ones, and misbehave on command."""

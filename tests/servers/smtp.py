@@ -1,0 +1,335 @@
+"""An SMTP server on loopback that misbehaves on command, stage by stage.
+
+``with SmtpStub() as stub`` listens on an ephemeral port of 127.0.0.1; faults may
+be given at the start or set at any time with ``stub.misbehave(...)``.  A message
+counts as received (``stub.messages``) once the server has taken it over, even
+if the reply is then lost: what really arrived is what histories are checked by.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import socket
+import ssl
+import threading
+from dataclasses import dataclass, field
+from types import TracebackType
+
+from tests.servers.certificates import server_context
+
+STAGES = ("connect", "tls", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "text", "dot", "quit")
+"""``text`` is while the message is read, ``dot`` when it is complete."""
+
+
+@dataclass
+class Fault:
+    """What goes wrong at a stage.
+
+    ``do``: ``reply`` (answer with ``text``), ``hang`` (say nothing more),
+    ``drop`` (close), ``reset`` (close with RST), ``drip`` (a byte of an endless
+    reply every 50 ms), ``flood`` (an endless reply).  ``times`` bounds how often
+    it happens, None is for ever.  ``taken`` says whether a message that meets
+    the fault at ``dot`` is taken over; default: unless the server refuses it.
+    """
+
+    stage: str
+    do: str
+    text: str = ""
+    times: int | None = None
+    taken: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.stage not in STAGES or self.do not in ("reply", "hang", "drop", "reset", "drip", "flood"):
+            raise ValueError(f"no such fault: {self.stage} {self.do}")
+
+
+@dataclass(frozen=True)
+class Received:
+    """A message the server took over: envelope, octets without dot-stuffing, and how it came."""
+
+    sender: str
+    recipient: str
+    content: bytes
+    encrypted: bool
+    user: str | None
+    connection: int
+
+
+class _Gone(Exception):
+    """The session is over."""
+
+
+@dataclass
+class _Session:
+    sock: socket.socket
+    number: int
+    encrypted: bool = False
+    user: str | None = None
+    sender: str = ""
+    recipients: list[str] = field(default_factory=list)
+    buffer: bytes = b""
+
+
+class SmtpStub:
+    """The server.  ``accounts`` (user to password) makes login required."""
+
+    host = "127.0.0.1"
+
+    def __init__(
+        self,
+        *faults: Fault,
+        tls: str = "none",
+        accounts: dict[str, str] | None = None,
+        mechanisms: str = "PLAIN LOGIN",
+        context: ssl.SSLContext | None = None,
+        receive_buffer: int | None = None,
+    ) -> None:
+        self._tls = tls
+        self._accounts = accounts
+        self._mechanisms = mechanisms
+        self._context = context or (server_context() if tls != "none" else None)
+        self._receive_buffer = receive_buffer
+        self._faults = list(faults)
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._open: set[socket.socket] = set()
+        self.messages: list[Received] = []
+        self.commands: list[str] = []
+        self.connections = 0
+
+    def misbehave(
+        self, stage: str, do: str, text: str = "", *, times: int | None = None, taken: bool | None = None
+    ) -> None:
+        """From now on; the first fault of a stage is met first."""
+        with self._lock:
+            self._faults.append(Fault(stage, do, text, times, taken))
+
+    def behave(self) -> None:
+        """No more faults."""
+        with self._lock:
+            self._faults.clear()
+
+    def hang_up(self) -> None:
+        """Close every open connection, as a server does with idle ones."""
+        with self._lock:
+            idle = list(self._open)
+        for sock in idle:
+            _shut(sock)
+
+    def __enter__(self) -> SmtpStub:
+        self._listener = socket.socket()
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if self._receive_buffer:
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_buffer)
+        self._listener.bind((self.host, 0))
+        self._listener.listen(64)
+        self.port: int = self._listener.getsockname()[1]
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stopped.set()
+        _shut(self._listener)
+        self._listener.close()
+        self._accepting.join(5)
+        self.hang_up()
+        for thread in self._threads:
+            thread.join(5)
+
+    def _accept(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                sock, _ = self._listener.accept()
+            except OSError:
+                return
+            with self._lock:
+                self.connections += 1
+                self._open.add(sock)
+                session = _Session(sock, self.connections)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            thread = threading.Thread(target=self._serve, args=(session,), daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _serve(self, session: _Session) -> None:
+        plain = session.sock
+        try:
+            self._meet(session, "connect")
+            if self._tls == "implicit":
+                self._meet(session, "tls")
+                self._secure(session)
+            self._reply(session, "220 stub ready")
+            while True:
+                self._command(session, self._line(session))
+        except (_Gone, OSError, UnicodeDecodeError):
+            pass
+        finally:
+            with self._lock:
+                self._open.discard(plain)
+            with contextlib.suppress(OSError):
+                session.sock.close()
+            plain.close()
+
+    def _secure(self, session: _Session) -> None:
+        assert self._context is not None
+        session.sock = self._context.wrap_socket(session.sock, server_side=True)
+        session.encrypted = True
+        session.buffer = b""
+
+    def _line(self, session: _Session) -> str:
+        while b"\r\n" not in session.buffer:
+            self._read(session)
+        line, _, session.buffer = session.buffer.partition(b"\r\n")
+        return line.decode("ascii")
+
+    def _read(self, session: _Session) -> None:
+        octets = session.sock.recv(65536)
+        if not octets:
+            raise _Gone
+        session.buffer += octets
+
+    def _reply(self, session: _Session, text: str) -> None:
+        session.sock.sendall(text.encode("utf-8").replace(b"\n", b"\r\n") + b"\r\n")
+
+    def _fault(self, stage: str) -> Fault | None:
+        with self._lock:
+            for fault in self._faults:
+                if fault.stage == stage and fault.times != 0:
+                    if fault.times is not None:
+                        fault.times -= 1
+                    return fault
+        return None
+
+    def _meet(self, session: _Session, stage: str) -> bool:
+        """Commit the stage's fault, if one is set; says whether it answered in place of the server."""
+        fault = self._fault(stage)
+        if fault is None:
+            return False
+        self._commit(session, fault)
+        return True
+
+    def _commit(self, session: _Session, fault: Fault) -> None:
+        match fault.do:
+            case "reply":
+                self._reply(session, fault.text)
+                if fault.text.startswith("421") or fault.stage == "connect":
+                    raise _Gone
+                return
+            case "reset":
+                session.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            case "hang":
+                self._stopped.wait(60)
+            case "drip":
+                session.sock.sendall(b"250-")
+                while not self._stopped.wait(0.05):
+                    session.sock.sendall(b"x")
+            case "flood":
+                while not self._stopped.is_set():
+                    session.sock.sendall(b"250-more\r\n" * 1000)
+        raise _Gone
+
+    def _command(self, session: _Session, line: str) -> None:
+        verb, _, argument = line.partition(" ")
+        verb = verb.upper()
+        with self._lock:
+            self.commands.append(verb)
+        stage = {"HELO": "ehlo"}.get(verb, verb.lower())
+        if stage in STAGES and stage != "auth" and self._meet(session, stage):
+            if verb == "QUIT":
+                raise _Gone
+            return
+        match verb:
+            case "EHLO" | "HELO":
+                self._reply(session, self._capabilities(session))
+            case "STARTTLS":
+                self._reply(session, "220 go ahead")
+                self._meet(session, "tls")
+                self._secure(session)
+            case "AUTH":
+                self._auth(session, argument)
+            case "MAIL":
+                if self._accounts is not None and session.user is None:
+                    self._reply(session, "530 Authentication required")
+                else:
+                    session.sender = argument.partition("<")[2].partition(">")[0]
+                    session.recipients = []
+                    self._reply(session, "250 sender ok")
+            case "RCPT":
+                session.recipients.append(argument.partition("<")[2].partition(">")[0])
+                self._reply(session, "250 recipient ok")
+            case "DATA":
+                self._reply(session, "354 end with .")
+                self._data(session)
+            case "RSET" | "NOOP":
+                self._reply(session, "250 ok")
+            case "QUIT":
+                self._reply(session, "221 bye")
+                raise _Gone
+            case _:
+                self._reply(session, "502 what?")
+
+    def _capabilities(self, session: _Session) -> str:
+        lines = ["stub"]
+        if self._tls == "starttls" and not session.encrypted:
+            lines.append("STARTTLS")
+        elif self._accounts is not None:
+            lines.append(f"AUTH {self._mechanisms}")
+        lines += ["SIZE 50000000", "8BITMIME"]
+        return "\n".join(
+            f"250{'-' if n < len(lines) else ' '}{line}" for n, line in enumerate(lines, start=1)
+        )
+
+    def _auth(self, session: _Session, argument: str) -> None:
+        mechanism, _, initial = argument.partition(" ")
+        if self._meet(session, "auth"):
+            return
+        if mechanism == "PLAIN":
+            _, user, password = base64.b64decode(initial).decode().split("\0")
+        else:
+            user = base64.b64decode(initial).decode()
+            self._reply(session, "334 " + base64.b64encode(b"Password:").decode())
+            password = base64.b64decode(self._line(session)).decode()
+        if self._accounts is not None and self._accounts.get(user) == password:
+            session.user = user
+            self._reply(session, "235 welcome")
+        else:
+            # Some servers echo what they were told.
+            self._reply(session, f"535 Error: authentication failed for {user} {password} {initial}")
+
+    def _data(self, session: _Session) -> None:
+        self._meet(session, "text")
+        # The first line may be the dot itself; a line end before it belongs to the message.
+        octets = b"\r\n" + session.buffer
+        searched = 0
+        while octets.find(b"\r\n.\r\n", searched) < 0:
+            searched = max(0, len(octets) - 4)
+            session.buffer = b""
+            self._read(session)
+            octets += session.buffer
+        content, _, session.buffer = octets.partition(b"\r\n.\r\n")
+        content = (content + b"\r\n")[2:].replace(b"\r\n..", b"\r\n.")
+        fault = self._fault("dot")
+        refused = fault is not None and fault.do == "reply" and not fault.text.startswith("2")
+        taken = not refused if fault is None or fault.taken is None else fault.taken
+        if taken:
+            with self._lock:
+                self.messages += [
+                    Received(
+                        session.sender, recipient, content, session.encrypted, session.user, session.number
+                    )
+                    for recipient in session.recipients
+                ]
+        if fault is not None:
+            self._commit(session, fault)
+        else:
+            self._reply(session, "250 queued")
+
+
+def _shut(sock: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)
