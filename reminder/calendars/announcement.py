@@ -31,8 +31,10 @@ from reminder.source import parse_source
 _DAY = timedelta(days=1)
 _NUMBERING = r"(?:\(?[一二三四五六七八九十]{1,2}[)、.]|\(?\d{1,2}[)、.](?!\d))"
 _NAMES = rf"(?:{FESTIVAL_NAME})(?:[、和及与](?:{FESTIVAL_NAME}))*"
-_HEADING = re.compile(rf"(?:{_NUMBERING}|(?<=[。;\n])|^)(?P<names>{_NAMES})(?::|(?=\d))")
-_LINE_HEADING = re.compile(rf"{_NUMBERING}?{_NAMES}(?::|\d)")
+_FESTIVALS_HEADING = rf"(?:{_NUMBERING}|(?<=[。;\n])|^)(?P<names>{_NAMES})(?:假期)?(?::|(?=\d))"
+# A day off given once has a section too: the seventieth anniversary of victory in 2015.
+_HEADING = re.compile(rf"{_FESTIVALS_HEADING}|{_NUMBERING}(?P<other>[^,。:;()]{{2,40}}):")
+_LINE_HEADING = re.compile(rf"{_NUMBERING}?{_NAMES}(?:假期)?(?::|\d)")
 _CLOSING = re.compile(r"节假日期间|国务院办公厅|\(此件")
 _TITLE_YEAR = re.compile(r"(\d{4})年度?(?:部分|全年|法定|节假日|元旦|放假)")
 
@@ -42,11 +44,11 @@ _DATE = re.compile(
 )
 _RANGE = re.compile(r"至|到|-|~")
 _WEEKDAY = re.compile(r"(?:周|星期|礼拜)([一二三四五六日天])")
-_COUNT = re.compile(r"(?:共|放假)([0-9]{1,2}|[一二三四五六七八九十])天")
+_COUNT = re.compile(r"(?:共计?|放假|为期)([0-9]{1,2}|[一二三四五六七八九十])天")
 _ADVICE = re.compile(r"鼓励|带薪|倡导|提倡")
 # What explains the break but adds no day to it: the notices up to 2013 spell out
 # which days are statutory, which ordinary rest days, and which are moved whither.
-_EXPLANATION = re.compile(r"法定|公休|调至|调到|移至|休息|不放假|照常")
+_EXPLANATION = re.compile(r"法定|公休|调至|调到|移至|休息|照常")
 _OFF = re.compile(r"放假|补休|休假")
 _WORKED = re.compile(r"上班")
 _NUMERALS = {numeral: value for value, numeral in enumerate("一二三四五六七八九十", 1)}
@@ -62,16 +64,13 @@ class _Text:
 
 @dataclass
 class _Section:
-    """What one section says: its festivals, where it stands, its days."""
+    """What one section says: its title, the festivals it names, where it stands, its days."""
 
+    title: str
     names: tuple[str, ...]
     start: int
     off: dict[date, int] = field(default_factory=dict)
     worked: dict[date, int] = field(default_factory=dict)
-
-    @property
-    def title(self) -> str:
-        return "、".join(self.names)
 
 
 def parse_announcement(text: str, name: str = "放假安排通知") -> Arrangement:
@@ -210,7 +209,9 @@ class _Notice:
             end = headings[number + 1].start() if number + 1 < len(headings) else len(self.text)
             if closing := _CLOSING.search(self.text, heading.end(), end):
                 end = closing.start()
-            section = _Section(festivals_named(heading.group("names")), heading.start("names"))
+            group = "names" if heading["names"] else "other"
+            names = festivals_named(heading["names"] or "")
+            section = _Section("、".join(names) or heading["other"], names, heading.start(group))
             self._read_section(section, heading.end(), end)
             sections.append(section)
         return sections
@@ -243,7 +244,7 @@ class _Notice:
                         clause_start, f"看不懂“{clause}”", "日期之后应为“放假”“补休”或“上班”", "请对照原文"
                     )
                     pending = {}
-                if "与周末连休" in rest or "周末连休" in rest:
+                if "周末连休" in clause:
                     _join_weekends(section)
                 if not advice and (count := _COUNT.search(rest)):
                     self._check_count(section, clause_start, count.group(1))

@@ -26,6 +26,11 @@ ALL_SEVEN_SINCE = 2008
 """Since 2008 清明, 端午 and 中秋 are statutory days off as well (Decree 513)."""
 
 
+_STATUTORY_SINCE = 2025
+_STATUTORY_DAYS = 13
+_LONGEST_STRETCH = 6
+
+
 class DayKind(enum.StrEnum):
     """What a day is."""
 
@@ -118,14 +123,41 @@ def working_festivals(arrangement: Arrangement) -> tuple[str, ...]:
     return tuple(name for name in FESTIVALS if not arrangement.is_off(festival_day(name, arrangement.year)))
 
 
-# --------------------------------------------------------------- the library
-
-
 def library_version() -> str:
     """The version of chinesecalendar: its data change with it, once a year."""
-    import chinese_calendar  # type: ignore[import-untyped]
+    import chinese_calendar
 
     return str(chinese_calendar.__version__)
+
+
+def doubts(arrangement: Arrangement) -> tuple[str, ...]:
+    """What looks odd in an arrangement that is otherwise sound: to show before it is accepted.
+
+    Chinese sentences, none for years before 2025.  Under Decree 795 every day
+    off from Monday to Friday beyond the thirteen statutory days is paid for with
+    a makeup day, which finds a list that lost some; and work around a holiday
+    runs six days at most, "except in special cases".  Neither is a reason to
+    reject what the State Council has published.
+    """
+    if arrangement.year < _STATUTORY_SINCE:
+        return ()
+    found: list[str] = []
+    given = sum(day.off and day.date.weekday() < SATURDAY for day in arrangement.days)
+    worked = sum(not day.off and day.date.weekday() >= SATURDAY for day in arrangement.days)
+    if given != _STATUTORY_DAYS + worked:
+        found.append(
+            f"周一至周五放假{given}天，调休上班{worked}天，相差{given - worked}天，而法定节假日是"
+            f"{_STATUTORY_DAYS}天：可能漏了或多了放假、上班的日期，请核对"
+        )
+    first, stretch = date(arrangement.year, 1, 1), 0
+    for offset in range(366):
+        day = first + offset * _DAY
+        off = day.year > arrangement.year or arrangement.is_off(day)
+        if off and stretch > _LONGEST_STRETCH:
+            since = (day - stretch * _DAY).isoformat()
+            found.append(f"{since}起连续工作{stretch}天，一般不超过{_LONGEST_STRETCH}天，请核对")
+        stretch = 0 if off else stretch + 1
+    return tuple(found)
 
 
 @functools.lru_cache(maxsize=256)
@@ -137,7 +169,7 @@ def published(year: int) -> Arrangement | None:
     and Sundays inside a break are often missing in it (2017-04-29); they take
     the name of the break they lie in.
     """
-    from chinese_calendar.constants import Holiday, holidays, workdays  # type: ignore[import-untyped]
+    from chinese_calendar.constants import Holiday, holidays, workdays
 
     if date(year, 10, 1) not in holidays:
         return None
@@ -155,12 +187,9 @@ def published(year: int) -> Arrangement | None:
             while beside.weekday() >= SATURDAY and beside not in workdays and beside not in holidays:
                 off.setdefault(beside, name)
                 beside += step
-    days = [ArrangedDay(day, name, True) for day, name in off.items()]
-    days += [ArrangedDay(day, name, False) for day, name in worked.items()]
+    days = [ArrangedDay(day, name, off=True) for day, name in off.items()]
+    days += [ArrangedDay(day, name, off=False) for day, name in worked.items()]
     return Arrangement(year, tuple(sorted(days)))
-
-
-# ----------------------------------------------------------- the expectation
 
 
 @functools.lru_cache(maxsize=256)
@@ -190,7 +219,7 @@ def provisional(year: int) -> Arrangement:
     for first, length, name in _with_mid_autumn_joined(spans, year):
         for offset in range(length):
             names.setdefault(first + offset * _DAY, name)
-    days = tuple(ArrangedDay(day, name, True) for day, name in sorted(names.items()))
+    days = tuple(ArrangedDay(day, name, off=True) for day, name in sorted(names.items()))
     return Arrangement(year, days, DayStatus.PROVISIONAL)
 
 

@@ -61,7 +61,7 @@ def lunar_date(year: int, month: int, day: int) -> date:
         raise UsageError(f"没有农历{month}月{day}日：月份为1至12，日为1至30")
     if not FIRST_YEAR - 1 <= year <= LAST_YEAR:
         raise CalendarRangeError(f"农历{year}年")
-    from tyme4py.lunar import LunarDay, LunarMonth  # type: ignore[import-untyped]
+    from tyme4py.lunar import LunarDay, LunarMonth
 
     last = int(LunarMonth.from_ym(year, month).get_day_count())
     solar = LunarDay.from_ymd(year, month, min(day, last)).get_solar_day()
@@ -79,7 +79,7 @@ def solar_to_lunar(day: date) -> tuple[int, int, int, bool]:
     """
     if not FIRST_YEAR <= day.year <= LAST_YEAR:
         raise CalendarRangeError(day.isoformat())
-    from tyme4py.solar import SolarDay  # type: ignore[import-untyped]
+    from tyme4py.solar import SolarDay
 
     lunar = SolarDay.from_ymd(day.year, day.month, day.day).get_lunar_day()
     month = int(lunar.get_month())  # negative in a leap month
@@ -100,7 +100,7 @@ def festival_day(name: str, year: int) -> date:
         return lunar_date(year, *_LUNAR[name])
     if name in _SOLAR:
         return date(year, *_SOLAR[name])
-    from tyme4py.solar import SolarTerm  # type: ignore[import-untyped]
+    from tyme4py.solar import SolarTerm
 
     solar = SolarTerm.from_index(year, _QINGMING).get_julian_day().get_solar_day()
     return date(solar.get_year(), solar.get_month(), solar.get_day())

@@ -31,7 +31,7 @@ _DAY = timedelta(days=1)
 _FIRST = date(FIRST_YEAR, 1, 1)
 _LAST = date(LAST_YEAR, 12, 31)
 _MAKEUP_REACH = timedelta(days=21)
-"""No notice since 2004 has put a makeup day further from its break than 16 days."""
+"""No notice of 2004–2026 has put a makeup day further from its break than 11 days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +95,6 @@ class WorkCalendar:
                 raise ValueError(f"the arrangement of {arrangement.year} was given for {year}")
         self._years: dict[int, _Year] = {}
 
-    # ------------------------------------------------------------ single days
-
     def day(self, d: date) -> Day:
         """Everything known of one day."""
         table = self._table(d.year)
@@ -117,8 +115,6 @@ class WorkCalendar:
     def year_status(self, year: int) -> DayStatus:
         """Whether the arrangement of ``year`` is official or provisional."""
         return self.arrangement(year).status
-
-    # ------------------------------------------------------------- arithmetic
 
     def before(self, d: date, n: int) -> date:
         """The ``n``-th working day before ``d``; for 0, ``d`` or the working day before it."""
@@ -149,8 +145,6 @@ class WorkCalendar:
         """The last working day within ``[first, last]``, or None."""
         count = self._count_before(last) + self.day(last).is_workday
         return self._found(last.year, count - 1, first, last)
-
-    # -------------------------------------------------------- festivals, breaks
 
     def festival_day(self, name: str, year: int) -> date:
         """The day itself of a festival in the Gregorian ``year``."""
@@ -185,8 +179,6 @@ class WorkCalendar:
                 found[around.first] = around
         return tuple(found[first] for first in sorted(found))
 
-    # ------------------------------------------------------------------ upkeep
-
     def missing_year(self, today: date) -> int | None:
         """The year whose official arrangement the admin must supply now, if any.
 
@@ -208,8 +200,6 @@ class WorkCalendar:
             parts.append(f"{year} {arrangement.status} {arrangement.papers}")
             parts += [f"{day.date} {day.off} {day.name}" for day in arrangement.days]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
-
-    # ---------------------------------------------------------------- within
 
     def _table(self, year: int) -> _Year:
         table = self._years.get(year)

@@ -20,6 +20,7 @@ from reminder.calendars.arrangement import (
     SATURDAY,
     ArrangedDay,
     Arrangement,
+    doubts,
     plain_name,
     working_festivals,
 )
@@ -67,7 +68,7 @@ class _Reader:
                         self.source.key_position((*loc, key)),
                         path,
                         f"没有“{key}”这个键",
-                        f"只能是{'、'.join(keys)}",
+                        f"只能是 {'、'.join(keys)}",
                         f"是否应为“{near[0]}”" if near else "请删去",
                     )
                 )
@@ -100,7 +101,11 @@ def parse_year(source: Source) -> tuple[Arrangement | None, list[Problem]]:
             "七个法定节日当天都应放假",
             "请核对文件是否完整，把这一天补为 isOffDay: true",
         )
-    return (None if errors_of(reader.problems) else arrangement), reader.problems
+    if errors_of(reader.problems):
+        return None, reader.problems
+    for doubt in doubts(arrangement):
+        reader.report(("days",), doubt, severity=Severity.WARNING)
+    return arrangement, reader.problems
 
 
 def _year(reader: _Reader, value: dict[str, Any]) -> int | None:
@@ -217,7 +222,7 @@ def _date(
 
 
 def _shown(value: Any) -> str:
-    if value is None:
+    if value is None or value == []:
         return "此处为空，"
     if isinstance(value, dict | list):
         return "此处"
