@@ -1,0 +1,175 @@
+"""The three environments templates run in: plain text, HTML and WeCom markdown.
+
+A template is text that an office edits, so it may do little: read what it is
+given, loop, and format.  It cannot reach Python's inside, change what it is
+given, or make more text than a message can hold.  Each form escapes by itself
+whatever is not the template's own text: HTML by Jinja2's autoescape, markdown
+by the same machinery with :func:`reminder.messages.filters.md` in its place.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from jinja2 import BaseLoader, Environment, StrictUndefined, Template, TemplateNotFound
+from jinja2.exceptions import SecurityError
+from jinja2.runtime import Context
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from markupsafe import Markup
+
+from reminder.messages.filters import FILTERS, md, variant
+
+MAX_CHARACTERS = 200_000
+"""Of one rendered form: fifty times what the longest channel takes."""
+MAX_REPEAT = 1_000
+
+# Jinja2's own filters that make text of what is given.  Left out: those that
+# choose at random, pad to any width, or show the inside of objects.
+_BUILTIN_FILTERS = [
+    "abs",
+    "batch",
+    "capitalize",
+    "count",
+    "d",
+    "default",
+    "dictsort",
+    "e",
+    "escape",
+    "first",
+    "float",
+    "groupby",
+    "int",
+    "items",
+    "join",
+    "last",
+    "length",
+    "list",
+    "lower",
+    "map",
+    "max",
+    "min",
+    "reject",
+    "rejectattr",
+    "replace",
+    "reverse",
+    "round",
+    "safe",
+    "select",
+    "selectattr",
+    "slice",
+    "sort",
+    "string",
+    "striptags",
+    "sum",
+    "title",
+    "trim",
+    "truncate",
+    "unique",
+    "upper",
+    "wordcount",
+]
+
+
+class Form(enum.StrEnum):
+    """The form a text is rendered in."""
+
+    TEXT = "text"
+    HTML = "html"
+    MARKDOWN = "markdown"
+
+
+class MissingText(str):
+    """The message of a use of something undefined, with what was looked for and where."""
+
+    name: str
+    holder: Any
+    """The object that lacks the name; ``None`` for a variable."""
+
+
+class Missing(StrictUndefined):
+    """Undefined is an error at its first use, and remembers enough to be explained."""
+
+    __slots__ = ()
+
+    @property
+    def _undefined_message(self) -> str:
+        message = MissingText(super()._undefined_message)
+        message.name = str(self._undefined_name)
+        holder = self._undefined_obj
+        message.holder = None if type(holder).__name__ == "MissingType" else holder
+        return message
+
+
+class TooMuchText(SecurityError):
+    """A template makes more text than any message may have."""
+
+
+class Sandbox(ImmutableSandboxedEnvironment):
+    """Jinja2's sandbox, which also refuses to multiply texts and raise powers without end."""
+
+    intercepted_binops = frozenset(["*", "**"])
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        if operator == "**" or any(
+            isinstance(each, int) and abs(each) > MAX_REPEAT for each in (left, right)
+        ):
+            raise SecurityError(f"operator {operator} on {left!r:.20} and {right!r:.20}")
+        return super().call_binop(context, operator, left, right)
+
+
+class _Sources(BaseLoader):
+    """Serves the texts read at load, and nothing from the disk."""
+
+    def __init__(self, sources: Mapping[str, str], shown_as: Callable[[str], str]) -> None:
+        self._sources = sources
+        self._shown_as = shown_as
+
+    def get_source(self, environment: Environment, template: str) -> tuple[str, str, Callable[[], bool]]:
+        if template not in self._sources:
+            raise TemplateNotFound(template)
+        return self._sources[template], self._shown_as(template), lambda: True
+
+
+def _as_markdown(value: Any) -> Any:
+    # Undefined values must reach Jinja2, which raises for them.
+    if isinstance(value, Missing) or hasattr(value, "__html__"):
+        return value
+    return Markup(md(value))
+
+
+def environments(sources: Mapping[str, str], shown_as: Callable[[str], str]) -> dict[Form, Sandbox]:
+    """One sandbox a form over the same files; ``shown_as`` turns a name into the path errors show."""
+    loader = _Sources(sources, shown_as)
+    made = {}
+    for form in Form:
+        environment = Sandbox(
+            loader=loader,
+            undefined=Missing,
+            autoescape=form is not Form.TEXT,
+            finalize=_as_markdown if form is Form.MARKDOWN else None,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+            cache_size=-1,
+        )
+        environment.filters = {name: environment.filters[name] for name in _BUILTIN_FILTERS} | dict(FILTERS)
+        environment.globals = {"range": environment.globals["range"], "variant": variant}
+        made[form] = environment
+    return made
+
+
+def rendered(template: Template, context: Mapping[str, Any]) -> str:
+    """The template's text.
+
+    Raises whatever Jinja2 and the template's expressions raise, and
+    :class:`TooMuchText` beyond ``MAX_CHARACTERS``.
+    """
+    pieces, length = [], 0
+    for piece in template.generate(context):
+        length += len(piece)
+        if length > MAX_CHARACTERS:
+            raise TooMuchText(f"more than {MAX_CHARACTERS} characters")
+        pieces.append(piece)
+    return "".join(pieces)
