@@ -64,7 +64,11 @@ class Term:
 
 Audience = tuple[Term, ...]
 
-_ALLOWED = "可用：everyone、owing、escalation，或 " + "、".join(f"{kind}:名称" for kind in NAMED) + "；前加 not 为排除"
+_ALLOWED = (
+    "可用：everyone、owing、escalation，或 "
+    + "、".join(f"{kind}:名称" for kind in NAMED)
+    + "；前加 not 为排除"
+)
 
 
 def parse_term(value: object) -> Term:
@@ -113,5 +117,7 @@ def _audience(value: object) -> Audience:
 AudienceField = Annotated[
     Audience,
     BeforeValidator(_audience),
-    WithJsonSchema({"oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
+    WithJsonSchema(
+        {"oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
+    ),
 ]

@@ -127,7 +127,9 @@ class Directory:
 
     def holders(self, post_id: str, on: date) -> tuple[Person, ...]:
         """Who holds a post on that day, in the order of the file."""
-        found = (self.person(each.person) for each in self.holdings if each.post == post_id and each.holds(on))
+        found = (
+            self.person(each.person) for each in self.holdings if each.post == post_id and each.holds(on)
+        )
         return tuple(person for person in found if person is not None and person.holds(on))
 
     def posts_of(self, person_id: str, on: date) -> tuple[str, ...]:
@@ -142,7 +144,8 @@ class Directory:
         return tuple(
             each
             for each in self.units
-            if each.holds(on) and (each.id in group.units or (group.kind is not None and each.kind == group.kind))
+            if each.holds(on)
+            and (each.id in group.units or (group.kind is not None and each.kind == group.kind))
         )
 
     def head_of(self, unit: Unit, on: date) -> tuple[Person, ...]:

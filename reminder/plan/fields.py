@@ -20,7 +20,7 @@ from pydantic_core import PydanticCustomError
 def fault(found: str, allowed: str, hint: str = "") -> PydanticCustomError:
     """An error whose three parts the loader puts into a ``Problem``."""
     return PydanticCustomError(
-        "field",  # type: ignore[arg-type]
+        "field",
         "{found}",
         {"found": found, "allowed": allowed, "hint": hint},
     )

@@ -45,6 +45,10 @@ DEFAULT_DUE_TIME = time(17, 0)
 STATUTORY_FESTIVALS = ("元旦", "春节", "清明", "劳动节", "端午", "中秋", "国庆")
 
 
+CalendarDay = date
+"""The same type under a name that the field ``date:`` does not hide."""
+
+
 class Model(BaseModel):
     """Base of all plan types: immutable, and every unknown key is an error."""
 
@@ -92,7 +96,9 @@ class ExtraFestival(Model):
     @model_validator(mode="after")
     def _one_date(self) -> ExtraFestival:
         if (self.date is None) == (self.lunar is None):
-            raise fault(f"节日“{self.name}”的日期不明确", "date（公历，如 03-08）与 lunar（农历，如 9/9）必写其一")
+            raise fault(
+                f"节日“{self.name}”的日期不明确", "date（公历，如 03-08）与 lunar（农历，如 9/9）必写其一"
+            )
         return self
 
 
@@ -142,7 +148,9 @@ class RungSpec(Model):
 
     id: Identifier | None = None
     was: tuple[Identifier, ...] = ()
-    from_: Annotated[str, one_of([each.value for each in Anchor], "起算点")] | None = Field(None, alias="from")
+    from_: Annotated[str, one_of([each.value for each in Anchor], "起算点")] | None = Field(
+        None, alias="from"
+    )
     workdays: Offsets | None = None
     days: Offsets | None = None
     on_day: DayOfPeriod | None = None
@@ -155,7 +163,9 @@ class RungSpec(Model):
 
     @model_validator(mode="after")
     def _one_offset(self) -> RungSpec:
-        given = [n for n, v in (("workdays", self.workdays), ("days", self.days), ("on_day", self.on_day)) if v]
+        given = [
+            n for n, v in (("workdays", self.workdays), ("days", self.days), ("on_day", self.on_day)) if v
+        ]
         if self.workdays is not None and self.workdays == ():
             given.append("workdays")
         if len(given) != 1:
@@ -217,7 +227,7 @@ class DatesWhen(Model):
     at: TimeOfDay = DEFAULT_DUE_TIME
 
     @property
-    def days(self) -> tuple[date, ...]:
+    def days(self) -> tuple[CalendarDay, ...]:
         """Every day, in order, each once."""
         return tuple(sorted({*self.dates, *([self.date] if self.date else [])}))
 

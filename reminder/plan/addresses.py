@@ -1,0 +1,118 @@
+"""Whether mail addresses, hosts and names of secrets can be what they say.
+
+Only the form is judged: what a server accepts, only the server knows.  Values
+that might be a secret written in the wrong place are never shown.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator
+
+from reminder.errors import Problem
+from reminder.plan.channels import EmailChannel, WecomRobotChannel
+from reminder.plan.fields import shown
+from reminder.plan.sections import Entry
+
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_ADDRESS = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})+")
+"""The dot-atom form of RFC 5321 §4.1.2; quoted local parts are nobody's address."""
+_NAMED = re.compile(r'(?P<name>[^<>"\r\n]*?)\s*<(?P<address>[^<>\s]+)>')
+_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_SECRET_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
+
+Fault = tuple[str, str, str]
+
+
+def address_fault(text: str, *, named: bool = False) -> Fault | None:
+    """What is wrong with an address; with ``named``, ``名称 <地址>`` may stand too."""
+    allowed = "写作 name@example.com" + ("，或 名称 <name@example.com>" if named else "")
+    address = text
+    if named and (match := _NAMED.fullmatch(text)):
+        address = match["address"]
+    if _ADDRESS.fullmatch(address) and len(address) <= 254 and len(address.split("@")[0]) <= 64:
+        return None
+    hint = ""
+    if "＠" in text or "．" in text or "。" in text:
+        hint = "请把全角符号改为英文 @ 和 ."
+    elif named is False and "<" in text:
+        hint = "此处只写地址，不写名称"
+    elif re.search(r"[;,；，、]", text):
+        hint = "一处只写一个地址"
+    return f"{shown(text)}不是邮箱地址", allowed, hint
+
+
+def host_fault(text: str) -> Fault | None:
+    """What is wrong with a host name or IP address."""
+    if _is_ip(text) or (_HOST.fullmatch(text) and len(text) <= 253 and not re.fullmatch(r"[\d.]+", text)):
+        return None
+    allowed = "只写主机名，如 smtp.example.com"
+    if "://" in text or "/" in text:
+        return "主机名里有“/”", allowed, "请删去“://”及其前面的部分和路径"
+    if re.fullmatch(r".*:\d+", text):
+        return f"{shown(text)}带了端口", allowed, "端口请写在 port"
+    if "@" in text:
+        return "主机名里有“@”", allowed, "用户名请写在 username"
+    return f"{shown(text)}不是主机名", allowed, ""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine by its name alone (no look-up)."""
+    return host == "localhost" or (_is_ip(host) and ipaddress.ip_address(host).is_loopback)
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def check_channel(entry: Entry[EmailChannel | WecomRobotChannel]) -> Iterator[Problem]:
+    """Addresses, host and secret of one channel."""
+    channel, place = entry.value, entry.place
+    if channel.secret is not None and not _SECRET_NAME.fullmatch(channel.secret):
+        # Possibly the secret itself: not shown, and not hinted at by its length.
+        yield place.problem(
+            ("secret",),
+            "secret 的值不是名字",
+            "写名字，由大写字母、数字和下划线组成，如 SMTP_PASSWORD",
+            "如果写成了密码或密钥本身，请删去并立即更换该密码",
+        )
+    if isinstance(channel, EmailChannel):
+        if fault := host_fault(channel.host):
+            yield place.problem(("host",), *fault)
+        elif channel.tls == "none" and not is_loopback(channel.host):
+            found = f"与 {channel.host} 的连接不加密"
+            yield place.problem(
+                ("tls",), found, "tls: none 只限本机（127.0.0.1、localhost）", "请用 implicit 或 starttls"
+            )
+        for name, text in (("from", channel.from_), ("reply_to", channel.reply_to)):
+            if text is not None and (fault := address_fault(text, named=True)):
+                yield place.problem((name,), *fault)
+        return
+    if fault := _base_url_fault(channel.base_url):
+        yield place.problem(("base_url",), *fault)
+    for name, number, top in (
+        ("per_minute", channel.per_minute, 6000),
+        ("timeout_seconds", channel.timeout_seconds, 600),
+    ):
+        if not 1 <= number <= top:
+            yield place.problem((name,), f"{name} 是 {number}", f"应为 1–{top}")
+
+
+def _base_url_fault(text: str) -> Fault | None:
+    allowed = "只写协议和主机，如 https://wecom.example.com；企业微信公网版不用写本键"
+    match = re.fullmatch(r"(https?)://([^/?#@\s]+?)(:\d{1,5})?((?:/[\w.-]+)*)/?", text)
+    if match is None or "webhook" in match[4]:
+        # A pasted webhook address carries its key: the value is not shown.
+        return "base_url 不是接口的基础地址", allowed, "webhook 的 key 写成密钥，secret 写它的名字"
+    host = match[2].strip("[]")
+    if host_fault(host):
+        return f"{shown(host)}不是主机名", allowed, ""
+    if match[1] == "http" and not is_loopback(host):
+        return f"与 {host} 的连接不加密", "http:// 只限本机", "请用 https://"
+    return None

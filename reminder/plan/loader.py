@@ -1,0 +1,183 @@
+"""From the files of a ``schedules/`` folder to a plan, or to everything wrong with them.
+
+A load is all or nothing by content: :func:`load_plan_bytes` takes the bytes of
+all files at once, so a reload never mixes an old file with a new one.  Nothing
+here raises for what the files contain.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reminder.errors import Position, Problem, Severity, errors_of
+from reminder.plan.inactive import inactive_parts
+from reminder.plan.ladders import LadderBook
+from reminder.plan.model import STATUTORY_FESTIVALS, Item, ItemSpec, Plan, PlanHead, Rung, SourceFile
+from reminder.plan.names import Names
+from reminder.plan.references import ItemChecks, check_head, check_shared, check_unique_ids
+from reminder.plan.roster import directory_of
+from reminder.plan.sections import Entry, Sections, collect
+from reminder.source import Source, parse_source, read_source
+
+_YAML = re.compile(r".+\.ya?ml", re.IGNORECASE)
+_COPY = re.compile(
+    r"副本|复制|备份|冲突|conflict|[ _.-]copy\b|^copy of |[ _.-]backup\b|\.(?:bak|old|orig)\b|[(（]\d+[)）]",
+    re.IGNORECASE,
+)
+_HIDDEN_EXTENSION = re.compile(r".+\.ya?ml\.txt", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class LoadResult:
+    """What came of a load.
+
+    ``plan`` is None exactly when ``problems`` holds an error; ``problems`` also
+    holds warnings and notices, sorted by place.  ``files`` are the files read,
+    with their digests and whether each ended with the line ``...``.
+    """
+
+    plan: Plan | None
+    problems: tuple[Problem, ...]
+    files: tuple[SourceFile, ...] = ()
+
+    @property
+    def errors(self) -> list[Problem]:
+        """Only what keeps the plan from being accepted."""
+        return errors_of(self.problems)
+
+
+def plan_files(folder: Path) -> tuple[list[Path], list[Problem]]:
+    """The plan files directly in a folder, in order of name, and what is wrong with the rest.
+
+    Copies are errors, because their items would stand twice; what editors and
+    office programs leave behind is passed over.
+    """
+    try:
+        names = sorted(path.name for path in folder.iterdir() if not path.is_dir())
+    except OSError:
+        found = "计划文件夹不存在或不能读取"
+        return [], [Problem(Position(str(folder)), "", found, "", "请检查路径和权限")]
+    chosen, problems = _choose(names)
+    return [folder / name for name in chosen], problems
+
+
+def _choose(names: Sequence[str]) -> tuple[list[str], list[Problem]]:
+    chosen: list[str] = []
+    problems: list[Problem] = []
+    for name in names:
+        if name.startswith("."):
+            continue
+        if _HIDDEN_EXTENSION.fullmatch(name):
+            hint = f"如是计划文件，请改名为 {name[:-4]}（先让系统显示扩展名）"
+            problems.append(
+                Problem(Position(name), "", "扩展名是 .txt，没有读取", "", hint, Severity.WARNING)
+            )
+        elif not _YAML.fullmatch(name):
+            continue
+        elif name.startswith("~$"):
+            found, hint = "办公软件的临时文件，没有读取", "请关闭打开它的程序"
+            problems.append(Problem(Position(name), "", found, "", hint, Severity.WARNING))
+        elif _COPY.search(name):
+            hint = "请移出本文件夹，或另起文件名"
+            problems.append(Problem(Position(name), "", "疑为副本：其中的事项会重复", "", hint))
+        else:
+            chosen.append(name)
+    return chosen, problems
+
+
+def load_plan(folder: Path) -> LoadResult:
+    """Load every ``*.yaml`` and ``*.yml`` directly in a folder (not in its sub-folders)."""
+    paths, problems = plan_files(folder)
+    if not paths and not problems:
+        found = "文件夹里没有计划文件"
+        problems.append(Problem(Position(str(folder)), "", found, "计划写在扩展名为 .yaml 的文件里"))
+    return _load([read_source(path, name=path.name) for path in paths], problems)
+
+
+def load_plan_bytes(files: Mapping[str, bytes]) -> LoadResult:
+    """Load a plan from the contents of its files, by file name."""
+    names, problems = _choose(sorted(files))
+    if not names and not problems:
+        found = "没有计划文件"
+        problems.append(Problem(Position("plan.yaml"), "", found, "计划写在扩展名为 .yaml 的文件里"))
+    return _load([parse_source(files[name], name) for name in names], problems)
+
+
+def _load(sources: Sequence[Source], problems: list[Problem]) -> LoadResult:
+    files = tuple(SourceFile(each.name, each.sha256, each.complete_mark) for each in sources)
+    sections = collect(sources)
+    problems = [*problems, *sections.problems, *check_unique_ids(sections)]
+    unread = any(source.broken for source in sources)
+    problems += _check_one_head(sections, unread=unread)
+    items: tuple[Item, ...] = ()
+    # With a file unread its names are unknown, and everything that uses them would be blamed.
+    if not unread:
+        items = _check_references(sections, problems)
+    problems = sorted(dict.fromkeys(problems), key=lambda problem: problem.sort_key)
+    plan = None
+    if not errors_of(problems) and sections.heads:
+        plan = _plan(sections, items, files)
+    return LoadResult(plan, tuple(problems), files)
+
+
+def _check_one_head(sections: Sections, *, unread: bool) -> list[Problem]:
+    places = sections.head_places
+    if not places and not unread:
+        found = "没有一个文件写有 plan:"
+        return [
+            Problem(
+                Position("plan.yaml"), "plan", found, "恰有一个文件写 plan:（编号、标题、起止日期、单位）"
+            )
+        ]
+    return [
+        place.problem(
+            (), "plan: 写了两次", f"首次出现在 {places[0].source.key_position(places[0].loc)}", at_key=True
+        )
+        for place in places[1:]
+    ]
+
+
+def _check_references(sections: Sections, problems: list[Problem]) -> tuple[Item, ...]:
+    """Check all names and rules into ``problems``; build the items if there is a head."""
+    heads = sections.heads
+    extra = [festival.name for entry in heads for festival in entry.value.festivals]
+    names = Names.of(sections, [*STATUTORY_FESTIVALS, *extra])
+    problems.extend(check_shared(sections, names))
+    if not heads:
+        return ()
+    head: PlanHead = heads[0].value
+    problems.extend(check_head(heads[0], names))
+    book = LadderBook(sections.ladders, head.via)
+    checks = ItemChecks(sections, names, head, book, directory_of(sections))
+    entries: Sequence[Entry[ItemSpec]] = sections.entries("items")
+    collected: dict[str, list[str]] = {}
+    for entry in entries:
+        if entry.value.collect_with is not None:
+            collected.setdefault(entry.value.collect_with, []).append(entry.value.title)
+    items = []
+    for entry in entries:
+        rungs = book.rungs_of(entry.value)
+        problems.extend(checks.check(entry, rungs))
+        items.append(_item(entry.value, rungs, tuple(collected.get(entry.value.id, ()))))
+    if not sections.ids("items"):
+        place = heads[0].place
+        problems.append(place.problem((), "计划里没有任何事项", "", "请在 items 下写事项", Severity.WARNING))
+    return tuple(items)
+
+
+def _item(spec: ItemSpec, rungs: tuple[Rung, ...], collects: tuple[str, ...]) -> Item:
+    return Item(spec, rungs, inactive_parts(spec, rungs), collects)
+
+
+def _plan(sections: Sections, items: tuple[Item, ...], files: tuple[SourceFile, ...]) -> Plan:
+    return Plan(
+        head=sections.heads[0].value,
+        items=items,
+        directory=directory_of(sections),
+        channels={entry.value.id: entry.value for entry in sections.entries("channels")},
+        files=files,
+        positions={entry.value.id: entry.place.position() for entry in sections.entries("items")},
+    )

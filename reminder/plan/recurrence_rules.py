@@ -1,0 +1,98 @@
+"""Whether an RFC 5545 rule is one that a plan can live by.
+
+python-dateutil accepts more than a daily agenda can use, and some rules send it
+into an endless search (``INTERVAL=0``; a 30th of February looked for day by day
+until the year 9999), so a rule is tried here within bounds before anything else
+walks it.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from datetime import date, datetime, time, timedelta
+
+from dateutil.rrule import rrule, rrulestr
+
+from reminder.plan.fields import did_you_mean
+
+HORIZON = timedelta(days=8 * 366)
+"""A leap day comes round within eight years."""
+FREQUENCIES = ["DAILY", "WEEKLY", "MONTHLY", "YEARLY"]
+PARTS = [
+    "FREQ",
+    "INTERVAL",
+    "COUNT",
+    "UNTIL",
+    "BYMONTH",
+    "BYMONTHDAY",
+    "BYDAY",
+    "BYSETPOS",
+    "BYYEARDAY",
+    "BYWEEKNO",
+    "WKST",
+]
+
+
+def rule_fault(text: str, start: date) -> tuple[str, str, str] | None:
+    """What is wrong with a rule counted from ``start``: found, allowed, hint; None if it may stand."""
+    parts, fault = _parts(text)
+    if fault is not None:
+        return fault
+    frequency = parts.get("FREQ", "")
+    if frequency not in FREQUENCIES:
+        found = f"FREQ 是“{frequency}”" if frequency else "规则没有 FREQ"
+        return found, "FREQ 可用：" + "、".join(FREQUENCIES), did_you_mean(frequency, FREQUENCIES)
+    for name in ("INTERVAL", "COUNT"):
+        if name in parts and not re.fullmatch(r"[1-9]\d{0,3}", parts[name]):
+            return f"{name} 是“{parts[name]}”", f"{name} 应为 1–9999 的整数", ""
+    if "UNTIL" in parts and not re.fullmatch(r"\d{8}", parts["UNTIL"]):
+        return f"UNTIL 是“{parts['UNTIL'][:20]}”", "UNTIL 只写日期，如 20261231", ""
+    return _try(text, start)
+
+
+def _parts(text: str) -> tuple[dict[str, str], tuple[str, str, str] | None]:
+    allowed = "写作 FREQ=MONTHLY;BYDAY=2TU，各部分用英文分号分隔，可用：" + "、".join(PARTS)
+    if re.search(r"[；＝，：]", text):
+        return {}, ("规则里有全角符号", allowed, "请改为英文分号、等号和逗号")
+    parts: dict[str, str] = {}
+    for piece in text.upper().removeprefix("RRULE:").split(";"):
+        name, equals, value = (each.strip() for each in piece.partition("="))
+        if not equals or not value:
+            return {}, (f"规则中的“{piece[:40]}”不完整", allowed, "")
+        if name in ("BYHOUR", "BYMINUTE", "BYSECOND"):
+            return {}, (f"规则里有 {name}", "规则只定日子", "时刻请写在 at")
+        if name.startswith("DTSTART"):
+            return {}, ("规则里有 DTSTART", "规则从计划的首日（plan.from）起算", "请删去 DTSTART")
+        if name not in PARTS:
+            return {}, (f"规则里有“{name[:40]}”", allowed, did_you_mean(name, PARTS))
+        if name in parts:
+            return {}, (f"规则里 {name} 写了两次", allowed, "")
+        parts[name] = value
+    return parts, None
+
+
+def _try(text: str, start: date) -> tuple[str, str, str] | None:
+    begin = datetime.combine(start, time.min)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # COUNT beside UNTIL: read as "whichever comes first"
+            rule = rrulestr(text, dtstart=begin)
+            if not isinstance(rule, rrule):
+                return "规则不是单独一条 RRULE", "只写一条规则", ""
+            bounded = rule.replace(count=None, until=begin + HORIZON)
+            first = next(iter(bounded), None)
+    except (ValueError, TypeError, KeyError, IndexError, OverflowError, AttributeError):
+        return f"规则“{text[:60]}”不成立", "写作 FREQ=MONTHLY;BYDAY=2TU（RFC 5545）", "请检查各部分的值"
+    if first is None:
+        return f"规则“{text[:60]}”在八年之内没有任何一天", "", "请检查 BYMONTH 与 BYMONTHDAY 是否相配"
+    return None
+
+
+def skipped_days(text: str) -> list[int]:
+    """Days of the month in the rule that some of its months do not have (RFC 5545 skips those)."""
+    parts, _ = _parts(text)
+    days = [int(each) for each in re.findall(r"(?<![-\d])\d+", parts.get("BYMONTHDAY", ""))]
+    months = [int(each) for each in re.findall(r"\d+", parts.get("BYMONTH", ""))] or list(range(1, 13))
+    lengths = {2: 28, 4: 30, 6: 30, 9: 30, 11: 30}
+    return [day for day in days if any(lengths.get(month, 31) < day for month in months)]

@@ -1,0 +1,250 @@
+"""Whether the parts of a plan fit together: every name known, every rule possible."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from zoneinfo import ZoneInfo
+
+from reminder.errors import Problem, Severity
+from reminder.plan.addresses import address_fault, check_channel
+from reminder.plan.audience import Audience, TermKind
+from reminder.plan.directory import Directory
+from reminder.plan.fields import did_you_mean
+from reminder.plan.inactive import inactive_parts
+from reminder.plan.ladders import LadderBook, anchor_fault, check_rungs
+from reminder.plan.model import STATUTORY_FESTIVALS, ItemSpec, PlanHead, Rung
+from reminder.plan.names import CHANNEL, GROUP, ITEM, LADDER, POST, UNIT, Names
+from reminder.plan.place import Place
+from reminder.plan.roster import check_directory
+from reminder.plan.sections import Entry, Sections
+from reminder.plan.timing import TimingChecks
+from reminder.source import Loc
+
+_UNIT_TERMS = (TermKind.EVERYONE, TermKind.UNIT, TermKind.GROUP, TermKind.ROLE)
+
+
+def check_unique_ids(sections: Sections) -> Iterator[Problem]:
+    """Ids are unique in all files together; both places are named."""
+    for section in ("items", "units", "groups", "posts", "people", "channels"):
+        first: dict[str, Place] = {}
+        for entry in sections.entries(section):
+            name = entry.value.id
+            if name in first:
+                before = first[name].source.key_position((*first[name].loc, "id"))
+                found = f"{section} 里“{name}”重复"
+                yield entry.place.problem(("id",), found, f"首次出现在 {before}", "请改名或删去其一")
+            else:
+                first[name] = entry.place
+    in_use = {entry.value.id for entry in sections.entries("items")}
+    former: dict[str, Place] = {}
+    for entry in sections.entries("items"):
+        for index, name in enumerate(entry.value.was):
+            if name in in_use:
+                found = f"was 里的“{name}”是仍在使用的编号"
+                yield entry.place.problem(("was", index), found, "was 只写本事项以前的编号", "请删去")
+            elif name in former:
+                found = f"was 里的“{name}”已写在 {former[name].position()} 的事项里"
+                yield entry.place.problem(("was", index), found, "一个旧编号只归一个事项", "请删去其一")
+            former.setdefault(name, entry.place)
+
+
+def check_head(entry: Entry[PlanHead], names: Names) -> Iterator[Problem]:
+    """Zone, mailbox, admins, channels and extra festivals."""
+    head, place = entry.value, entry.place
+    if not _is_zone(head.timezone):
+        from zoneinfo import available_timezones
+
+        hint = did_you_mean(head.timezone, sorted(available_timezones()))
+        found = f"没有时区“{head.timezone}”"
+        yield place.problem(("timezone",), found, "写 IANA 时区名，如 Asia/Shanghai", hint)
+    if fault := address_fault(head.office.mailbox):
+        yield place.problem(("office", "mailbox"), *fault)
+    if head.admins is not None:
+        yield from _check_audience(head.admins, place, ("admins",), names, "admins")
+    for index, channel in enumerate(head.via):
+        yield from names.check(channel, (CHANNEL,), place, ("via", index))
+    seen = set(STATUTORY_FESTIVALS)
+    for index, festival in enumerate(head.festivals):
+        if festival.name in seen:
+            found = f"节日“{festival.name}”重复"
+            hint = "法定节日不必写" if festival.name in STATUTORY_FESTIVALS else "请删去其一"
+            yield place.problem(("festivals", index, "name"), found, "", hint)
+        seen.add(festival.name)
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError; a folder's name an OSError
+        return False
+    return True
+
+
+def check_shared(sections: Sections, names: Names) -> Iterator[Problem]:
+    """Directory, channels, and the names used by ladders."""
+    yield from check_directory(sections, names)
+    for entry in sections.entries("channels"):
+        yield from check_channel(entry)
+    for rungs in sections.ladders.values():
+        for rung in rungs:
+            yield from names.check_audience(rung.value.to, rung.place, ("to",), _raw(rung.place, ("to",)))
+            for index, channel in enumerate(rung.value.via):
+                yield from names.check(channel, (CHANNEL,), rung.place, ("via", index))
+
+
+def _raw(place: Place, loc: Loc) -> object:
+    """The value as it stood in the file, to know whether it was a list."""
+    value: object = place.source.value
+    for step in place.loc + loc:
+        value = value[step]  # type: ignore[index]
+    return value
+
+
+class ItemChecks:
+    """All checks of one item; the names, ladders and directory they need are looked up once."""
+
+    def __init__(
+        self, sections: Sections, names: Names, head: PlanHead, book: LadderBook, directory: Directory
+    ):
+        self._names = names
+        self._head = head
+        self._book = book
+        self._directory = directory
+        self._ladders_faulty = sections.faulty["ladders"]
+        self._group_channels = {e.value.id for e in sections.entries("channels") if not e.value.personal}
+        self._mail_channels = {e.value.id for e in sections.entries("channels") if e.value.personal}
+        self._unreachable = [person for person in directory.people if person.mail is None]
+        self._timing = TimingChecks(names, head)
+        self._meant: dict[Audience, set[str]] = {}
+
+    def check(self, entry: Entry[ItemSpec], rungs: tuple[Rung, ...]) -> Iterator[Problem]:
+        """Every problem, warning and notice of the item."""
+        spec, place = entry.value, entry.place
+        yield from self._check_names(spec, place)
+        yield from self._timing.check(spec, place)
+        yield from self._check_duty(spec, place, rungs)
+        yield from check_rungs(entry, self._book, rungs)
+        yield from self._check_channels(spec, place, rungs)
+        if spec.approval is not None:
+            yield from self._check_approval(spec, place)
+        if not rungs and spec.collect_with is None and spec.ladder not in self._ladders_faulty:
+            found, hint = "本项没有任何提醒", "请写 ladder、remind，或以 collect_with 并入另一项"
+            yield place.problem((), found, "", hint, Severity.WARNING)
+        if inactive := inactive_parts(spec, rungs):
+            yield place.problem((), "尚未启用：" + "、".join(inactive), "", "", Severity.NOTICE)
+
+    def _check_names(self, spec: ItemSpec, place: Place) -> Iterator[Problem]:
+        names = self._names
+        for index, channel in enumerate(spec.via):
+            yield from names.check(channel, (CHANNEL,), place, ("via", index))
+        if spec.ladder is not None:
+            yield from names.check(spec.ladder, (LADDER,), place, ("ladder",))
+        for index, leader in enumerate(spec.responsible.leaders):
+            yield from names.check(leader, (POST,), place, ("responsible", "leaders", index))
+        for index, unit in enumerate(spec.responsible.units):
+            yield from names.check(unit, (UNIT, GROUP), place, ("responsible", "units", index))
+        for index, rung in enumerate(spec.remind):
+            loc: Loc = ("remind", index)
+            yield from names.check_audience(rung.to, place, (*loc, "to"), _raw(place, (*loc, "to")))
+            for number, channel in enumerate(rung.via):
+                yield from names.check(channel, (CHANNEL,), place, (*loc, "via", number))
+        if spec.collect_with is not None:
+            yield from names.check(spec.collect_with, (ITEM,), place, ("collect_with",))
+            if spec.collect_with == spec.id:
+                yield place.problem(("collect_with",), "事项不能并入自己", "写另一事项的编号")
+
+    def _check_duty(self, spec: ItemSpec, place: Place, rungs: tuple[Rung, ...]) -> Iterator[Problem]:
+        duty = spec.duty
+        if duty is None:
+            for kind in (TermKind.OWING, TermKind.ESCALATION):
+                if any(term.kind is kind for rung in rungs for term in rung.to):
+                    found = f"提醒对象有 {kind}，而本项没有写 duty"
+                    yield place.problem((), found, "", "请写 duty（谁承担），或改写提醒对象")
+            return
+        if duty.of != "supervision":
+            yield from _check_audience(duty.of, place, ("duty", "of"), self._names, "duty.of")
+            if duty.each == "unit":
+                for term in duty.of:
+                    if term.kind not in _UNIT_TERMS:
+                        found = f"each: unit 而 of 里有“{term}”，它指的是人"
+                        allowed = "可用 unit:、group:、role:、everyone"
+                        yield place.problem(("duty", "of"), found, allowed, "或改为 each: person")
+        elif not self._directory.supervision:
+            found = "duty.of 是 supervision，而名录里没有 supervision（分管）"
+            yield place.problem(("duty", "of"), found, "", "请在名录里写明谁分管哪个单位")
+        if duty.escalate_to is not None:
+            loc: Loc = ("duty", "escalate_to")
+            yield from _check_audience(duty.escalate_to, place, loc, self._names, "escalate_to")
+
+    def _check_approval(self, spec: ItemSpec, place: Place) -> Iterator[Problem]:
+        approval = spec.approval
+        assert approval is not None
+        yield from _check_audience(approval.by, place, ("approval", "by"), self._names, "approval.by")
+        if fault := anchor_fault(approval.from_, spec):
+            yield place.problem(("approval", "from"), *fault)
+        if (approval.workdays is None) == (approval.days is None):
+            found = "审核的日子不明确"
+            yield place.problem(
+                ("approval",), found, "workdays（工作日）与 days（自然日）必写其一，且只写其一"
+            )
+
+    def _check_channels(self, spec: ItemSpec, place: Place, rungs: tuple[Rung, ...]) -> Iterator[Problem]:
+        if any(not rung.via for rung in rungs):
+            allowed = "可用：" + "、".join(sorted(self._names.pools[CHANNEL]))
+            yield place.problem((), "有提醒没有写通道", allowed, "请在本项写 via，或在 plan 下写 via")
+        if spec.private:
+            groups = sorted({name for rung in rungs for name in rung.via} & self._group_channels)
+            if groups:
+                found = "本项不公开（private），而提醒会发到群：" + "、".join(groups)
+                yield place.problem((), found, "不公开的事项只能用逐人发送的通道", "请改 via")
+        if self._unreachable:
+            yield from self._check_addresses(spec, place, rungs)
+
+    def _check_addresses(self, spec: ItemSpec, place: Place, rungs: tuple[Rung, ...]) -> Iterator[Problem]:
+        meant: set[str] = set()
+        for rung in rungs:
+            if self._mail_channels.intersection(rung.via):
+                meant |= self._people_meant(rung.to)
+                if spec.duty is not None and any(term.kind is TermKind.OWING for term in rung.to):
+                    meant |= self._obligors(spec)
+        lacking = [person for person in self._unreachable if person.id in meant]
+        if lacking:
+            shown = "、".join(person.name for person in lacking[:8]) + ("等" if len(lacking) > 8 else "")
+            found = f"{len(lacking)} 人没有写 mail，收不到本项的邮件：{shown}"
+            yield place.problem((), found, "", "请在名录 people 里补上 mail", Severity.WARNING)
+
+    def _days(self) -> tuple[date, date]:
+        """Who is meant changes over a plan: its ends stand for the whole."""
+        return (self._head.from_, self._head.until)
+
+    def _people_meant(self, audience: Audience) -> set[str]:
+        if audience not in self._meant:
+            days, directory = self._days(), self._directory
+            self._meant[audience] = {p.id for day in days for p in directory.people_meant(audience, day)}
+        return self._meant[audience]
+
+    def _obligors(self, spec: ItemSpec) -> set[str]:
+        duty, directory = spec.duty, self._directory
+        assert duty is not None
+        if duty.of == "supervision":
+            posts = {each.leader for each in directory.supervision}
+            return {p.id for day in self._days() for post in posts for p in directory.holders(post, day)}
+        if duty.each == "person":
+            return self._people_meant(duty.of)
+        return {
+            person.id
+            for day in self._days()
+            for unit in directory.units_meant(duty.of, day)
+            for person in directory.contact_of(unit, day)
+        }
+
+
+def _check_audience(audience: Audience, place: Place, loc: Loc, names: Names, what: str) -> Iterator[Problem]:
+    """An audience outside the rungs: owing and escalation mean nothing there."""
+    raw = _raw(place, loc)
+    yield from names.check_audience(audience, place, loc, raw)
+    for index, term in enumerate(audience):
+        if term.kind in (TermKind.OWING, TermKind.ESCALATION):
+            at = (*loc, index) if isinstance(raw, list) else loc
+            yield place.problem(at, f"{what} 里不能用“{term}”", "owing、escalation 只用于提醒的 to")
