@@ -41,7 +41,7 @@ class UtcDateTime(TypeDecorator[datetime]):
             return utc
         return utc.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002 (given by name)
         if value is None:
             return None
         instant = value if isinstance(value, datetime) else datetime.fromisoformat(value)

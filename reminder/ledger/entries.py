@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -38,7 +38,11 @@ ADVANCE = (
 def entries(connection: Connection, plan_id: str, wanted: EntryFilter) -> list[Entry]:
     """Lines of the ledger, the one planned last first; at most ``wanted.limit``."""
     lines = connection.execute(_lines(plan_id, wanted)).all()
-    parts = _parts(connection, plan_id, {line.message for line in lines if line.message is not None})
+    parts: dict[tuple[str, str], list[AnyRow]] = defaultdict(list)
+    for transport in sorted({line.transport for line in lines}):
+        messages = {line.message for line in lines if line.transport == transport and line.message}
+        for row in _parts(connection, plan_id, transport, messages):
+            parts[transport, row.message].append(row)
     return [_entry(line, parts.get((line.transport, line.message), [])) for line in lines]
 
 
@@ -113,12 +117,10 @@ def _stands(status: str) -> ColumnElement[bool]:
     return worst == ADVANCE.index(DeliveryState(status))
 
 
-def _parts(connection: Connection, plan_id: str, messages: set[str]) -> dict[tuple[str, str], list[AnyRow]]:
-    parts: dict[tuple[str, str], list[AnyRow]] = defaultdict(list)
+def _parts(connection: Connection, plan_id: str, transport: str, messages: set[str]) -> Iterator[AnyRow]:
     for some in chunks(sorted(messages)):
         query = (
             select(
-                deliveries.c.transport,
                 deliveries.c.message,
                 deliveries.c.delivery,
                 deliveries.c.subject,
@@ -137,12 +139,14 @@ def _parts(connection: Connection, plan_id: str, messages: set[str]) -> dict[tup
                     ),
                 )
             )
-            .where(deliveries.c.plan_id == plan_id, deliveries.c.message.in_(some))
+            .where(
+                deliveries.c.plan_id == plan_id,
+                deliveries.c.transport == transport,
+                deliveries.c.message.in_(some),
+            )
             .order_by(deliveries.c.part, deliveries.c.id)
         )
-        for row in connection.execute(query):
-            parts[row.transport, row.message].append(row)
-    return parts
+        yield from connection.execute(query)
 
 
 def _entry(line: AnyRow, parts: Sequence[AnyRow]) -> Entry:

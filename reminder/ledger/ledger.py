@@ -21,7 +21,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from reminder.ledger import entries, register, schema, sending, settling
-from reminder.ledger.errors import LedgerAddressError
+from reminder.ledger.errors import LedgerAddressError, LedgerCorrupt
 from reminder.ledger.records import (
     AttemptEnd,
     AttemptRecord,
@@ -95,13 +95,16 @@ class Ledger:
         self.close()
 
     def integrity(self) -> list[str]:
-        """What SQLite finds wrong with the file, in its own words; reads all of it."""
-        with self._storage.read() as connection:
-            found = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA integrity_check")]
-            found += [
-                f"foreign key: {row[0]} row {row[1]} names no row of {row[2]}"
-                for row in connection.exec_driver_sql("PRAGMA foreign_key_check")
-            ]
+        """What is wrong with the file, mostly in SQLite's own words; reads all of it."""
+        try:
+            with self._storage.read() as connection:
+                found = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA integrity_check")]
+                found += [
+                    f"foreign key: {row[0]} row {row[1]} names no row of {row[2]}"
+                    for row in connection.exec_driver_sql("PRAGMA foreign_key_check")
+                ]
+        except LedgerCorrupt as error:  # too damaged to be read to the end
+            return [str(error)]
         return [line for line in found if line != "ok"]
 
     def copy_to(self, target: Path) -> None:

@@ -79,7 +79,7 @@ def last_plan(connection: Connection, plan_id: str) -> PlanVersion | None:
         .limit(1)
     )
     row = connection.execute(query).first()
-    return PlanVersion(**row._mapping) if row is not None else None
+    return PlanVersion(*row) if row is not None else None
 
 
 def accept_plan(
@@ -138,4 +138,4 @@ def remarks(
         query = query.where(notes.c.kind == kind)
     if since is not None:
         query = query.where(notes.c.at >= since)
-    return [Note(**row._mapping) for row in connection.execute(query)]
+    return [Note(*row) for row in connection.execute(query)]

@@ -313,7 +313,7 @@ def attempts_of(connection: Connection, plan_id: str, delivery_id: str) -> list[
         .where(deliveries.c.plan_id == plan_id, deliveries.c.delivery == delivery_id)
         .order_by(attempts.c.number)
     )
-    return [AttemptRecord(**row._mapping) for row in connection.execute(query)]
+    return [AttemptRecord(*row) for row in connection.execute(query)]
 
 
 def content_of(connection: Connection, plan_id: str, delivery_id: str) -> tuple[str, bytes]:

@@ -49,20 +49,16 @@ class Storage:
         self._busy_timeout = busy_timeout
         self._durable = durable
         self._turn = Turn()
-        self._provide_file(create)
+        self._provide_file(create=create)
         self._writer = self._engine(
             self._connect_writer, "BEGIN IMMEDIATE", poolclass=QueuePool, pool_size=1, max_overflow=0
         )
         self._reader = self._engine(
             self._connect_reader, "BEGIN", poolclass=QueuePool, pool_size=2, max_overflow=-1
         )
-        try:
-            self._opened = self._identity()
-            with explaining(self.path), self._writer.connect():
-                pass
-        except BaseException:
-            self.close()
-            raise
+        # Nothing is opened yet: the first to look is a reader, so that a file of
+        # somebody else's that was named by mistake is not even switched to WAL.
+        self._opened = self._identity()
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -145,7 +141,7 @@ class Storage:
         self._reader.dispose()
         self._writer.dispose()
 
-    def _provide_file(self, create: bool) -> None:
+    def _provide_file(self, *, create: bool) -> None:
         path = self.path
         if path.is_dir():
             raise LedgerUnreadable(f"{path} 是目录，不是台账文件：请写明文件名，如 {path / 'ledger.sqlite'}")
@@ -169,7 +165,7 @@ class Storage:
 
     def _identity(self) -> tuple[int, int] | None:
         try:
-            status = os.stat(self.path)
+            status = self.path.stat()
         except OSError:
             return None
         return (status.st_dev, status.st_ino)
@@ -224,8 +220,8 @@ class Storage:
     def _use_wal(self, connection: sqlite3.Connection) -> None:
         """Switch to the write-ahead log, which stays switched on in the file.
 
-        The switch itself does not wait when another program switches at the
-        same moment: wait for that one's lock, then look again.
+        The switch itself does not wait while another program reads an empty file
+        or switches it at the same moment; taking the whole file does.
         """
         for _ in range(10):
             try:
@@ -233,7 +229,7 @@ class Storage:
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
                     raise
-                connection.execute("BEGIN IMMEDIATE")
+                connection.execute("BEGIN EXCLUSIVE")
                 connection.execute("ROLLBACK")
                 continue
             if mode == "wal":

@@ -143,7 +143,7 @@ deliveries = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     UniqueConstraint("plan_id", "delivery"),
-    Index("ix_deliveries_message", "plan_id", "message"),
+    Index("ix_deliveries_message", "plan_id", "transport", "message"),
     Index("ix_deliveries_state", "plan_id", "transport", "state"),
     # What is still to be sent stays small however long the ledger grows.
     Index(

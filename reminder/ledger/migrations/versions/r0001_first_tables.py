@@ -85,8 +85,8 @@ def upgrade() -> None:
         sa.Column("message", sa.Text(), nullable=True),
         sa.Column("recorded_at", instant(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_claims"),
-        sa.ForeignKeyConstraint(["alarm_id"], ["alarms.id"], name="fk_claims_alarm_id_alarms"),
         sa.UniqueConstraint("alarm_id", "receiver", "channel", name="uq_claims_alarm_id_receiver_channel"),
+        sa.ForeignKeyConstraint(["alarm_id"], ["alarms.id"], name="fk_claims_alarm_id_alarms"),
     )
     op.create_table(
         "deliveries",
@@ -120,7 +120,7 @@ def upgrade() -> None:
         sqlite_where=pending,
         postgresql_where=pending,
     )
-    op.create_index("ix_deliveries_message", "deliveries", ["plan_id", "message"])
+    op.create_index("ix_deliveries_message", "deliveries", ["plan_id", "transport", "message"])
     op.create_index(
         "ix_deliveries_pending",
         "deliveries",
@@ -155,10 +155,10 @@ def upgrade() -> None:
         sa.Column("code", sa.Text(), nullable=False),
         sa.Column("detail", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_attempts"),
+        sa.UniqueConstraint("delivery_id", "number", name="uq_attempts_delivery_id_number"),
         sa.ForeignKeyConstraint(
             ["delivery_id"], ["deliveries.id"], name="fk_attempts_delivery_id_deliveries"
         ),
-        sa.UniqueConstraint("delivery_id", "number", name="uq_attempts_delivery_id_number"),
     )
     op.create_index("ix_attempts_started", "attempts", ["plan_id", "transport", "channel", "started_at"])
     op.create_table(

@@ -1,0 +1,180 @@
+"""Migrations: the same shape by either way, forward with a copy, never backward."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from reminder.ledger import schema
+from reminder.ledger.errors import LedgerCorrupt, LedgerKindError, LedgerSchemaError
+from reminder.ledger.ledger import Ledger
+from reminder.ledger.records import EntryFilter, LedgerKind
+from reminder.ledger.storage import Storage
+from reminder.ledger.tables import metadata
+
+NEXT = """
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade():
+    with op.batch_alter_table("{table}") as batch:
+        batch.add_column(sa.Column("remark", sa.Text(), nullable=True))
+        batch.alter_column("plan_id", nullable=False, type_=sa.String(200))
+    {more}
+"""
+
+
+def shape(path: Path) -> dict[str, str]:
+    """Every table and index with its SQL, white space apart."""
+    connection = sqlite3.connect(path)
+    found = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
+    connection.close()
+    return {name: " ".join(sql.split()) for name, sql in found}
+
+
+def scripts() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(schema.MIGRATIONS).replace("%", "%%"))
+    return config
+
+
+@pytest.fixture
+def next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """This version, as if it had one more revision, which rebuilds a table."""
+
+    def install(table: str = "deliveries", more: str = "pass") -> None:
+        folder = tmp_path / "migrations 100%"
+        shutil.copytree(schema.MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
+        (folder / "versions" / "r0002.py").write_text(NEXT.format(table=table, more=more))
+        monkeypatch.setattr(schema, "MIGRATIONS", folder)
+        monkeypatch.setattr(schema, "HEAD", "0002")
+
+    return install
+
+
+def test_the_migrations_end_where_the_tables_stand(path: Path, sample: Any, tmp_path: Path) -> None:
+    """From nothing: ``alembic upgrade head`` and the tables made at once are one schema."""
+    assert ScriptDirectory.from_config(scripts()).get_heads() == [schema.HEAD]
+    Ledger.open(path, kind=LedgerKind.DAEMON, now=sample.now).close()
+
+    migrated = Storage(tmp_path / "migrated.sqlite", create=True)
+    config = scripts()
+    with migrated.rebuild() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    with migrated.read() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+    migrated.close()
+
+    assert shape(migrated.path) == shape(path)
+    assert len(shape(path)) > 15
+
+
+def test_an_older_ledger_is_copied_and_brought_forward(path: Path, sample: Any, next_version: Any) -> None:
+    """A parent table is rebuilt without losing its children, and the old file stays beside it."""
+    with Ledger.open(path, kind=LedgerKind.DAEMON, now=sample.now) as ledger:
+        ledger.settle(sample.plan, sample.live, sample.message("d1"), sample.now)
+        ledger.begin(sample.plan, "d1", sample.now)
+    old = shape(path)
+    next_version()
+
+    with Ledger.open(path, kind=LedgerKind.DAEMON, now=sample.at(days=1)) as ledger:
+        (entry,) = ledger.entries(sample.plan, EntryFilter())
+        assert (entry.state, entry.attempts) == ("sending", 1)
+        assert ledger.payload_of(sample.plan, "d1") == sample.delivery().payload
+        assert len(ledger.attempts_of(sample.plan, "d1")) == 1
+        assert ledger.integrity() == []
+        with ledger._storage.write() as connection:
+            assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+    new = shape(path)
+    assert "remark" in new["deliveries"]
+    assert new["ix_deliveries_pending"].endswith("WHERE state = 'pending'")
+    assert new.keys() == old.keys()
+
+    (copy,) = path.parent.glob("*.bak")
+    assert copy.name == "ledger.sqlite.0001.20260925T013000Z.bak"
+    assert copy.stat().st_mode & 0o777 == 0o600
+    assert shape(copy) == old
+
+    # Opened again there is nothing left to do.
+    Ledger.open(path, kind=LedgerKind.DAEMON, now=sample.at(days=2)).close()
+    assert len(list(path.parent.glob("*.bak"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("more", "error", "words"),
+    [
+        ("raise RuntimeError('broken step')", LedgerSchemaError, "已全部撤回.*副本在"),
+        ("op.execute('DELETE FROM deliveries')", LedgerCorrupt, "对不上.*attempts"),
+    ],
+)
+def test_a_migration_that_fails_changes_nothing(
+    path: Path, sample: Any, next_version: Any, more: str, error: type[Exception], words: str
+) -> None:
+    """Neither a step that raises nor one that leaves orphans is kept."""
+    with Ledger.open(path, kind=LedgerKind.DAEMON, now=sample.now) as ledger:
+        ledger.settle(sample.plan, sample.live, sample.message("d1"), sample.now)
+        ledger.begin(sample.plan, "d1", sample.now)
+    old = shape(path)
+    next_version(more=more)
+    for _ in range(2):  # the second try finds the first one's copy in its way
+        with pytest.raises(error, match=words):
+            Ledger.open(path, kind=LedgerKind.DAEMON, now=sample.now)
+    assert shape(path) == old
+    assert len(list(path.parent.glob("*.bak"))) == 2
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT count(*) FROM deliveries").fetchone() == (1,)
+    connection.close()
+
+
+def test_the_other_kind_is_not_migrated(path: Path, sample: Any, next_version: Any) -> None:
+    """Refused before anything is copied or changed."""
+    Ledger.open(path, kind=LedgerKind.SIMULATION, now=sample.now).close()
+    old = shape(path)
+    next_version()
+    with pytest.raises(LedgerKindError):
+        Ledger.open(path, kind=LedgerKind.DAEMON, now=sample.now)
+    assert shape(path) == old
+    assert list(path.parent.glob("*.bak")) == []
+
+
+def test_a_newer_ledger_is_refused_and_left_alone(path: Path, sample: Any) -> None:
+    """The text names both versions and what to do."""
+    Ledger.open(path, kind=LedgerKind.DAEMON, now=sample.now).close()
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE alembic_version SET version_num = '0099'")
+    connection.commit()
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(LedgerSchemaError, match=r"更新的版本.*0099.*0001.*升级前"):
+        Ledger.open(path, kind=LedgerKind.DAEMON, now=sample.now)
+    assert path.read_bytes() == before
+    assert list(path.parent.glob("*.bak")) == []
+
+
+def test_alembic_is_not_loaded_without_need(path: Path, child: Any) -> None:
+    """It costs 11 MB: creating and opening a current ledger does without."""
+    code = (
+        "import sys\n"
+        "from datetime import UTC, datetime\n"
+        "from reminder.ledger.ledger import Ledger\n"
+        "from reminder.ledger.records import LedgerKind\n"
+        "for _ in range(2):\n"
+        "    Ledger.open(sys.argv[1], kind=LedgerKind.DAEMON, now=datetime(2026, 1, 1, tzinfo=UTC)).close()\n"
+        "print('alembic' in sys.modules)\n"
+    )
+    assert child(code, path).line() == "False"

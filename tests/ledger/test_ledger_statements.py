@@ -1,0 +1,167 @@
+"""Every statement is taken by both databases, and the hot ones find their index."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import ClauseElement, event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from reminder.ledger.ledger import Ledger
+from reminder.ledger.records import DeliveryState, EntryFilter, LedgerKind, Note, Settlement
+from reminder.ledger.tables import insert_once, metadata
+
+DIALECTS = [sqlite.dialect(), postgresql.dialect()]  # type: ignore[no-untyped-call]
+
+
+class Tape:
+    """What was executed: constructs, and the SQL with its values as SQLite got it."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.constructs: list[ClauseElement] = []
+        self.sql: list[tuple[str, Any]] = []
+        for engine in (ledger._storage._writer, ledger._storage._reader):
+            event.listen(engine, "before_execute", self._construct)
+            event.listen(engine, "before_cursor_execute", self._cursor)
+
+    def _construct(self, connection: Any, element: Any, *rest: Any) -> None:
+        if isinstance(element, ClauseElement):
+            self.constructs.append(element)
+
+    def _cursor(self, connection: Any, cursor: Any, sql: str, values: Any, context: Any, many: bool) -> None:
+        self.sql.append((sql, values[0] if many else values))
+
+
+@pytest.fixture
+def tape(path: Path, sample: Any) -> Iterator[tuple[Ledger, Tape]]:
+    with Ledger.open(path, kind=LedgerKind.DAEMON, now=sample.now) as ledger:
+        yield ledger, Tape(ledger)
+
+
+def everything(ledger: Ledger, sample: Any) -> None:
+    """Each public method, each branch that has SQL of its own."""
+    plan, live, now = sample.plan, sample.live, sample.now
+    for key in ("d1", "d2", "d3", "d4"):
+        ledger.settle(plan, live, sample.message(key), now)
+    ledger.settle(plan, live, Settlement((sample.alarm("bare"),)), now)
+    ledger.settled(plan, live)
+    ledger.settled(plan, live, now)
+    ledger.due(plan, live, now, limit=5, skip_channels=["robot"])
+    ledger.next_instant(plan, live)
+    ledger.begin_many(plan, ["d1", "d2", "d3"], now)
+    ledger.finish(plan, "d1", 1, now, outcome="accepted", state=DeliveryState.ACCEPTED)
+    ledger.finish(plan, "d2", 1, now, outcome="uncertain", state=DeliveryState.UNCERTAIN)
+    ledger.interrupted(plan, live, now)
+    ledger.resolve(plan, "d2", DeliveryState.PENDING, now, now)
+    ledger.resolve(plan, "d3", DeliveryState.FAILED, None, now)
+    ledger.expire(plan, live, sample.at(days=2))
+    ledger.attempts_since(plan, "mail", now, live)
+    ledger.entries(
+        plan, EntryFilter("a", "b", "c", "d", status="failed", since=now, until=now, transport=live, limit=3)
+    )
+    ledger.entries(plan, EntryFilter())
+    ledger.counts(plan, live)
+    ledger.attempts_of(plan, "d1")
+    ledger.payload_of(plan, "d1")
+    ledger.go_live(plan, by="机关党委干事", now=now)
+    ledger.go_outbox(plan, by="机关党委干事", now=now)
+    ledger.adopt(plan, live, [("talk", "due")], now)
+    ledger.adoptions(plan, live)
+    ledger.accept_plan(plan, "aa", {}, "文件", None, now)
+    ledger.note(plan, Note("daemon", now, "系统"))
+    ledger.notes(plan, kind="daemon", since=now)
+
+
+def test_every_statement_compiles_for_both_databases(tape: tuple[Ledger, Tape], sample: Any) -> None:
+    """The one construct that is built for each apart is built and compiled for each."""
+    ledger, record = tape
+    everything(ledger, sample)
+    kinds = {construct.__visit_name__ for construct in record.constructs}
+    assert kinds == {"select", "insert", "update"}
+    assert len({str(construct) for construct in record.constructs}) > 25
+    for construct in record.constructs:
+        for dialect in DIALECTS:
+            if isinstance(construct, sqlite.Insert):
+                key = list(construct._post_values_clause.inferred_target_elements)
+                assert key
+                construct = insert_once(dialect.name, construct.table, key)  # type: ignore[arg-type]
+                assert "ON CONFLICT" in str(construct.compile(dialect=dialect))
+            assert str(construct.compile(dialect=dialect))
+
+
+def test_rows_in_a_race_are_locked_where_the_database_needs_it(
+    tape: tuple[Ledger, Tape], sample: Any
+) -> None:
+    """PostgreSQL skips what another node holds; SQLite, which locks as a whole, is told nothing."""
+    ledger, record = tape
+    everything(ledger, sample)
+    texts = [
+        str(each.compile(dialect=DIALECTS[1]))
+        for each in record.constructs
+        if each.__visit_name__ == "select"
+    ]
+    assert any("FOR UPDATE SKIP LOCKED" in text for text in texts)
+    assert any("FOR UPDATE OF deliveries SKIP LOCKED" in text for text in texts)
+    assert not any("FOR UPDATE" in sql for sql, _ in record.sql)
+
+
+def test_the_tables_compile_for_both_databases() -> None:
+    """Instants are TIMESTAMPTZ on PostgreSQL, and no foreign key cascades anywhere."""
+    for dialect in DIALECTS:
+        text = "\n".join(
+            [str(CreateTable(table).compile(dialect=dialect)) for table in metadata.sorted_tables]
+            + [
+                str(CreateIndex(index).compile(dialect=dialect))
+                for table in metadata.sorted_tables
+                for index in table.indexes
+            ]
+        )
+        assert text.count("WHERE state = 'pending'") == 2
+        assert "CASCADE" not in text
+        assert ("TIMESTAMP WITH TIME ZONE" in text) is (dialect.name == "postgresql")
+    for table in metadata.sorted_tables:
+        assert "plan_id" in table.c or table.name == "ledger_info"
+
+
+@pytest.mark.parametrize(
+    ("ask", "index"),
+    [
+        (lambda it, s: it.due(s.plan, s.live, s.now, limit=9), "ix_deliveries_pending"),
+        (lambda it, s: it.next_instant(s.plan, s.live), "ix_deliveries_pending"),
+        (lambda it, s: it.next_instant(s.plan, s.live), "ix_deliveries_expiring"),
+        (lambda it, s: it.expire(s.plan, s.live, s.at(days=9)), "ix_deliveries_expiring"),
+        (lambda it, s: it.interrupted(s.plan, s.live, s.now), "ix_deliveries_state"),
+        (lambda it, s: it.counts(s.plan, s.live), "COVERING INDEX ix_deliveries_state"),
+        (
+            lambda it, s: it.attempts_since(s.plan, "mail", s.now, s.live),
+            "COVERING INDEX ix_attempts_started",
+        ),
+        (lambda it, s: it.settled(s.plan, s.live, s.now), "ix_alarms_recorded"),
+        (lambda it, s: it.entries(s.plan, EntryFilter()), "ix_alarms_planned"),
+        (lambda it, s: it.entries(s.plan, EntryFilter(status="failed")), "ix_deliveries_message"),
+        (lambda it, s: it.transport(s.plan), "ix_notes_kind"),
+        (lambda it, s: it.last_plan(s.plan), "ix_plan_versions_plan_id_id"),
+    ],
+)
+def test_a_question_finds_its_index(
+    tape: tuple[Ledger, Tape], sample: Any, ask: Callable[..., Any], index: str
+) -> None:
+    """However long the ledger has grown, no table is read through."""
+    ledger, record = tape
+    ledger.settle(sample.plan, sample.live, sample.message("d1"), sample.now)
+    ledger.settle(sample.plan, sample.live, sample.message("d2"), sample.now)
+    ledger.begin(sample.plan, "d2", sample.now)
+    record.sql.clear()
+    ask(ledger, sample)
+    plans = []
+    with ledger._storage.read() as connection:
+        for sql, values in list(record.sql):
+            if sql.startswith("SELECT"):
+                plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values)
+                plans += [row.detail for row in plan]
+    assert any(index in line for line in plans), plans
+    assert not any(line.startswith("SCAN") for line in plans), plans
