@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml
 from pydantic import BaseModel
-from reminder.plan.loader import load_plan
 
 from reminder.agenda.alarms import expand
 from reminder.agenda.duties import cells_of, receivers_of
@@ -23,6 +22,7 @@ from reminder.plan import channels as channel_models
 from reminder.plan import directory as directory_models
 from reminder.plan import model as plan_models
 from reminder.plan.audience import TermKind
+from reminder.plan.loader import load_plan
 from reminder.plan.model import Item, Plan
 
 ROOT = Path(__file__).parents[2]
