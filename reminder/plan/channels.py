@@ -65,9 +65,13 @@ class WecomRobotChannel(Model):
         return False
 
 
-def _kind(value: object) -> str:
-    kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
-    return "<wecom_robot>" if kind == "wecom_robot" else "<email>"
+CHANNEL_KINDS = ["email", "wecom_robot"]
+
+
+def _kind(value: object) -> str | None:
+    """The union's tag; None for a kind that nobody knows.  A channel without a kind is mail."""
+    kind = value.get("kind", "email") if isinstance(value, dict) else getattr(value, "kind", "email")
+    return f"<{kind}>" if kind in CHANNEL_KINDS else None
 
 
 ChannelConfig = Annotated[

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from datetime import date, time
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler, WithJsonSchema
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 
 def fault(found: str, allowed: str, hint: str = "") -> PydanticCustomError:
@@ -277,13 +278,29 @@ def did_you_mean(word: str, words: list[str]) -> str:
     return f"是否想写“{near[0]}”？" if near else ""
 
 
-def one_of(words: list[str], what: str) -> BeforeValidator:
-    """A validator for a closed set of words, with the nearest one suggested."""
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """A closed set of words: checked here, and listed in the JSON schema for editors."""
 
-    def check(value: Any) -> str:
-        text = _text(value, what)
-        if text not in words:
-            raise fault(f"{shown(text)}不是{what}", "可用：" + "、".join(words), did_you_mean(text, words))
+    words: tuple[str, ...]
+    what: str
+
+    def check(self, value: Any) -> str:
+        text = _text(value, self.what)
+        if text not in self.words:
+            hint = did_you_mean(text, list(self.words))
+            raise fault(f"{shown(text)}不是{self.what}", "可用：" + "、".join(self.words), hint)
         return text
 
-    return BeforeValidator(check)
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"type": "string", "enum": list(self.words)}
+
+
+def one_of(words: list[str], what: str) -> OneOf:
+    """A validator for a closed set of words, with the nearest one suggested."""
+    return OneOf(tuple(words), what)

@@ -5,10 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 
+from pydantic_core import PydanticCustomError
+
 from reminder.errors import Problem, Severity
+from reminder.plan.audience import TermKind, parse_term
 from reminder.plan.fields import DueKind
 from reminder.plan.ladders import SHORT_MONTH
-from reminder.plan.model import DatesWhen, EveryWhen, FestivalsWhen, ItemSpec, PlanHead, RruleWhen, WindowWhen
+from reminder.plan.model import (
+    DatesWhen,
+    DrawSpec,
+    DrawWhen,
+    EveryWhen,
+    FestivalsWhen,
+    ItemSpec,
+    PlanHead,
+    RruleWhen,
+    WindowWhen,
+)
 from reminder.plan.names import FESTIVAL, Names
 from reminder.plan.place import Place
 from reminder.plan.recurrence_rules import rule_fault, skipped_days
@@ -41,6 +54,8 @@ class TimingChecks:
                 yield from self._rrule(spec.when.rrule, place)
             case EveryWhen() if spec.when.due.kind is DueKind.DAY:
                 yield from _short_months(spec.when, place)
+            case DrawWhen():
+                yield from self._draw(spec.when.draw, place)
             case _:
                 return
 
@@ -58,6 +73,23 @@ class TimingChecks:
             yield from self._span(day, place, ("when", "dates", index))
         if not when.days:
             yield place.problem(("when", "dates"), "dates 是空的", "至少一个日期")
+
+    def _draw(self, draw: DrawSpec, place: Place) -> Iterator[Problem]:
+        if not 1 <= draw.times <= 20:
+            yield place.problem(("when", "draw", "times"), f"times 是 {draw.times}", "每个周期 1–20 次")
+        if draw.from_ is None:
+            return
+        loc: Loc = ("when", "draw", "from")
+        try:
+            term = parse_term(draw.from_)
+        except PydanticCustomError as error:
+            context = error.context or {}
+            yield place.problem(loc, context["found"], "写作 unit:单位 或 group:分组", context["hint"])
+            return
+        if term.excluded or term.kind not in (TermKind.UNIT, TermKind.GROUP):
+            yield place.problem(loc, f"“{draw.from_}”不是单位或分组", "写作 unit:单位 或 group:分组")
+            return
+        yield from self._names.check_audience((term,), place, loc, draw.from_)
 
     def _span(self, day: date, place: Place, loc: Loc) -> Iterator[Problem]:
         head = self._head

@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from reminder.errors import Problem
 from reminder.plan.audience import parse_term
+from reminder.plan.channels import CHANNEL_KINDS
 from reminder.plan.fields import did_you_mean, shown
 from reminder.plan.place import Place
 from reminder.slips import cure_of_value
@@ -99,6 +100,11 @@ def _translate(details: ErrorDetails, loc: Loc, tagged: Loc, place: Place, model
         names = fields_at(model, tagged)
         allowed = "应为映射，每行一个“键: 值”" + ("，可用的键：" + "、".join(names) if names else "")
         yield place.problem(loc, f"此处是{_what(value)}", allowed, _cure(value))
+    elif kind == "union_tag_not_found" and isinstance(value, dict):
+        word = value.get("kind")
+        hint = did_you_mean(word, CHANNEL_KINDS) if isinstance(word, str) else ""
+        allowed = "可用：" + "、".join(CHANNEL_KINDS)
+        yield place.problem((*loc, "kind"), f"{_what(word)}不是通道类别", allowed, hint)
     elif kind == "too_short":
         yield place.problem(loc, "列表是空的", "至少一项")
     else:
