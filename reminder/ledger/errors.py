@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy.exc import DBAPIError, StatementError
+from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
 from reminder.errors import ReminderError, UsageError
 
@@ -89,6 +89,11 @@ def gone(path: Path, *, replaced: bool) -> LedgerGone:
     )
 
 
+def conflict(error: BaseException | None) -> LedgerConflict:
+    """A constraint refused a row."""
+    return LedgerConflict(f"台账拒绝了一条与已有记录相抵触的记录，本次一条也没有写入（{error}）")
+
+
 def explained(error: sqlite3.Error, path: Path) -> LedgerError:
     """The same trouble in words for the person who must act."""
     code = getattr(error, "sqlite_errorcode", None)
@@ -111,7 +116,7 @@ def explained(error: sqlite3.Error, path: Path) -> LedgerError:
             f"台账 {path} 打不开或读写出错（{error}）：请检查磁盘、所在目录是否存在，以及权限"
         )
     if primary == sqlite3.SQLITE_CONSTRAINT:
-        return LedgerConflict(f"台账 {path} 拒绝了一条与已有记录相抵触的记录，本次一条也没有写入（{error}）")
+        return conflict(error)
     return LedgerError(
         f"台账 {path} 读写出错，本次一条也没有写入（{error}）：请运行 reminder doctor 查明原因"
     )
@@ -131,6 +136,8 @@ def explaining(path: Path) -> Iterator[None]:
     except DBAPIError as error:
         if isinstance(error.orig, sqlite3.Error):
             raise explained(error.orig, path) from error
+        if isinstance(error, IntegrityError):
+            raise conflict(error.orig) from error
         raise LedgerError(f"台账读写出错，本次一条也没有写入（{error.orig}）") from error
     except StatementError as error:
         if isinstance(error.orig, (ValueError, TypeError)):

@@ -142,4 +142,4 @@ class DeliveryStates(RuleBasedStateMachine):
 
 
 TestDeliveryStates = DeliveryStates.TestCase
-TestDeliveryStates.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)
+TestDeliveryStates.settings = settings(max_examples=12, stateful_step_count=30, deadline=None)
