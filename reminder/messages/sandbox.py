@@ -17,6 +17,7 @@ from jinja2 import BaseLoader, Environment, StrictUndefined, Template, TemplateN
 from jinja2.exceptions import SecurityError
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import missing
 from markupsafe import Markup
 
 from reminder.messages.filters import FILTERS, md, variant
@@ -83,6 +84,8 @@ class Form(enum.StrEnum):
 class MissingText(str):
     """The message of a use of something undefined, with what was looked for and where."""
 
+    __slots__ = ("holder", "name")
+
     name: str
     holder: Any
     """The object that lacks the name; ``None`` for a variable."""
@@ -98,7 +101,7 @@ class Missing(StrictUndefined):
         message = MissingText(super()._undefined_message)
         message.name = str(self._undefined_name)
         holder = self._undefined_obj
-        message.holder = None if type(holder).__name__ == "MissingType" else holder
+        message.holder = None if holder is missing else holder
         return message
 
 
@@ -126,7 +129,7 @@ class _Sources(BaseLoader):
         self._sources = sources
         self._shown_as = shown_as
 
-    def get_source(self, environment: Environment, template: str) -> tuple[str, str, Callable[[], bool]]:
+    def get_source(self, _environment: Environment, template: str) -> tuple[str, str, Callable[[], bool]]:
         if template not in self._sources:
             raise TemplateNotFound(template)
         return self._sources[template], self._shown_as(template), lambda: True
@@ -136,7 +139,7 @@ def _as_markdown(value: Any) -> Any:
     # Undefined values must reach Jinja2, which raises for them.
     if isinstance(value, Missing) or hasattr(value, "__html__"):
         return value
-    return Markup(md(value))
+    return Markup(md(value))  # noqa: S704 - “markup” here is markdown, just neutralised
 
 
 def environments(sources: Mapping[str, str], shown_as: Callable[[str], str]) -> dict[Form, Sandbox]:

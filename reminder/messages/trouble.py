@@ -84,14 +84,14 @@ _SYNTAX: tuple[tuple[str, str, str], ...] = (
 def syntax_problem(error: TemplateSyntaxError, file: str, source: str, filters: Iterable[str]) -> Problem:
     """A template that cannot be read, with the cure where it is known."""
     message = error.message or ""
-    for pattern, found, hint in _SYNTAX:
+    for pattern, found, cure in _SYNTAX:
         if match := re.search(pattern, message, re.DOTALL):
             words = match.groups()
-            allowed = ""
+            allowed, hint = "", cure.format(*words)
             if pattern.startswith("No filter"):
-                allowed, hint = ("可用：" + "、".join(sorted(filters)), nearest(words[0], filters))
+                allowed, hint = "可用：" + "、".join(sorted(filters)), nearest(words[0], filters)
             position = place(source, file, error.lineno, words[0] if words else "")
-            return Problem(position, "", found.format(*words), allowed, hint.format(*words))
+            return Problem(position, "", found.format(*words), allowed, hint)
     return Problem(
         place(source, file, error.lineno), "", f"模板写法有误（{message}）", "", "请对照其他模板的写法"
     )

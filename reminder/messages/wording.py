@@ -21,6 +21,8 @@ FILE = "wording.yaml"
 SECTIONS = ("rules", "closings", "general", "festivals")
 FESTIVAL_KEYS = ("title", "greeting", "remark", "refrain")
 """``title`` and ``refrain`` (what not to do) are required, the others are optional."""
+MERGED = "国庆中秋"
+"""The entry for years in which the two share a break; templates name it."""
 SOLEMN = ("清明", "端午")
 """Festivals at which 快乐 is not wished: one is for mourning, the other began in mourning."""
 
@@ -89,23 +91,28 @@ def _faults(value: dict[str, Any], source: Source) -> Iterator[Problem]:
     for key in known:
         if key not in value:
             yield _problem(source, (), f"缺少 {key}", "应有：" + "、".join(known))
-    for key in ("reviewed", "next_review"):
-        if key in value and _date(value, key) is None:
-            yield _problem(source, (key,), f"“{value[key]}”不是日期", "日期写作 2026-06-30")
-    if "review_by" in value and not (isinstance(value["review_by"], str) and value["review_by"].strip()):
-        yield _problem(source, ("review_by",), "没有写由谁复核", "应为岗位或科室名称")
-    for key in SECTIONS:
-        if key in value and not isinstance(value[key], dict):
-            yield _problem(source, (key,), "此处应为若干“名称: 文字”", "一行一个")
-        elif key in value:
+        elif key in ("reviewed", "next_review"):
+            if _date(value, key) is None:
+                yield _problem(source, (key,), f"“{value[key]}”不是日期", "日期写作 2026-06-30")
+        elif key == "review_by":
+            if not (isinstance(value[key], str) and value[key].strip()):
+                yield _problem(source, (key,), "没有写由谁复核", "应为岗位或科室名称")
+        elif isinstance(value[key], dict):
             yield from _leaves(value[key], (key,), source)
-    festivals = value.get("festivals")
-    if isinstance(festivals, dict):
-        for name, entry in festivals.items():
-            yield from _festival(name, entry, source)
-    general = value.get("general")
+        else:
+            yield _problem(source, (key,), "此处应为若干“名称: 文字”", "一行一个")
+    yield from _festivals(value, source)
+
+
+def _festivals(value: dict[str, Any], source: Source) -> Iterator[Problem]:
+    general, festivals = value.get("general"), value.get("festivals")
     if isinstance(general, dict) and "refrain" not in general:
         yield _problem(source, ("general",), "缺少 refrain", "应列出各节日通用的禁止事项")
+    if isinstance(festivals, dict):
+        if MERGED not in festivals:
+            yield _problem(source, ("festivals",), f"缺少 {MERGED}", "国庆与中秋相连的年份用这一组")
+        for name, entry in festivals.items():
+            yield from _festival(name, entry, source)
 
 
 def _leaves(value: Any, loc: Loc, source: Source) -> Iterator[Problem]:

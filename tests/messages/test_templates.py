@@ -1,0 +1,317 @@
+"""The shipped templates: every text, in every phase, read and kept as golden files.
+
+Write the golden files anew with ``GOLDEN=write``, and read what changed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from datetime import date, timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reminder.messages.message import Message
+from reminder.messages.render import LAYOUT_NAMES, Templates
+
+GOLDEN = Path(__file__).parent / "golden"
+FOLDER = Path(__file__).parents[2] / "message_templates"
+PHASES = ("before", "day", "after")
+OF_ITEMS = (
+    "festival",
+    "festival-close",
+    "festival-prompt",
+    "general",
+    "inspection",
+    "lecture",
+    "missing-list",
+    "monthly",
+    "report",
+    "talk",
+    "window",
+)
+
+FORBIDDEN = (
+    "！", "!", "收到请回复", "逾期", "催办", "责令", "快乐", "一律不得", "聚餐", "聚会", "新征程", "二十大", "十九大",
+    "喜迎", "〔", "号文", "特此通知", "务必", "必须",
+)  # fmt: skip
+"""Words that are too harsh, tied to a year, wider than the rules, or that imitate a formal document."""
+
+Facts = Callable[..., dict[str, Any]]
+
+
+def whole(templates: Templates, *named: tuple[str, dict[str, Any]]) -> Message:
+    """The whole message of one or several sections."""
+    layout = {key: value for key, value in named[0][1].items() if key in LAYOUT_NAMES}
+    return templates.message([templates.section(name, context) for name, context in named], layout)
+
+
+def agrees_with_golden(name: str, message: Message) -> None:
+    text = f"{message.subject}\n----\n{message.text}---- markdown\n{message.markdown}"
+    path = GOLDEN / f"{name}.txt"
+    if os.environ.get("GOLDEN") == "write":
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8")
+
+
+class WellFormed(HTMLParser):
+    """Fails on tags that do not match, and collects what a mail should not contain."""
+
+    VOID = frozenset(("meta", "br"))
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+        self.styles = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes.update(name for name, _ in attrs)
+        self.styles += ";".join(value or "" for name, value in attrs if name == "style")
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag
+
+
+def is_sound_html(html: str) -> None:
+    parser = WellFormed()
+    parser.feed(html)
+    parser.close()
+    assert parser.open == []
+    assert parser.tags.isdisjoint(
+        {"script", "img", "link", "iframe", "style", "table", "form", "a", "object"}
+    )
+    assert parser.attributes <= {"style", "charset", "name", "content", "lang"}
+    assert "url(" not in parser.styles
+    assert "http" not in html
+    assert "//" not in html
+
+
+def is_tidy(message: Message) -> None:
+    assert "\n" not in message.subject
+    assert 0 < len(message.subject) <= 60
+    for text in (message.text, message.markdown, message.html):
+        assert not re.search(r"[ \t]+$", text, re.MULTILINE)
+        assert "\n\n\n" not in text
+        assert "None" not in text
+        assert "{{" not in text
+    assert not [word for word in FORBIDDEN if word in message.subject + message.text + message.markdown]
+
+
+def test_the_shipped_folder_has_no_problems_and_these_templates(templates: Templates) -> None:
+    assert templates.names() == tuple(sorted([*OF_ITEMS, "notice"]))
+    assert set(templates.files()) >= {"_layout/mail.html.j2", "talk/words.j2", "wording.yaml"}
+
+
+@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("name", OF_ITEMS)
+def test_each_template_says_what_its_phase_needs(
+    name: str, phase: str, templates: Templates, facts: Facts
+) -> None:
+    message = whole(templates, (name, facts(name, phase)))
+    is_tidy(message)
+    is_sound_html(message.html)
+    agrees_with_golden(f"{name}-{phase}", message)
+
+
+@pytest.mark.parametrize("name", ["元旦", "春节", "清明", "劳动节", "端午", "中秋", "国庆", "国庆中秋"])
+def test_each_festival_has_a_text_of_its_own(
+    name: str, templates: Templates, facts: Facts, festivals: Callable[..., dict[str, Any]]
+) -> None:
+    feast = festivals(name)
+    context = facts("festival", festival=feast, today=feast["break_first"] - timedelta(days=2))
+    message = whole(templates, ("festival", context))
+    is_tidy(message)
+    agrees_with_golden(f"festival-{name}", message)
+
+
+def test_a_break_shared_by_two_festivals_has_its_text_in_either_order(
+    templates: Templates, facts: Facts, festivals: Callable[..., dict[str, Any]]
+) -> None:
+    feast = festivals("国庆中秋")
+    swapped = {**feast, "name": "中秋国庆", "names": ["中秋", "国庆"]}
+    today = feast["break_first"] - timedelta(days=2)
+    texts = {
+        whole(templates, ("festival", facts("festival", festival=each, today=today))).text
+        for each in (feast, swapped)
+    }
+    assert len(texts) == 1
+    assert "国庆节、中秋节将至" in texts.pop()
+
+
+def test_an_unpublished_break_is_expected_and_has_no_makeup_days(
+    templates: Templates, facts: Facts, festivals: Callable[..., dict[str, Any]]
+) -> None:
+    feast = festivals("国庆", provisional=True)
+    context = facts("festival", festival=feast, today=date(2026, 9, 29), provisional=True)
+    message = whole(templates, ("festival", context))
+    assert "预计10月1日至7日放假" in message.text
+    assert "以国务院办公厅通知为准" in message.text
+    assert "正常上班" not in message.text
+    agrees_with_golden("festival-provisional", message)
+
+
+def test_makeup_days_that_are_over_are_not_announced(
+    templates: Templates, facts: Facts, festivals: Callable[..., dict[str, Any]]
+) -> None:
+    context = facts("festival", festival=festivals("国庆"), today=date(2026, 9, 29))
+    message = whole(templates, ("festival", context))
+    assert "9月20日" not in message.text
+    assert "10月10日（星期六）正常上班" in message.text
+
+
+def test_a_festival_of_the_offices_own_gets_the_general_text_and_no_break(
+    templates: Templates, facts: Facts, festivals: Callable[..., dict[str, Any]]
+) -> None:
+    day = date(2026, 10, 18)
+    own = {"name": "重阳", "names": ["重阳"], "days": [{"name": "重阳", "date": day}]}
+    feast = {**festivals("中秋"), **own, "break_first": day, "break_last": day, "break_days": 1}
+    message = whole(templates, ("festival", facts("festival", festival=feast, today=date(2026, 10, 16))))
+    assert "重阳节将至，日期为10月18日（星期日）。" in message.text
+    assert "放假" not in message.text
+
+
+@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("name", OF_ITEMS)
+def test_provisional_late_bare_and_group_messages_hold_for_every_template(
+    name: str, phase: str, templates: Templates, facts: Facts, festivals: Callable[..., dict[str, Any]]
+) -> None:
+    usual = facts(name, phase)
+    late = {"late": True, "planned": usual["today"] - timedelta(days=1)}
+    feast = festivals("中秋", provisional=True) if usual["festival"] else None
+    message = whole(
+        templates, (name, facts(name, phase, provisional=True, cells=[], alarm=late, festival=feast))
+    )
+    is_tidy(message)
+    assert "预计" in message.text or (name, phase) == ("festival", "after")
+    assert "现补发" in message.text
+    group = whole(templates, (name, facts(name, phase, receiver={"name": "工作群", "kind": "group"})))
+    is_tidy(group)
+    assert "您好" not in group.text
+    assert "工作群" not in group.text
+    bare = whole(templates, (name, facts(name, phase, festival=None)))
+    is_tidy(bare)
+
+
+def test_a_talk_is_private_and_asks_for_the_date_only(templates: Templates, facts: Facts) -> None:
+    message = whole(templates, ("talk", facts("talk")))
+    assert "谈话内容不用登记" in message.text
+    group = whole(templates, ("talk", facts("talk", receiver={"kind": "group"})))
+    for name in ("新闻科科长", "廉政谈话"):
+        assert name in message.text
+        assert name not in group.subject + group.text + group.html + group.markdown
+
+
+def test_an_inspection_is_not_named_in_a_subject_or_a_group(templates: Templates, facts: Facts) -> None:
+    mine = whole(templates, ("inspection", facts("inspection")))
+    group = whole(templates, ("inspection", facts("inspection", receiver={"kind": "group"})))
+    digest = whole(templates, ("inspection", facts("inspection")), ("window", facts("window")))
+    assert "检查" in mine.text
+    assert (
+        "检查" not in mine.subject + digest.subject + group.subject + group.text + group.html + group.markdown
+    )
+    assert digest.subject == "今日提醒 2 项：廉政风险评估"
+
+
+def test_a_missing_list_of_private_duties_gives_the_count_alone(templates: Templates, facts: Facts) -> None:
+    message = whole(templates, ("missing-list", facts("missing-list", "after", item={"private": True})))
+    assert "尚有3项" in message.text
+    assert "新闻科" not in message.text + message.html + message.markdown
+
+
+def test_several_sections_are_one_message_with_headings_in_the_order_given(
+    templates: Templates, facts: Facts
+) -> None:
+    named = [
+        ("report", facts("report", provisional=True)),
+        ("window", facts("window")),
+        ("monthly", facts("monthly")),
+    ]
+    message = whole(templates, *named)
+    is_tidy(message)
+    is_sound_html(message.html)
+    agrees_with_golden("digest", message)
+    assert message.text.count("机关党委\n2026年9月23日") == 1
+
+
+def test_a_digests_subject_stays_short_and_names_each_title_once(templates: Templates, facts: Facts) -> None:
+    long = [
+        ("window", facts("window", item={"title": f"第{number}项名称很长很长的工作任务"}))
+        for number in range(9)
+    ]
+    subject = whole(templates, *long).subject
+    assert subject.startswith("今日提醒 9 项：第0项")
+    assert subject.endswith("…")
+    assert len(subject) == 60
+    twice = whole(templates, *[("window", facts("window"))] * 2).subject
+    assert twice == "今日提醒 2 项：廉政风险评估"
+
+
+def test_a_lecture_is_announced_to_its_audience(templates: Templates, facts: Facts) -> None:
+    context = facts("lecture", cells=[], alarm={"id": "notice"}, item={"title": "部领导廉政党课"})
+    message = whole(templates, ("lecture", context))
+    assert message.subject == "部领导廉政党课：9月30日（星期三）17:00"
+    assert "请安排好工作，按时参加" in message.text
+
+
+def test_full_facts_are_all_shown(templates: Templates, facts: Facts) -> None:
+    item = {
+        "brief": "梳理风险点。\n定出措施。",
+        "done_when": "清单已登记。",
+        "units": ["办公室", "理论科", "新闻科"],
+    }
+    context = facts("window", item=item, office={"phone": "0000-0000000"})
+    message = whole(templates, ("window", context))
+    is_sound_html(message.html)
+    for form in (message.text, message.html, message.markdown):
+        for text in (
+            "梳理风险点。\n定出措施。",
+            "清单已登记。",
+            "办公室、理论科和新闻科",
+            "0000-0000000",
+            "通知二（三）3（建议安排）",
+        ):
+            assert text in form
+
+
+def test_a_notice_of_the_system_needs_no_item(templates: Templates, facts: Facts) -> None:
+    base = {key: value for key, value in facts("general").items() if key in LAYOUT_NAMES}
+    notice = {"title": "2027年放假安排尚未录入", "lines": ["第一行。", "第二行。"], "remedy": ""}
+    section = templates.section("notice", {**base, "notice": notice})
+    assert (section.subject, section.text, section.title) == (notice["title"], "第一行。\n\n第二行。", "")
+
+
+def test_no_forbidden_word_stands_in_any_template_or_phrase() -> None:
+    for path in FOLDER.rglob("*"):
+        if path.suffix == ".yaml":
+            lines = [
+                line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")
+            ]
+            text = "\n".join(lines)
+        elif path.suffix == ".j2":
+            text = re.sub(
+                r"\{[{%#].*?[}%#]\}|<!DOCTYPE", "", path.read_text(encoding="utf-8"), flags=re.DOTALL
+            )
+        else:
+            continue
+        assert not [word for word in FORBIDDEN if word in text], path
+
+
+def test_prohibitions_name_the_breach_and_not_the_deed(wording: Any) -> None:
+    """吃喝, 收送 and 操办 are forbidden only where they break a rule."""
+    entries = [wording.terms["general"], *wording.terms["festivals"].values()]
+    for sentence in (sentence for entry in entries for sentence in entry["refrain"]):
+        assert sentence.startswith("不"), sentence
+        for deed in ("吃喝", "收送", "操办", "发放"):
+            assert deed not in sentence or f"违规{deed}" in sentence, sentence
+        assert "宴请" not in sentence or "可能影响公正执行公务的宴请" in sentence, sentence
+        assert "节礼" not in sentence or "不用公款购买、赠送" in sentence, sentence
