@@ -85,7 +85,9 @@ def _of_edition(edition: Edition) -> Iterator[Problem]:
         if occurrence is None:
             if not isinstance(item.spec.when, EventWhen | DrawWhen):
                 found = "在计划的起止日期之内没有任何一次"
-                yield Problem(position, path, found, "请检查 when 与 plan.from、plan.until", "", Severity.WARNING)
+                yield Problem(
+                    position, path, found, "请检查 when 与 plan.from、plan.until", "", Severity.WARNING
+                )
             continue
         if not unknown:
             yield from _of_item(item, occurrence, edition, position, path)
@@ -115,7 +117,10 @@ def _of_item(
                 severity=Severity.WARNING,
             )
         cells_of_one = receivers[0].cells if receivers else cells
-        for addressee in (Addressee("sample", "理论科科长", "person"), Addressee("group:sample", "工作群", "group")):
+        for addressee in (
+            Addressee("sample", "理论科科长", "person"),
+            Addressee("group:sample", "工作群", "group"),
+        ):
             for now in (alarm.at, alarm.at + timedelta(days=400)):
                 yield from _render(alarm, addressee, cells_of_one, now, edition, position, path)
 
@@ -131,12 +136,16 @@ def _render(
 ) -> Iterator[Problem]:
     """Render a rung on time and long after, to a person and to a group: nothing may be undefined."""
     try:
-        context = section_context(edition.plan, edition.calendar, [alarm], addressee, cells, edition.wording, now)
+        context = section_context(
+            edition.plan, edition.calendar, [alarm], addressee, cells, edition.wording, now
+        )
         section = edition.templates.section(alarm.rung.template, context)
         layout = layout_context(edition.plan, addressee, [section], edition.wording, now)
         edition.templates.message([section], layout)
     except TemplateError as error:
-        yield Problem(position, f"{path}.{alarm.rung.id}", str(error), "", "模板须对每个任务、每种收件人都能生成")
+        yield Problem(
+            position, f"{path}.{alarm.rung.id}", str(error), "", "模板须对每个任务、每种收件人都能生成"
+        )
     except ReminderError as error:
         yield Problem(position, f"{path}.{alarm.rung.id}", str(error))
 

@@ -169,11 +169,11 @@ class Daemon:
         self._stop.set()
         self._wake.set()
 
-    def _on_stop(self, number: int, frame: FrameType | None) -> None:
+    def _on_stop(self, number: int, _frame: FrameType | None) -> None:
         log.info("stopping", extra={"signal": signal.Signals(number).name})
         self.stop()
 
-    def _on_reload(self, number: int, frame: FrameType | None) -> None:
+    def _on_reload(self, _number: int, _frame: FrameType | None) -> None:
         self._reload_asked.set()
         self._wake.set()
 
@@ -270,17 +270,17 @@ class Daemon:
                     "如要换一个计划，请另用一个数据目录",
                 )
             )
-        for file in edition.plan.files:
-            if file.name in self._complete and not file.complete_mark:
-                problems.append(
-                    Problem(
-                        Position(file.name),
-                        "",
-                        "文件末尾没有“...”这一行，可能没有保存完整",
-                        "此文件上次生效时以“...”结尾",
-                        "请补全文件，并以单独一行“...”结尾",
-                    )
-                )
+        problems += [
+            Problem(
+                Position(file.name),
+                "",
+                "文件末尾没有“...”这一行，可能没有保存完整",
+                "此文件上次生效时以“...”结尾",
+                "请补全文件，并以单独一行“...”结尾",
+            )
+            for file in edition.plan.files
+            if file.name in self._complete and not file.complete_mark
+        ]
         return problems
 
     def _refuse(self, problems: list[Problem], now: datetime) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from reminder.errors import UsageError
@@ -43,20 +43,16 @@ class Settings:
         Raises ``UsageError`` for a word that is not allowed.
         """
         env = os.environ if environment is None else environment
-        settings = cls()
-        for name in ("schedules", "templates", "data", "secrets"):
-            if value := env.get(f"REMINDER_{name.upper()}"):
-                settings = replace(settings, **{name: Path(value)})
-        if value := env.get("REMINDER_DATABASE_URL"):
-            settings = replace(settings, database_url=value)
-        for name, allowed in (("log_level", LOG_LEVELS), ("log_format", LOG_FORMATS)):
-            if value := env.get(f"REMINDER_{name.upper()}"):
-                if value.lower() not in allowed:
-                    raise UsageError(
-                        f"环境变量 REMINDER_{name.upper()} 的值“{value}”不可用；可用：{'、'.join(allowed)}"
-                    )
-                settings = replace(settings, **{name: value.lower()})
-        return settings
+        default = cls()
+        return cls(
+            schedules=Path(env.get("REMINDER_SCHEDULES") or default.schedules),
+            templates=Path(env.get("REMINDER_TEMPLATES") or default.templates),
+            data=Path(env.get("REMINDER_DATA") or default.data),
+            secrets=Path(value) if (value := env.get("REMINDER_SECRETS")) else None,
+            database_url=env.get("REMINDER_DATABASE_URL") or None,
+            log_level=_word(env, "REMINDER_LOG_LEVEL", LOG_LEVELS, default.log_level),
+            log_format=_word(env, "REMINDER_LOG_FORMAT", LOG_FORMATS, default.log_format),
+        )
 
     @property
     def ledger(self) -> str:
@@ -74,6 +70,13 @@ class Settings:
     @property
     def lock(self) -> Path:
         return self.data / "daemon.lock"
+
+
+def _word(env: Mapping[str, str], name: str, allowed: tuple[str, ...], default: str) -> str:
+    value = (env.get(name) or default).lower()
+    if value not in allowed:
+        raise UsageError(f"环境变量 {name} 的值“{value}”不可用；可用：{'、'.join(allowed)}")
+    return value
 
 
 def read_secret(name: str, folder: Path | None, environment: Mapping[str, str] | None = None) -> str | None:

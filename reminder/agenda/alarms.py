@@ -12,7 +12,14 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from reminder.agenda.occurrences import Occurrence, day_of_month, least_certain, occurrences, widest_day_span, zone_of
+from reminder.agenda.occurrences import (
+    Occurrence,
+    day_of_month,
+    least_certain,
+    occurrences,
+    widest_day_span,
+    zone_of,
+)
 from reminder.calendars.arrangement import DayStatus
 from reminder.calendars.workdays import WorkCalendar
 from reminder.plan.audience import TermKind
@@ -89,10 +96,16 @@ def ladder(
     item: Item, rungs: tuple[Rung, ...], occurrence: Occurrence, calendar: WorkCalendar, zone: ZoneInfo
 ) -> list[Alarm]:
     """All alarms of one occurrence, whenever they are."""
-    timed = [(rung, datetime.combine(rung_day(rung, occurrence, calendar), rung.at, tzinfo=zone)) for rung in rungs]
+    timed = [
+        (rung, datetime.combine(rung_day(rung, occurrence, calendar), rung.at, tzinfo=zone)) for rung in rungs
+    ]
     found = []
     for rung, at in timed:
-        later = [other for peer, other in timed if other > at and (peer.to, peer.template) == (rung.to, rung.template)]
+        later = [
+            other
+            for peer, other in timed
+            if other > at and (peer.to, peer.template) == (rung.to, rung.template)
+        ]
         current, *former = (
             f"{occurrence_id}#{rung_id}"
             for occurrence_id in (occurrence.id, *occurrence.former_ids)
@@ -118,7 +131,7 @@ def rung_day(rung: Rung, occurrence: Occurrence, calendar: WorkCalendar) -> date
 
     ``workdays: 0`` is the anchor's day or the working day before it; from a
     break, what lies before counts from its first day and what lies after from
-    its last.
+    its last.  ``on_day: 15`` is the 15th or the working day before it.
     """
     if rung.on_day is not None:
         match rung.on_day.kind:
@@ -127,9 +140,13 @@ def rung_day(rung: Rung, occurrence: Occurrence, calendar: WorkCalendar) -> date
             case DueKind.LAST_WORKDAY:
                 return calendar.last_workday(occurrence.first, occurrence.last) or occurrence.last
             case _:
-                return day_of_month(occurrence.first.year, occurrence.first.month, rung.on_day.day)
+                # Nobody is reminded on a rest day by a mere number, nor before the period begins.
+                day = day_of_month(occurrence.first.year, occurrence.first.month, rung.on_day.day)
+                found = calendar.before(day, 0)
+                return found if found >= occurrence.first else calendar.after(day, 1)
     offset = rung.workdays if rung.workdays is not None else rung.days
-    assert offset is not None and rung.anchor is not None  # the model asks for both
+    assert offset is not None, rung.id  # the model asks for one of the two
+    assert rung.anchor is not None, rung.id
     anchor = _anchor_day(rung.anchor, offset, occurrence)
     return calendar.shift(anchor, offset) if rung.workdays is not None else anchor + timedelta(days=offset)
 
@@ -150,7 +167,9 @@ def _anchor_day(anchor: Anchor, offset: int, occurrence: Occurrence) -> date:
             return occurrence.last
 
 
-def _useful_until(at: datetime, occurrence: Occurrence, later: list[datetime], calendar: WorkCalendar) -> datetime:
+def _useful_until(
+    at: datetime, occurrence: Occurrence, later: list[datetime], calendar: WorkCalendar
+) -> datetime:
     if at < occurrence.due_at:
         return occurrence.due_at
     if later:
@@ -160,7 +179,7 @@ def _useful_until(at: datetime, occurrence: Occurrence, later: list[datetime], c
 
 
 def _status(rung: Rung, day: date, occurrence: Occurrence, calendar: WorkCalendar) -> DayStatus:
-    by_workdays = rung.workdays is not None or (rung.on_day is not None and rung.on_day.kind is not DueKind.DAY)
+    by_workdays = rung.workdays is not None or rung.on_day is not None
     return least_certain(occurrence.status, calendar.status(day)) if by_workdays else occurrence.status
 
 
@@ -171,8 +190,8 @@ def _reach(rungs: tuple[Rung, ...], item: Item) -> tuple[timedelta, timedelta]:
     """How far the rungs can lie before and after a due date: (before, after)."""
     days = [rung.days or 0 for rung in rungs]
     workdays = [rung.workdays or 0 for rung in rungs]
-    before = widest_day_span(max(0, -min(days)), max(0, -min(workdays)))
-    after = widest_day_span(max(0, max(days)), max(0, max(workdays)))
+    before = widest_day_span(max(0, *(-n for n in days)), max(0, *(-n for n in workdays)))
+    after = widest_day_span(max(0, *days), max(0, *workdays))
     if all(rung.anchor is Anchor.DUE for rung in rungs):
         return before, after
     # Other anchors lie as far from the due date as the period is long.

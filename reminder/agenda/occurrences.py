@@ -12,7 +12,7 @@ from __future__ import annotations
 import calendar as gregorian
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -126,23 +126,35 @@ def _candidates(
             yield from _windows(item, when, head, since, until)
         case DatesWhen():
             for day in when.days:
-                yield _single(item, str(day), f"{day.year}年{day.month}月{day.day}日", day, when, head)
+                yield _single(item, str(day), _day_label(day), day, when, head)
         case LunarWhen():
             for year in range(since.year - 1, until.year + 1):
                 day = lunar_date(year, when.lunar.month, when.lunar.day)
                 yield _single(item, str(year), f"{year}年", day, when, head)
         case RruleWhen():
-            start = datetime.combine(head.from_, datetime.min.time())
-            rule = rrulestr(when.rrule, dtstart=start)
-            end = datetime.combine(until, datetime.max.time())
-            for at in rule.between(datetime.combine(since, datetime.min.time()), end, inc=True):
-                day = at.date()
-                yield _single(item, str(day), f"{day.year}年{day.month}月{day.day}日", day, when, head)
+            for day in _rule_days(when.rrule, head, since, until):
+                yield _single(item, str(day), _day_label(day), day, when, head)
         case _:
             return
 
 
-def _due_at(day: date, when: EveryWhen | FestivalsWhen | WindowWhen | DatesWhen | LunarWhen | RruleWhen, head: PlanHead) -> datetime:
+def _day_label(day: date) -> str:
+    return f"{day.year}年{day.month}月{day.day}日"
+
+
+def _rule_days(rule: str, head: PlanHead, since: date, until: date) -> Iterator[date]:
+    """The days of a rule; recurrence is counted on the wall calendar, without a zone."""
+    start = datetime.combine(head.from_, time.min)
+    end = datetime.combine(until, time.max)
+    for at in rrulestr(rule, dtstart=start).between(datetime.combine(since, time.min), end, inc=True):
+        yield at.date()
+
+
+def _due_at(
+    day: date,
+    when: EveryWhen | FestivalsWhen | WindowWhen | DatesWhen | LunarWhen | RruleWhen,
+    head: PlanHead,
+) -> datetime:
     return datetime.combine(day, when.at, tzinfo=zone_of(head.timezone))
 
 
@@ -240,9 +252,7 @@ def _extra_day(extra: ExtraFestival, year: int) -> date:
     return day_of_month(year, extra.date.month, extra.date.day)
 
 
-def _windows(
-    item: Item, when: WindowWhen, head: PlanHead, since: date, until: date
-) -> Iterator[Occurrence]:
+def _windows(item: Item, when: WindowWhen, head: PlanHead, since: date, until: date) -> Iterator[Occurrence]:
     opens, closes = when.window.opens, when.window.closes
     spans: list[tuple[date, date]] = []
     if isinstance(opens, date) and isinstance(closes, date):

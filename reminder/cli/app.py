@@ -42,7 +42,8 @@ SchedulesOption = Annotated[
     Path | None, typer.Option("--schedules", help="计划文件夹（默认 schedules，或 REMINDER_SCHEDULES）")
 ]
 TemplatesOption = Annotated[
-    Path | None, typer.Option("--templates", help="模板文件夹（默认 message_templates，或 REMINDER_TEMPLATES）")
+    Path | None,
+    typer.Option("--templates", help="模板文件夹（默认 message_templates，或 REMINDER_TEMPLATES）"),
 ]
 DataOption = Annotated[Path | None, typer.Option("--data", help="数据目录（默认 var，或 REMINDER_DATA）")]
 FormatOption = Annotated[Format, typer.Option("--format", help="table 供人阅读，json 供程序读取")]

@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reminder.cli.app import Format, FormatOption, SchedulesOption, TemplatesOption, app, parse_day, settings_of
+from reminder.cli.app import (
+    Format,
+    FormatOption,
+    SchedulesOption,
+    TemplatesOption,
+    app,
+    parse_day,
+    settings_of,
+)
 from reminder.errors import PlanProblems, ReminderError, UsageError, errors_of
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from reminder.calendars.arrangement import Arrangement
     from reminder.calendars.workdays import WorkCalendar
     from reminder.settings import Settings
 
-STATUS_TEXT = {"official": "官方安排", "may-change": "官方安排（12月仍可能随次年安排调整）", "provisional": "预计（尚未公布）"}
+STATUS_TEXT = {
+    "official": "官方安排",
+    "may-change": "官方安排（12月仍可能随次年安排调整）",
+    "provisional": "预计（尚未公布）",
+}
 KIND_TEXT = {"workday": "工作日", "restday": "休息日", "holiday": "放假", "makeup": "调休上班"}
 _MARKS = {"workday": " ", "restday": "·", "holiday": "休", "makeup": "班"}
 
@@ -39,9 +53,12 @@ def calendar_of(settings: Settings) -> WorkCalendar:
 
 @app.command()
 def calendar(
-    year: Annotated[str, typer.Argument(metavar="YEAR|import", help="年份，如 2026；或 import，录入一年的官方安排")],
+    year: Annotated[
+        str, typer.Argument(metavar="YEAR|import", help="年份，如 2026；或 import，录入一年的官方安排")
+    ],
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="import 时：通知全文的文本文件，或公开的 JSON/YAML 文件")
+        Path | None,
+        typer.Argument(metavar="[FILE]", help="import 时：通知全文的文本文件，或公开的 JSON/YAML 文件"),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="录入时不再询问")] = False,
     schedules: SchedulesOption = None,
@@ -145,7 +162,8 @@ def _show_arrangement(arrangement: Arrangement) -> None:
 
     table = year_table(WorkCalendar({arrangement.year: arrangement}), arrangement.year)
     rows = [
-        ("、".join(each["festivals"]), each["first"], each["last"], f"{each['days']}天") for each in table["breaks"]
+        ("、".join(each["festivals"]), each["first"], each["last"], f"{each['days']}天")
+        for each in table["breaks"]
     ]
     print_table(("节日", "放假首日", "放假末日", "天数"), rows, f"{arrangement.year}年放假安排")
     makeup = [
@@ -174,7 +192,7 @@ def _show_moves(arrangement: Arrangement, before: WorkCalendar, settings: Settin
     after = WorkCalendar({**years, arrangement.year: arrangement})
     zone = zone_of(plan.head.timezone)
     since = datetime(arrangement.year - 1, 11, 1, tzinfo=zone).astimezone(UTC)
-    until = datetime.combine(datetime(arrangement.year + 1, 3, 1), time.min, tzinfo=zone)
+    until = datetime(arrangement.year + 1, 3, 1, tzinfo=zone)
     changes = difference(expand(plan, before, since, until), expand(plan, after, since, until))
     if not changes:
         print("没有提醒因此改变日期。")
@@ -191,7 +209,9 @@ def _show_moves(arrangement: Arrangement, before: WorkCalendar, settings: Settin
 @app.command()
 def workday(
     day: Annotated[str | None, typer.Argument(metavar="DATE", help="日期，如 2026-09-25")] = None,
-    before: Annotated[int | None, typer.Option("--before", help="此日之前第几个工作日（0：当日或之前最近）", min=0)] = None,
+    before: Annotated[
+        int | None, typer.Option("--before", help="此日之前第几个工作日（0：当日或之前最近）", min=0)
+    ] = None,
     after: Annotated[int | None, typer.Option("--after", help="此日之后第几个工作日", min=0)] = None,
     last_of: Annotated[
         str | None, typer.Option("--last-of", help="某期最后一个工作日：2026、2026H1、2023Q3、2026-05")

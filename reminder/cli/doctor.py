@@ -71,24 +71,34 @@ def doctor(
         raise typer.Exit(1)
 
 
-def examine_all(settings: Settings, now: datetime, *, offline: bool, send_to: str | None) -> Iterator[Finding]:
+def examine_all(
+    settings: Settings, now: datetime, *, offline: bool, send_to: str | None
+) -> Iterator[Finding]:
     """Every finding, most basic first."""
     from reminder.check import examine
     from reminder.cli.wiring import secrets_of
 
-    yield Finding("运行环境", GOOD, f"Python {sys.version.split()[0]}，计划 {settings.schedules}，数据 {settings.data}")
+    yield Finding(
+        "运行环境", GOOD, f"Python {sys.version.split()[0]}，计划 {settings.schedules}，数据 {settings.data}"
+    )
     yield from _data_folder(settings)
     examination = examine(settings.schedules, settings.templates)
     errors, others = len(examination.errors), len(examination.problems) - len(examination.errors)
     if examination.edition is None:
-        yield Finding("计划", BAD, f"有 {errors} 处错误，不能采用", "执行 reminder check 查看每处错误的位置与改法")
+        yield Finding(
+            "计划", BAD, f"有 {errors} 处错误，不能采用", "执行 reminder check 查看每处错误的位置与改法"
+        )
         return
     edition = examination.edition
-    yield Finding("计划", GOOD, f"{len(edition.plan.items)} 项任务，无错误；提示 {others} 处（reminder check --notices）")
+    yield Finding(
+        "计划",
+        GOOD,
+        f"{len(edition.plan.items)} 项任务，无错误；提示 {others} 处（reminder check --notices）",
+    )
     yield from _people(edition, now)
     yield from _calendar(edition, now)
     yield from _clock(edition, settings, now)
-    yield from _wording(settings, edition, now)
+    yield from _wording(settings, now)
     secrets = secrets_of(settings)
     yield from _channels(edition, secrets, offline=offline)
     if send_to is not None:
@@ -106,10 +116,17 @@ def _data_folder(settings: Settings) -> Iterator[Finding]:
             pass
         free = shutil.disk_usage(folder).free
     except OSError as error:
-        yield Finding("数据目录", BAD, f"{folder} 不可写（{error.strerror}）", "检查目录权限，或用 --data 指定可写的目录")
+        yield Finding(
+            "数据目录",
+            BAD,
+            f"{folder} 不可写（{error.strerror}）",
+            "检查目录权限，或用 --data 指定可写的目录",
+        )
         return
     state = GOOD if free >= SMALLEST_FREE_BYTES else WARN
-    yield Finding("数据目录", state, f"{folder} 可写，剩余 {free // 2**20} MB", "" if state == GOOD else "请清理磁盘")
+    yield Finding(
+        "数据目录", state, f"{folder} 可写，剩余 {free // 2**20} MB", "" if state == GOOD else "请清理磁盘"
+    )
 
 
 def _people(edition: Edition, now: datetime) -> Iterator[Finding]:
@@ -146,7 +163,9 @@ def _clock(edition: Edition, settings: Settings, now: datetime) -> Iterator[Find
         return
     newest = _newest_in_ledger(edition, settings, now)
     if newest is not None and (newest - now).total_seconds() > 120:
-        yield Finding("时钟", BAD, f"{text}，早于台账最后记录 {newest:%Y-%m-%d %H:%M} UTC", "系统时间倒退了，请校时")
+        yield Finding(
+            "时钟", BAD, f"{text}，早于台账最后记录 {newest:%Y-%m-%d %H:%M} UTC", "系统时间倒退了，请校时"
+        )
         return
     yield Finding("时钟", GOOD, text)
 
@@ -167,12 +186,14 @@ def _newest_in_ledger(edition: Edition, settings: Settings, now: datetime) -> da
         ledger.close()
 
 
-def _wording(settings: Settings, edition: Edition, now: datetime) -> Iterator[Finding]:
+def _wording(settings: Settings, now: datetime) -> Iterator[Finding]:
     from reminder.messages.wording import load_wording
 
     wording, _ = load_wording(settings.templates)
     if due := wording.review_due(now.date()):
-        yield Finding("提法", WARN, f"wording.yaml 应于 {due} 前复核", "请审核人复核提法后更新 reviewed 与 next_review")
+        yield Finding(
+            "提法", WARN, f"wording.yaml 应于 {due} 前复核", "请审核人复核提法后更新 reviewed 与 next_review"
+        )
     else:
         yield Finding("提法", GOOD, "在复核有效期内")
 
@@ -192,7 +213,9 @@ def _channels(edition: Edition, secrets: Secrets, *, offline: bool) -> Iterator[
             continue
         try:
             if isinstance(config, EmailChannel) and is_sample(config.host):
-                yield Finding(what, WARN, f"服务器 {config.host} 是示例地址", "在 channels.yaml 中换成真实的服务器")
+                yield Finding(
+                    what, WARN, f"服务器 {config.host} 是示例地址", "在 channels.yaml 中换成真实的服务器"
+                )
                 continue
             if offline:
                 yield Finding(what, GOOD, "密钥已找到（未连接）")
@@ -223,7 +246,10 @@ def _send(edition: Edition, secrets: Secrets, address: str, now: datetime) -> Fi
     if config is None:
         return Finding("测试邮件", BAD, "channels.yaml 中没有邮件通道", "增加一个 kind: email 的通道")
     office = edition.plan.head.office
-    text = f"这是一封测试邮件，用于检查提醒系统的发信配置，无需处理。\n\n{office.sign_off}\n联系：{office.contact}\n"
+    text = (
+        "这是一封测试邮件，用于检查提醒系统的发信配置，无需处理。\n\n"
+        f"{office.sign_off}\n联系：{office.contact}\n"
+    )
     html = "".join(f"<p>{line}</p>" for line in text.splitlines() if line)
     identity = uuid.uuid4().hex
     local = now.astimezone(zone_of(edition.plan.head.timezone)).replace(microsecond=0)

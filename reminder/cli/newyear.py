@@ -42,7 +42,8 @@ def draft(settings: Settings, edition: Edition, year: int, folder: Path) -> str:
     (folder / CHECKLIST).write_text("\n".join(lines), "utf-8")
     return (
         f"草稿已写入 {folder}，已通过检查。\n"
-        f"请按 {folder / CHECKLIST} 逐项核对日期与名册，核对后把其中的 YAML 文件放入 {settings.schedules} 替换原文件。\n"
+        f"请按 {folder / CHECKLIST} 逐项核对日期与名册，"
+        f"核对后把其中的 YAML 文件放入 {settings.schedules} 替换原文件。\n"
         f"核对前可先模拟：reminder simulate --schedules {folder} --from {year}-01-01 --to {year}-12-31"
     )
 

@@ -153,14 +153,18 @@ def required_item(edition: Edition, item_id: str) -> Item:
     if item is None:
         ids = [each.id for each in edition.plan.items]
         hint = did_you_mean(item_id, ids)
-        raise UsageError(f"计划中没有编号为“{item_id}”的任务；可用：{'、'.join(ids)}" + (f"；{hint}" if hint else ""))
+        raise UsageError(
+            f"计划中没有编号为“{item_id}”的任务；可用：{'、'.join(ids)}" + (f"；{hint}" if hint else "")
+        )
     return item
 
 
 @app.command()
 def preview(
     item_id: Annotated[str, typer.Argument(help="任务编号", metavar="ITEM")],
-    occurrence: Annotated[str | None, typer.Option("--occurrence", help="某一次，如 festival/2026/中秋")] = None,
+    occurrence: Annotated[
+        str | None, typer.Option("--occurrence", help="某一次，如 festival/2026/中秋")
+    ] = None,
     channel: Annotated[str | None, typer.Option("--channel", help="通道编号")] = None,
     alarm: Annotated[str | None, typer.Option("--alarm", help="哪一次提醒，如 due-3wd；默认第一次")] = None,
     receiver: Annotated[str | None, typer.Option("--receiver", help="收件人编号；默认第一位")] = None,

@@ -28,7 +28,12 @@ class Preview:
 
 
 def preview_message(
-    edition: Edition, item: Item, occurrence: str | None, channel: str | None, rung: str | None, receiver: str | None
+    edition: Edition,
+    item: Item,
+    occurrence: str | None,
+    channel: str | None,
+    rung: str | None,
+    receiver: str | None,
 ) -> Preview:
     """The message of one alarm to one receiver on one channel.
 
@@ -38,7 +43,9 @@ def preview_message(
     alarm = share.alarm
     message = frame([render_section([share], edition, alarm.at)], share.addressee, edition, alarm.at)
     adapter = rehearsal_channel(edition, share.channel, Path("outbox"))
-    identity = message_identity(edition.plan.id, Transport.OUTBOX, [f"{alarm.key}|{share.addressee.id}|preview"])
+    identity = message_identity(
+        edition.plan.id, Transport.OUTBOX, [f"{alarm.key}|{share.addressee.id}|preview"]
+    )
     deliveries = freeze(
         message,
         Recipient(share.addressee.id, share.addressee.name, share.address, share.mentions),
@@ -70,20 +77,26 @@ def _alarm(edition: Edition, item: Item, occurrence_id: str | None, rung_id: str
     head = edition.plan.head
     known = list(occurrences(item, head, edition.calendar, head.from_, head.until))
     if not known:
-        raise UsageError(f"任务“{item.id}”没有可预览的一次：它由事件或抽签触发，尚未启用，或不在计划起止日期之内")
+        raise UsageError(
+            f"任务“{item.id}”没有可预览的一次：它由事件或抽签触发，尚未启用，或不在计划起止日期之内"
+        )
     chosen = known[0]
     if occurrence_id is not None:
         wanted = occurrence_id if occurrence_id.startswith(f"{item.id}/") else f"{item.id}/{occurrence_id}"
         match = [each for each in known if each.id == wanted]
         if not match:
             ids = [each.id for each in known]
-            raise UsageError(f"没有“{occurrence_id}”这一次；可用：{'、'.join(ids)}；{did_you_mean(wanted, ids)}")
+            raise UsageError(
+                f"没有“{occurrence_id}”这一次；可用：{'、'.join(ids)}；{did_you_mean(wanted, ids)}"
+            )
         chosen = match[0]
     rungs = item.rungs
     if rung_id is not None:
         rungs = tuple(each for each in rungs if each.id == rung_id)
     if not rungs:
-        raise UsageError(f"没有“{rung_id}”这次提醒；可用：{'、'.join(each.id for each in item.rungs) or '（无）'}")
+        raise UsageError(
+            f"没有“{rung_id}”这次提醒；可用：{'、'.join(each.id for each in item.rungs) or '（无）'}"
+        )
     return ladder(item, rungs, chosen, edition.calendar, zone_of(head.timezone))[0]
 
 

@@ -38,7 +38,9 @@ def ledger(
     item: Annotated[str | None, typer.Option("--item", help="任务编号")] = None,
     status: Annotated[
         str | None,
-        typer.Option("--status", help="状态：accepted、failed、pending、uncertain、expired、miss、suppress……"),
+        typer.Option(
+            "--status", help="状态：accepted、failed、pending、uncertain、expired、miss、suppress……"
+        ),
     ] = None,
     receiver: Annotated[str | None, typer.Option("--receiver", help="收件人编号")] = None,
     since: Annotated[str | None, typer.Option("--from", help="计划时间不早于此日")] = None,
@@ -70,7 +72,9 @@ def ledger(
             receiver=receiver,
             status=status,
             since=datetime.combine(parse_day(since, "--from"), time.min, zone) if since else None,
-            until=datetime.combine(parse_day(until, "--to") + timedelta(days=1), time.min, zone) if until else None,
+            until=datetime.combine(parse_day(until, "--to") + timedelta(days=1), time.min, zone)
+            if until
+            else None,
             limit=limit,
         )
         entries = opened.entries(plan_id, wanted)
@@ -110,7 +114,9 @@ def _entry_json(opened: Ledger, plan_id: str, entry: Entry, zone: Any) -> dict[s
                 "delivery": delivery,
                 "number": attempt.number,
                 "started_at": attempt.started_at.astimezone(zone).isoformat(),
-                "finished_at": attempt.finished_at.astimezone(zone).isoformat() if attempt.finished_at else None,
+                "finished_at": attempt.finished_at.astimezone(zone).isoformat()
+                if attempt.finished_at
+                else None,
                 "outcome": attempt.outcome,
                 "code": attempt.code,
                 "detail": attempt.detail,

@@ -33,11 +33,13 @@ AHEAD_SHOWN = 8
 
 
 @app.command()
-def run(data: DataOption = None, schedules: SchedulesOption = None, templates: TemplatesOption = None) -> None:
+def run(
+    data: DataOption = None, schedules: SchedulesOption = None, templates: TemplatesOption = None
+) -> None:
     """启动守护进程。默认只写入 outbox（试运行），不真正发送。"""
     from reminder import log
-    from reminder.clock import SystemClock
     from reminder.cli.wiring import channels_for
+    from reminder.clock import SystemClock
     from reminder.daemon import Daemon, DataFolderLock
     from reminder.ledger.ledger import Ledger
     from reminder.ledger.records import LedgerKind
@@ -68,7 +70,8 @@ def _writable(folder: Path) -> None:
             pass
     except OSError as error:
         raise ReminderError(
-            f"数据目录 {folder} 不可写（{error.strerror}）；请检查目录权限或磁盘空间，或用 --data 指定可写的目录"
+            f"数据目录 {folder} 不可写（{error.strerror}）；"
+            "请检查目录权限或磁盘空间，或用 --data 指定可写的目录"
         ) from None
 
 
@@ -80,13 +83,13 @@ def _banner(daemon: Daemon, edition: Edition, settings: Settings, now: datetime)
         mode = "正式发送（live）：到时将真正发出邮件和群消息"
     else:
         mode = "试运行（outbox）：只写文件，不会向任何人发送"
+    head = edition.plan.head
     lines = [
         "=" * 64,
-        f"  {edition.plan.head.title}",
+        f"  {head.title}",
         f"  【{mode}】",
         "=" * 64,
-        f"计划：{settings.schedules}（{len(edition.plan.items)} 项，"
-        f"{edition.plan.head.from_} 至 {edition.plan.head.until}）",
+        f"计划：{settings.schedules}（{len(edition.plan.items)} 项，{head.from_} 至 {head.until}）",
         "接下来：",
     ]
     upcoming = [alarm for alarm in daemon.sweeper.pending() if alarm.at > now][:AHEAD_SHOWN]
@@ -101,7 +104,9 @@ def _banner(daemon: Daemon, edition: Edition, settings: Settings, now: datetime)
     if not upcoming:
         lines.append("  近期没有提醒；更远的请看 reminder agenda")
     lines += [
-        f"邮件与群消息写入：{settings.outbox}" if daemon.transport is Transport.OUTBOX else "通道：见 channels.yaml",
+        f"邮件与群消息写入：{settings.outbox}"
+        if daemon.transport is Transport.OUTBOX
+        else "通道：见 channels.yaml",
         f"台账：{settings.ledger}（查看：reminder ledger）",
         f"运行状况：{settings.health}（查看：reminder health）；停止：Ctrl-C",
     ]
@@ -281,5 +286,3 @@ def health(data: DataOption = None, format: FormatOption = Format.TABLE) -> None
         print(f"正常（{mode}），下一次提醒：{status['next'] or '近期没有'}{refused}")
     if problem:
         raise typer.Exit(1)
-
-

@@ -76,7 +76,9 @@ class Deliverer:
     def _try(self, delivery: Delivery) -> Outcome:
         channel = self._channels.get(delivery.channel)
         if channel is None:
-            return Outcome(OutcomeKind.PERMANENT, "no-channel", f"通道“{delivery.channel}”已不在 channels.yaml 中")
+            return Outcome(
+                OutcomeKind.PERMANENT, "no-channel", f"通道“{delivery.channel}”已不在 channels.yaml 中"
+            )
         parcel = Parcel(
             delivery.id, delivery.receiver, delivery.address, delivery.payload, delivery.planned_at
         )

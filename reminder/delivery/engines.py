@@ -27,7 +27,12 @@ class ThreadEngine:
     """
 
     def __init__(
-        self, ledger: Ledger, plan_id: str, transport: Transport, deliverer: Deliverer, wake: Callable[[], None]
+        self,
+        ledger: Ledger,
+        plan_id: str,
+        transport: Transport,
+        deliverer: Deliverer,
+        wake: Callable[[], None],
     ) -> None:
         self._ledger = ledger
         self._plan_id = plan_id
@@ -53,7 +58,9 @@ class ThreadEngine:
                 self._in_flight[delivery.id] = delivery.channel
                 pool = self._pools.get(delivery.channel)
                 if pool is None:
-                    pool = ThreadPoolExecutor(THREADS_A_CHANNEL, thread_name_prefix=f"send-{delivery.channel}")
+                    pool = ThreadPoolExecutor(
+                        THREADS_A_CHANNEL, thread_name_prefix=f"send-{delivery.channel}"
+                    )
                     self._pools[delivery.channel] = pool
             pool.submit(self._work, delivery)
             submitted += 1

@@ -43,7 +43,13 @@ def section_context(
     first = alarms[0]
     item, occurrence, spec = first.item, first.occurrence, first.item.spec
     today = now.astimezone(zone_of(plan.head.timezone)).date()
-    phase = "before" if today < occurrence.due else "day" if today == occurrence.due else "after"
+    phase = (
+        "before"
+        if today < occurrence.due
+        else "day"
+        if today == occurrence.due
+        else "after"
+    )
     provisional = any(alarm.status is DayStatus.PROVISIONAL for alarm in alarms)
     return {
         **_common(plan, addressee, today, wording),
@@ -82,14 +88,24 @@ def section_context(
 
 
 def layout_context(
-    plan: Plan, addressee: Addressee, sections: Sequence[Any], wording: Mapping[str, Any], now: datetime
+    plan: Plan,
+    addressee: Addressee,
+    sections: Sequence[Any],
+    wording: Mapping[str, Any],
+    now: datetime,
 ) -> dict[str, Any]:
     """The variables of the frame around one or several sections."""
     today = now.astimezone(zone_of(plan.head.timezone)).date()
-    return {**_common(plan, addressee, today, wording), "sections": list(sections), "link": None}
+    return {
+        **_common(plan, addressee, today, wording),
+        "sections": list(sections),
+        "link": None,
+    }
 
 
-def _common(plan: Plan, addressee: Addressee, today: date, wording: Mapping[str, Any]) -> dict[str, Any]:
+def _common(
+    plan: Plan, addressee: Addressee, today: date, wording: Mapping[str, Any]
+) -> dict[str, Any]:
     office = plan.head.office
     return {
         "plan": {"title": plan.head.title},
@@ -99,14 +115,20 @@ def _common(plan: Plan, addressee: Addressee, today: date, wording: Mapping[str,
             "mailbox": office.mailbox,
             "phone": office.phone,
         },
-        "receiver": {"id": addressee.id, "name": addressee.name, "kind": addressee.kind},
+        "receiver": {
+            "id": addressee.id,
+            "name": addressee.name,
+            "kind": addressee.kind,
+        },
         "today": today,
         "wording": wording,
     }
 
 
 def _festival(alarms: Sequence[Alarm], provisional: bool) -> dict[str, Any] | None:
-    festivals = [alarm.occurrence.festival for alarm in alarms if alarm.occurrence.festival]
+    festivals = [
+        alarm.occurrence.festival for alarm in alarms if alarm.occurrence.festival
+    ]
     if not festivals:
         return None
     festivals.sort(key=lambda each: each.day)
@@ -127,5 +149,8 @@ def workdays_between(calendar: WorkCalendar, start: date, end: date) -> int:
     """Working days from the day after ``start`` up to ``end``; negative when ``end`` lies before."""
     if end < start:
         return -workdays_between(calendar, end, start)
-    days = (date.fromordinal(ordinal) for ordinal in range(start.toordinal() + 1, end.toordinal() + 1))
+    days = (
+        date.fromordinal(ordinal)
+        for ordinal in range(start.toordinal() + 1, end.toordinal() + 1)
+    )
     return sum(calendar.is_workday(day) for day in days)

@@ -86,7 +86,8 @@ def shares_of(alarm: Alarm, edition: Edition) -> tuple[list[Share], list[Failure
         for receiver in receivers:
             address = address_of(receiver.person, config)
             if address is None:
-                text = f"{receiver.person.name}（{receiver.person.id}）在 directory.yaml 中没有 {channel} 通道的地址"
+                name = f"{receiver.person.name}（{receiver.person.id}）"
+                text = f"{name}在 directory.yaml 中没有 {channel} 通道的地址"
                 failures.append(Failure(alarm, receiver.person.id, channel, Reason.NO_ADDRESS, text))
                 continue
             addressee = Addressee(receiver.person.id, receiver.person.name, "person")
@@ -172,7 +173,8 @@ def _bundle(
             included.extend(group)
         except ReminderError as error:
             failures.extend(
-                Failure(each.alarm, each.addressee.id, each.channel, Reason.TEMPLATE, str(error)) for each in group
+                Failure(each.alarm, each.addressee.id, each.channel, Reason.TEMPLATE, str(error))
+                for each in group
             )
     if not included:
         return [], [], failures
@@ -205,7 +207,10 @@ def _bundle(
     merged = len({share.alarm.key for share in included}) > 1
     action = Action.MERGE if merged else Action.SEND
     claims = [
-        (share.alarm.key, NewClaim(share.addressee.id, share.channel, action, _claim_reason(share, now), identity))
+        (
+            share.alarm.key,
+            NewClaim(share.addressee.id, share.channel, action, _claim_reason(share, now), identity),
+        )
         for share in included
     ]
     return deliveries, claims, failures

@@ -68,10 +68,14 @@ def standing_notices(edition: Edition, today: date) -> Iterator[Notice]:
         ended = left < 0
         yield Notice(
             f"notice/plan-ends-{until}#{'ended' if ended else threshold}",
-            f"计划{'已于' if ended else '将于'}{until}{'到期' if ended else '到期'}",
+            f"计划{'已于' if ended else '将于'}{until}到期",
             (
                 f"计划“{edition.plan.head.title}”的截止日期为{until}，"
-                + ("已经到期，到期后不再产生新的任务。" if ended else f"还有{left}天，到期后不再产生新的任务。"),
+                + (
+                    "已经到期，到期后不再产生新的任务。"
+                    if ended
+                    else f"还有{left}天，到期后不再产生新的任务。"
+                ),
             ),
             "请拟定下一年度计划：执行 reminder plan new-year 生成草稿，核对日期与名册后启用。",
         )
@@ -96,7 +100,9 @@ def settle_notice(
     admins = plan.directory.people_meant(plan.head.admins, today) if plan.head.admins else ()
     claims: list[NewClaim] = []
     deliveries: list[NewDelivery] = []
-    channel_id = next((each for each, config in plan.channels.items() if isinstance(config, EmailChannel)), None)
+    channel_id = next(
+        (each for each, config in plan.channels.items() if isinstance(config, EmailChannel)), None
+    )
     for person in admins:
         if channel_id is None or person.mail is None:
             claims.append(NewClaim(person.id, channel_id or "-", Action.FAIL, Reason.NO_ADDRESS))

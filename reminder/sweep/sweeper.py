@@ -20,7 +20,8 @@ from reminder.agenda.policy import Action, Decision, decide_all
 from reminder.channels.base import Channel
 from reminder.check import Edition
 from reminder.errors import ReminderError
-from reminder.ledger.ledger import AlreadySettled, Ledger
+from reminder.ledger.errors import AlreadySettled
+from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import Settlement, Transport
 from reminder.plan.model import DEFAULT_ALARM_TIME
 from reminder.sweep.compose import Failure, compose
@@ -87,14 +88,15 @@ class Sweeper:
         alarms = expand(plan, self.edition.calendar, first - BEFORE_PLAN, now + LOOK_AHEAD)
         settled = self._ledger.settled(plan.id, self.transport, None)
         self._pending = deque(
-            alarm
-            for alarm in alarms
-            if alarm.key not in settled and settled.isdisjoint(alarm.former_keys)
+            alarm for alarm in alarms if alarm.key not in settled and settled.isdisjoint(alarm.former_keys)
         )
         self._built_on = self._day(now)
         # A plan that has run out is trouble, not peace; look to its very end before saying so.
         self.exhausted = not self._pending and not expand(
-            plan, self.edition.calendar, now, datetime.combine(plan.head.until, time.max, tzinfo=self._zone) + BEFORE_PLAN
+            plan,
+            self.edition.calendar,
+            now,
+            datetime.combine(plan.head.until, time.max, tzinfo=self._zone) + BEFORE_PLAN,
         )
 
     def _day(self, now: datetime) -> date:
@@ -175,7 +177,9 @@ class Sweeper:
     def _tell_failed(self, failures: Sequence[Failure], now: datetime) -> None:
         if not failures:
             return
-        lines = [f"{each.alarm.item.spec.title}（{each.alarm.occurrence.label}）：{each.text}" for each in failures]
+        lines = [
+            f"{each.alarm.item.spec.title}（{each.alarm.occurrence.label}）：{each.text}" for each in failures
+        ]
         remedy = "请更正名册或模板后人工补发；台账中标为“未能发送”。"
         lines = list(dict.fromkeys(lines))
         self.tell(notice_of("failed", f"有{len(failures)}条提醒未能发出", _capped(lines), remedy), now)
