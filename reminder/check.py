@@ -26,6 +26,9 @@ from reminder.plan.loader import load_plan
 from reminder.plan.model import DrawWhen, EventWhen, Item, Plan
 
 CALENDAR_FOLDER = "calendar"
+LONG_AFTER = timedelta(days=400)
+SAMPLES = (Addressee("sample", "理论科科长", "person"), Addressee("group:sample", "工作群", "group"))
+"""For whom every template is rendered: a person and a group."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,7 @@ def _of_item(
 ) -> Iterator[Problem]:
     directory = edition.plan.directory
     zone = zone_of(edition.plan.head.timezone)
+    seen: set[object] = set()
     for alarm in ladder(item, item.rungs, occurrence, edition.calendar, zone):
         cells = cells_of(item, directory, occurrence.due)
         receivers = receivers_of(alarm.rung.to, cells, directory, alarm.at.date())
@@ -117,12 +121,18 @@ def _of_item(
                 severity=Severity.WARNING,
             )
         cells_of_one = receivers[0].cells if receivers else cells
-        for addressee in (
-            Addressee("sample", "理论科科长", "person"),
-            Addressee("group:sample", "工作群", "group"),
-        ):
-            for now in (alarm.at, alarm.at + timedelta(days=400)):
-                yield from _render(alarm, addressee, cells_of_one, now, edition, position, path)
+        # On time and long after: what a template says then differs, and nothing may be undefined.
+        for now in (alarm.at, alarm.at + LONG_AFTER):
+            phase = (
+                alarm.rung.template,
+                now < occurrence.due_at,
+                now.date() == occurrence.due,
+                now > alarm.at,
+            )
+            if phase not in seen:
+                seen.add(phase)
+                for addressee in SAMPLES:
+                    yield from _render(alarm, addressee, cells_of_one, now, edition, position, path)
 
 
 def _render(
@@ -134,7 +144,6 @@ def _render(
     position: Position,
     path: str,
 ) -> Iterator[Problem]:
-    """Render a rung on time and long after, to a person and to a group: nothing may be undefined."""
     try:
         context = section_context(
             edition.plan, edition.calendar, [alarm], addressee, cells, edition.wording, now

@@ -39,6 +39,8 @@ def play(
     """Play ``since`` ≤ t < ``until`` (aware) on a clock of its own."""
     clock = ManualClock(since)
     plan_id = edition.plan.id
+    files = {file.name: file.sha256 for file in edition.plan.files}
+    ledger.accept_plan(plan_id, edition.plan.digest, files, "simulate", {}, clock.now())
     sweeper = Sweeper(ledger, edition, channels, Transport.OUTBOX, clock.now())
     deliverer = Deliverer(ledger, plan_id, Transport.OUTBOX, channels, clock)
     deliverer.take_up(clock.now())

@@ -207,7 +207,7 @@ def parse_source(data: bytes, name: str) -> Source:
     except _Halt as halt:
         problems.append(Problem(_position(name, halt.place), "", halt.found, halt.allowed, halt.hint))
     except yaml.YAMLError as error:
-        problems.extend(_syntax_problems(error, text, name))
+        problems.extend(_syntax_problems(error, text, name, {problem.position.line for problem in problems}))
     else:
         return Source(name, value, _sorted(problems), _digest(data), _ends_whole(text), _root=root)
     return _broken(name, data, text, problems)
@@ -454,24 +454,26 @@ def _refuse_more(text: str, end: Any) -> None:
     raise _Halt(place, "此处多出了内容", "", "请检查缩进和括号")
 
 
-def _syntax_problems(error: yaml.YAMLError, text: str, name: str) -> list[Problem]:
+def _syntax_problems(error: yaml.YAMLError, text: str, name: str, named: set[int]) -> list[Problem]:
     """YAML's own error in Chinese, and the slips that may have caused it.
 
     A slip on the line of the error, or on the line before it, says the same
-    thing better and replaces it.
+    thing better and replaces it.  ``named`` are the lines that have a problem
+    already.
     """
     lines = text.splitlines()
-    slips = slips_in(lines)
+    slips = [slip for slip in slips_in(lines) if slip.line not in named]
     problems = [
         Problem(Position(name, slip.line, slip.column), "", slip.found, "", slip.hint) for slip in slips
     ]
     line, column, found, hint = _explain(error, lines)
     before = next((n for n in range(line - 1, 0, -1) if lines[n - 1].strip()), 0)
-    if all(slip.line not in (line, before) for slip in slips):
+    if not {line, before} & ({slip.line for slip in slips} | named):
         problems.append(Problem(Position(name, line, column), "", found, "", hint))
     return problems
 
 
+_BARE_KEY = re.compile(r"\s*(?:-\s+)?[\w-]+\s*")
 _SYNTAX: tuple[tuple[str, str, str], ...] = (
     # a piece of the parser's message (libyaml | pure); what it means; the cure
     ("could not find expected ':'", "这一行缺少英文冒号", "每行写作“键: 值”，冒号后有一个空格"),
@@ -484,7 +486,11 @@ _SYNTAX: tuple[tuple[str, str, str], ...] = (
     ("sequence entries are not allowed", "此处不应出现“- ”", "列表请另起一行，并比上面的键多缩进两格"),
     ("tab character", "用了制表符（Tab）缩进", "请改为空格，每级两个"),
     ("did not find expected key", "缩进与上下文不一致", "同一级的键须左边对齐"),
-    ("did not find expected '-'", "列表里混入了不以“- ”开头的行", "列表各项须左边对齐，都以“- ”开头"),
+    (
+        "did not find expected '-'",
+        "缩进少了，或列表里混入了不以“- ”开头的行",
+        "同一级的键须左边对齐，列表各项都以“- ”开头",
+    ),
     ("expected <block end>", "缩进与上下文不一致", "同一级的键或“- ”须左边对齐"),
     ("expected ',' or ']'", "方括号“[”没有正常结束", "各项用英文逗号分隔，以“]”结尾；或每项一行、以“- ”开头"),
     ("expected ',' or '}'", "大括号“{”没有正常结束", "请改为每个键一行"),
@@ -515,11 +521,14 @@ def _explain(error: yaml.YAMLError, lines: list[str]) -> tuple[int, int, str, st
     if mark is None:
         return 1, 1, "文件不是有效的 YAML", "请检查该文件"
     line, column = mark.line + 1, mark.column + 1
+    here = lines[mark.line] if mark.line < len(lines) else ""
+    if "mapping values are not allowed" in message and _BARE_KEY.fullmatch(here[: mark.column]):
+        return line, column, "这一行的缩进多了，或上一行没有写完", "同一级的键须左边对齐"
     for piece, found, hint in _SYNTAX:
         if piece in message:
             return line, column, found, hint
-    if "cannot start any token" in message and mark.line < len(lines):
-        character = lines[mark.line][mark.column : mark.column + 1]
+    if "cannot start any token" in message:
+        character = here[mark.column : mark.column + 1]
         if character == "\t":
             return line, column, "用了制表符（Tab）缩进", "请改为空格，每级两个"
         return line, column, f"值不能以“{character}”开头", "请给整个值加英文双引号"

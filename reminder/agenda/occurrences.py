@@ -128,9 +128,9 @@ def _candidates(
             for day in when.days:
                 yield _single(item, str(day), _day_label(day), day, when, head)
         case LunarWhen():
-            for year in range(since.year - 1, until.year + 1):
-                day = lunar_date(year, when.lunar.month, when.lunar.day)
-                yield _single(item, str(year), f"{year}年", day, when, head)
+            # The last months of a lunar year fall into the next solar one.
+            days = ((y, lunar_date(y, *when.lunar)) for y in range(since.year - 1, until.year + 1))
+            yield from (_single(item, str(y), f"{y}年", day, when, head) for y, day in days)
         case RruleWhen():
             for day in _rule_days(when.rrule, head, since, until):
                 yield _single(item, str(day), _day_label(day), day, when, head)

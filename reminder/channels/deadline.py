@@ -103,7 +103,7 @@ class BudgetSocket:
             self.sock.settimeout(self.budget.remaining())
             view = view[self.sock.send(view) :]
 
-    def makefile(self, mode: str = "rb") -> io.BufferedReader:
+    def makefile(self, _mode: str = "rb") -> io.BufferedReader:
         return io.BufferedReader(BudgetReader(self.sock, lambda: self.budget))
 
     def close(self) -> None:

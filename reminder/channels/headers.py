@@ -16,6 +16,8 @@ from reminder.channels.errors import HeaderError
 _WORD_OCTETS = 39
 """Of text in one encoded-word: 64 characters encoded, so that the longest field
 name used here and one word stay within the 76 of RFC 2047 §2."""
+_LONGEST_WORD_OCTETS = 45
+"""Of text in an encoded-word of 72 characters; RFC 2047 §2 allows 75."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _PLAIN_TEXT = re.compile(r"[!-~]+(?: [!-~]+)*")
@@ -64,7 +66,13 @@ def mailbox_field(field: str, mailbox: Mailbox) -> bytes:
         return f"{field}: ".encode("ascii") + address[1:-1] + b"\r\n"
     if _PLAIN_NAME.fullmatch(name) and len(name) <= _LINE_CHARACTERS:
         return f"{field}: {name} ".encode("ascii") + address + b"\r\n"
-    return f"{field}: ".encode("ascii") + _encoded_words(name) + b"\r\n " + address + b"\r\n"
+    if _WORD_OCTETS < len(name.encode("utf-8")) <= _LONGEST_WORD_OCTETS:
+        # On a line of its own one word still holds it. Python's parser, and whatever is built on it, puts a
+        # space between the words of a name, against RFC 2047 §6.2; only longer names have to meet that.
+        words = b"\r\n " + _encoded_words(name, _LONGEST_WORD_OCTETS)
+    else:
+        words = b" " + _encoded_words(name)
+    return f"{field}:".encode("ascii") + words + b"\r\n " + address + b"\r\n"
 
 
 def structured(field: str, value: str) -> bytes:
@@ -121,7 +129,7 @@ def wire_address(address: str) -> str:
     return f"{local}@{ascii_domain}"
 
 
-def _encoded_words(value: str) -> bytes:
+def _encoded_words(value: str, most: int = _WORD_OCTETS) -> bytes:
     """Encoded-words of whole characters (RFC 2047 §5), one to a line.
 
     White space between two encoded-words is not part of the text (§6.2).
@@ -129,7 +137,7 @@ def _encoded_words(value: str) -> bytes:
     words: list[bytes] = [b""]
     for character in value:
         octets = character.encode("utf-8")
-        if len(words[-1]) + len(octets) > _WORD_OCTETS:
+        if len(words[-1]) + len(octets) > most:
             words.append(b"")
         words[-1] += octets
     return b"\r\n ".join(b"=?utf-8?b?" + base64.b64encode(word) + b"?=" for word in words)

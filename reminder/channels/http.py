@@ -31,7 +31,7 @@ _IDLE_SECONDS = 10.0
 
 # The pool logs the URL of each request (at DEBUG) and of each odd reply (at WARNING): our URLs are
 # secrets, and what it has to say comes back as an HttpError anyway.
-logging.getLogger("urllib3.connectionpool").addFilter(lambda record: False)
+logging.getLogger("urllib3.connectionpool").addFilter(lambda _record: False)
 
 
 @dataclass(frozen=True, slots=True)

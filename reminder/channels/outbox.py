@@ -73,11 +73,11 @@ def _write(path: Path, payload: bytes) -> None:
     try:
         # Messages may be private: not for every user of the machine.
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
-        with open(handle, "wb") as file:
+        with os.fdopen(handle, "wb") as file:
             file.write(payload)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError:
         with contextlib.suppress(OSError):
             temporary.unlink()

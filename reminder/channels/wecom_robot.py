@@ -58,11 +58,12 @@ class WecomRobotAdapter:
         self._client = HttpClient(context=context)
         self._words = Scrubber([key])
 
-    def compose(self, message: Message, to: Recipient, stamp: Stamp) -> tuple[bytes, ...]:
+    def compose(self, message: Message, to: Recipient, stamp: Stamp) -> tuple[bytes, ...]:  # noqa: ARG002
         """The posts of a message, each within the limit, numbered if there are several.
 
-        Mentions stand at the end of the last.  Raises ``ContentError`` for an
-        empty or endless text, or a userid that is none.
+        Mentions stand at the end of the last.  A post has no identity and
+        no date of its own, so ``stamp`` leaves no trace.  Raises ``ContentError``
+        for an empty or endless text, or a userid that is none.
         """
         text = message.markdown.replace("\r\n", "\n").replace("\r", "\n").strip()
         if not text:

@@ -131,6 +131,7 @@ def _month(month: int, days: list[dict[str, Any]]) -> Text:
 def _import(path: Path, settings: Settings, *, yes: bool) -> None:
     """Read, check, show what changes, ask, write: nothing is written before the answer."""
     from reminder.calendars.announcement import import_year
+    from reminder.calendars.arrangement import doubts
     from reminder.calendars.yearfile import dump_year
     from reminder.check import CALENDAR_FOLDER
 
@@ -142,6 +143,8 @@ def _import(path: Path, settings: Settings, *, yes: bool) -> None:
     before = calendar_of(settings)
     _show_arrangement(arrangement)
     _show_moves(arrangement, before, settings)
+    for doubt in doubts(arrangement):
+        print(f"请留意：{doubt}")
     target = settings.schedules / CALENDAR_FOLDER / f"{arrangement.year}.yaml"
     question = f"以上安排写入 {target}{'（覆盖原文件）' if target.exists() else ''}，是否确认？"
     if not yes and not typer.confirm(question):

@@ -51,13 +51,14 @@ class Ledger:
         cls,
         url_or_path: str | Path,
         *,
-        kind: LedgerKind,
+        kind: LedgerKind | None,
         now: datetime,
         create: bool = True,
         busy_timeout: float = BUSY_TIMEOUT,
     ) -> Ledger:
         """Open a ledger file, make it (mode 0600), or migrate an older one after copying it.
 
+        ``kind`` None takes an existing ledger of either kind: for reading it.
         ``busy_timeout``: seconds to wait for another program that writes.
         Raises ``LedgerKindError`` for a ledger of the other kind, and
         ``LedgerMissing``, ``LedgerCorrupt``, ``LedgerSchemaError`` (newer than
@@ -71,11 +72,11 @@ class Ledger:
             busy_timeout=busy_timeout,
         )
         try:
-            created = schema.prepare(storage, kind=kind, now=now, create=create)
+            found, created = schema.prepare(storage, kind=kind, now=now, create=create)
         except BaseException:
             storage.close()
             raise
-        return cls(storage, kind, created)
+        return cls(storage, found, created)
 
     @property
     def path(self) -> Path:
@@ -112,6 +113,11 @@ class Ledger:
         self._storage.copy_to(target)
 
     # Transport, adoption, plan versions, notes
+
+    def plan_ids(self) -> list[str]:
+        """The plans that have rows here, in order of name."""
+        with self._storage.read() as connection:
+            return register.plan_ids(connection)
 
     def transport(self, plan_id: str) -> Transport:
         """Where this plan's messages go: outbox until somebody goes live."""

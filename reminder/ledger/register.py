@@ -15,6 +15,12 @@ TRANSPORT = "transport"
 """Kind of the note that switches the transport; the last one counts."""
 
 
+def plan_ids(connection: Connection) -> list[str]:
+    """Every plan that was ever in force here."""
+    found = connection.execute(select(plan_versions.c.plan_id).distinct().order_by(plan_versions.c.plan_id))
+    return [str(row[0]) for row in found]
+
+
 def transport(connection: Connection, plan_id: str) -> Transport:
     """Where messages go: outbox until somebody goes live."""
     query = (

@@ -41,8 +41,10 @@ _KINDS = {
 }
 
 
-def prepare(storage: Storage, *, kind: LedgerKind, now: datetime, create: bool) -> datetime:
-    """Bring the ledger to the shape of this version; say when it was made (UTC).
+def prepare(
+    storage: Storage, *, kind: LedgerKind | None, now: datetime, create: bool
+) -> tuple[LedgerKind, datetime]:
+    """Bring the ledger to the shape of this version; say its kind and when it was made (UTC).
 
     Raises :class:`LedgerKindError` for the other kind, :class:`LedgerMissing`
     for an empty file that may not be filled, :class:`LedgerSchemaError` for a
@@ -51,7 +53,7 @@ def prepare(storage: Storage, *, kind: LedgerKind, now: datetime, create: bool) 
     with storage.read() as connection:
         empty = not _tables(connection)
     if empty:
-        if not create:
+        if not create or kind is None:
             raise LedgerMissing(
                 f"{storage.path} 是空文件，还没有台账：请先用 reminder run 启动一次，或核对数据目录"
             )
@@ -61,7 +63,7 @@ def prepare(storage: Storage, *, kind: LedgerKind, now: datetime, create: bool) 
                 _create(connection, kind, now)
     with storage.read() as connection:
         revision, found, created = _describe(connection, storage.path)
-    if found is not kind:
+    if kind is not None and found is not kind:
         name, command = _KINDS[found]
         raise LedgerKindError(
             f"{storage.path} 是{name}，只供 {command} 使用；此处要的是{_KINDS[kind][0]}："
@@ -69,7 +71,7 @@ def prepare(storage: Storage, *, kind: LedgerKind, now: datetime, create: bool) 
         )
     if revision != HEAD:
         _migrate(storage, revision, now)
-    return created
+    return found, created
 
 
 def _tables(connection: Connection) -> set[str]:

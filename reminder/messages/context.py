@@ -43,13 +43,7 @@ def section_context(
     first = alarms[0]
     item, occurrence, spec = first.item, first.occurrence, first.item.spec
     today = now.astimezone(zone_of(plan.head.timezone)).date()
-    phase = (
-        "before"
-        if today < occurrence.due
-        else "day"
-        if today == occurrence.due
-        else "after"
-    )
+    phase = "before" if today < occurrence.due else "day" if today == occurrence.due else "after"
     provisional = any(alarm.status is DayStatus.PROVISIONAL for alarm in alarms)
     return {
         **_common(plan, addressee, today, wording),
@@ -72,7 +66,7 @@ def section_context(
             "due": occurrence.due,
             "due_at": occurrence.due_at,
         },
-        "festival": _festival(alarms, provisional),
+        "festival": _festival(alarms, provisional=provisional),
         "alarm": {
             "id": first.rung.id,
             "phase": phase,
@@ -103,9 +97,7 @@ def layout_context(
     }
 
 
-def _common(
-    plan: Plan, addressee: Addressee, today: date, wording: Mapping[str, Any]
-) -> dict[str, Any]:
+def _common(plan: Plan, addressee: Addressee, today: date, wording: Mapping[str, Any]) -> dict[str, Any]:
     office = plan.head.office
     return {
         "plan": {"title": plan.head.title},
@@ -125,10 +117,8 @@ def _common(
     }
 
 
-def _festival(alarms: Sequence[Alarm], provisional: bool) -> dict[str, Any] | None:
-    festivals = [
-        alarm.occurrence.festival for alarm in alarms if alarm.occurrence.festival
-    ]
+def _festival(alarms: Sequence[Alarm], *, provisional: bool) -> dict[str, Any] | None:
+    festivals = [alarm.occurrence.festival for alarm in alarms if alarm.occurrence.festival]
     if not festivals:
         return None
     festivals.sort(key=lambda each: each.day)
@@ -149,8 +139,5 @@ def workdays_between(calendar: WorkCalendar, start: date, end: date) -> int:
     """Working days from the day after ``start`` up to ``end``; negative when ``end`` lies before."""
     if end < start:
         return -workdays_between(calendar, end, start)
-    days = (
-        date.fromordinal(ordinal)
-        for ordinal in range(start.toordinal() + 1, end.toordinal() + 1)
-    )
+    days = (date.fromordinal(ordinal) for ordinal in range(start.toordinal() + 1, end.toordinal() + 1))
     return sum(calendar.is_workday(day) for day in days)

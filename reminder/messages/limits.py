@@ -13,9 +13,7 @@ from itertools import accumulate
 _BOUNDARIES = [
     re.compile(r"\n[^\S\n]*(?:\n\s*)+"),  # the end of a paragraph
     re.compile(r"\n"),  # of a line
-    re.compile(
-        r"[。！？；!?;][”’）》」』)\"']*"
-    ),  # of a sentence, its closing marks included
+    re.compile(r"[。！？；!?;][”’）》」』)\"']*"),  # of a sentence, its closing marks included
 ]
 # A part is at least this share of the limit before a weaker boundary is taken instead: a heading before one
 # giant paragraph would otherwise be a message of its own.
@@ -80,9 +78,7 @@ def _cut(text: str, limit: int) -> int:
             for match in boundary.finditer(text, 0, len(window))
         ]
         fit = [
-            end
-            for end in ends
-            if sizes[end] <= limit and sizes[end] * _LEAST_FILL >= limit and whole(end)
+            end for end in ends if sizes[end] <= limit and sizes[end] * _LEAST_FILL >= limit and whole(end)
         ]
         if fit:
             return fit[-1]

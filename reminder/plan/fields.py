@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, time
 from typing import Annotated, Any
@@ -152,6 +153,10 @@ class MonthDay:
 
     def __str__(self) -> str:
         return f"{self.month:02d}-{self.day:02d}"
+
+    def __iter__(self) -> Iterator[int]:
+        """Month and day, to be given as arguments."""
+        return iter((self.month, self.day))
 
 
 def _month_day(value: object) -> MonthDay:

@@ -162,7 +162,9 @@ def _check_references(sections: Sections, problems: list[Problem]) -> tuple[Item
         rungs = book.rungs_of(entry.value)
         problems.extend(checks.check(entry, rungs))
         items.append(_item(entry.value, rungs, tuple(collected.get(entry.value.id, ()))))
-    if not sections.ids("items"):
+    for salvaged in sections.salvaged:
+        problems.extend(checks.check_names(salvaged))
+    if not sections.ids("items") and not errors_of(problems):
         place = heads[0].place
         problems.append(place.problem((), "计划里没有任何事项", "", "请在 items 下写事项", Severity.WARNING))
     return tuple(items)

@@ -10,7 +10,6 @@ from reminder.errors import Problem, Severity
 from reminder.plan.addresses import address_fault, check_channel
 from reminder.plan.audience import Audience, TermKind
 from reminder.plan.directory import Directory
-from reminder.plan.fields import did_you_mean
 from reminder.plan.inactive import inactive_parts
 from reminder.plan.ladders import LadderBook, anchor_fault, check_rungs
 from reminder.plan.model import STATUTORY_FESTIVALS, ItemSpec, PlanHead, Rung
@@ -53,11 +52,8 @@ def check_head(entry: Entry[PlanHead], names: Names) -> Iterator[Problem]:
     """Zone, mailbox, admins, channels and extra festivals."""
     head, place = entry.value, entry.place
     if not _is_zone(head.timezone):
-        from zoneinfo import available_timezones
-
-        hint = did_you_mean(head.timezone, sorted(available_timezones()))
         found = f"没有时区“{head.timezone}”"
-        yield place.problem(("timezone",), found, "写 IANA 时区名，如 Asia/Shanghai", hint)
+        yield place.problem(("timezone",), found, "写 IANA 时区名", "北京时间写 Asia/Shanghai")
     if fault := address_fault(head.office.mailbox):
         yield place.problem(("office", "mailbox"), *fault)
     if head.admins is not None:
@@ -97,7 +93,10 @@ def _raw(place: Place, loc: Loc) -> object:
     """The value as it stood in the file, to know whether it was a list."""
     value: object = place.source.value
     for step in place.loc + loc:
-        value = value[step]  # type: ignore[index]
+        if isinstance(value, dict):
+            value = value.get(step)
+        elif isinstance(value, list) and isinstance(step, int):
+            value = value[step]
     return value
 
 
@@ -121,7 +120,7 @@ class ItemChecks:
     def check(self, entry: Entry[ItemSpec], rungs: tuple[Rung, ...]) -> Iterator[Problem]:
         """Every problem, warning and notice of the item."""
         spec, place = entry.value, entry.place
-        yield from self._check_names(spec, place)
+        yield from self.check_names(entry)
         yield from self._timing.check(spec, place)
         yield from self._check_duty(spec, place, rungs)
         yield from check_rungs(entry, self._book, rungs)
@@ -134,8 +133,9 @@ class ItemChecks:
         if inactive := inactive_parts(spec, rungs):
             yield place.problem((), "尚未启用：" + "、".join(inactive), "", "", Severity.NOTICE)
 
-    def _check_names(self, spec: ItemSpec, place: Place) -> Iterator[Problem]:
-        names = self._names
+    def check_names(self, entry: Entry[ItemSpec]) -> Iterator[Problem]:
+        """Only the names that the item uses: all that can be said of an item with faults."""
+        spec, place, names = entry.value, entry.place, self._names
         for index, channel in enumerate(spec.via):
             yield from names.check(channel, (CHANNEL,), place, ("via", index))
         if spec.ladder is not None:
@@ -153,6 +153,19 @@ class ItemChecks:
             yield from names.check(spec.collect_with, (ITEM,), place, ("collect_with",))
             if spec.collect_with == spec.id:
                 yield place.problem(("collect_with",), "事项不能并入自己", "写另一事项的编号")
+        yield from self._check_audiences(spec, place)
+
+    def _check_audiences(self, spec: ItemSpec, place: Place) -> Iterator[Problem]:
+        audiences: list[tuple[Loc, Audience | None]] = []
+        if spec.duty is not None:
+            if spec.duty.of != "supervision":
+                audiences.append((("duty", "of"), spec.duty.of))
+            audiences.append((("duty", "escalate_to"), spec.duty.escalate_to))
+        if spec.approval is not None:
+            audiences.append((("approval", "by"), spec.approval.by))
+        for loc, audience in audiences:
+            if audience is not None:
+                yield from _check_audience(audience, place, loc, self._names, ".".join(map(str, loc)))
 
     def _check_duty(self, spec: ItemSpec, place: Place, rungs: tuple[Rung, ...]) -> Iterator[Problem]:
         duty = spec.duty
@@ -163,7 +176,6 @@ class ItemChecks:
                     yield place.problem((), found, "", "请写 duty（谁承担），或改写提醒对象")
             return
         if duty.of != "supervision":
-            yield from _check_audience(duty.of, place, ("duty", "of"), self._names, "duty.of")
             if duty.each == "unit":
                 for term in duty.of:
                     if term.kind not in _UNIT_TERMS:
@@ -173,14 +185,10 @@ class ItemChecks:
         elif not self._directory.supervision:
             found = "duty.of 是 supervision，而名录里没有 supervision（分管）"
             yield place.problem(("duty", "of"), found, "", "请在名录里写明谁分管哪个单位")
-        if duty.escalate_to is not None:
-            loc: Loc = ("duty", "escalate_to")
-            yield from _check_audience(duty.escalate_to, place, loc, self._names, "escalate_to")
 
     def _check_approval(self, spec: ItemSpec, place: Place) -> Iterator[Problem]:
         approval = spec.approval
         assert approval is not None
-        yield from _check_audience(approval.by, place, ("approval", "by"), self._names, "approval.by")
         if fault := anchor_fault(approval.from_, spec):
             yield place.problem(("approval", "from"), *fault)
         if (approval.workdays is None) == (approval.days is None):

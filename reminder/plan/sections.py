@@ -19,7 +19,7 @@ from reminder.plan.directory import Deputy, Group, Holding, Person, Post, Superv
 from reminder.plan.fields import Identifier, did_you_mean, shown
 from reminder.plan.model import ItemSpec, PlanHead, RungSpec
 from reminder.plan.place import Place, dotted, entry_path
-from reminder.plan.translate import problems_of
+from reminder.plan.translate import problems_of, yaml_loc
 from reminder.slips import cure_of_value
 from reminder.source import Loc, Source
 
@@ -66,6 +66,8 @@ class Sections:
     ladder_places: dict[str, Place] = field(default_factory=dict)
     faulty: dict[str, set[str]] = field(default_factory=lambda: {name: set() for name in (*LISTS, "ladders")})
     """Ids of entries that are there but wrong."""
+    salvaged: list[Entry[ItemSpec]] = field(default_factory=list)
+    """Items with faults, a harmless value in each faulty place: their other names can still be checked."""
     problems: list[Problem] = field(default_factory=list)
 
     def entries(self, section: str) -> Sequence[Entry[Any]]:
@@ -116,12 +118,11 @@ def _collect_file(source: Source, sections: Sections) -> None:
 
 
 def _hint_for_top_level(key: str) -> str:
-    hint = did_you_mean(key, list(TOP_LEVEL))
-    if not hint and key in {info.alias or name for name, info in PlanHead.model_fields.items()}:
+    if key in {info.alias or name for name, info in PlanHead.model_fields.items()}:
         return f"“{key}”应写在“plan”下面，缩进两格"
-    if not hint and key in {info.alias or name for name, info in ItemSpec.model_fields.items()}:
+    if key in {info.alias or name for name, info in ItemSpec.model_fields.items()}:
         return f"“{key}”应写在“items”的一项里，请检查缩进"
-    return hint or cure_of_value(key)
+    return did_you_mean(key, list(TOP_LEVEL)) or cure_of_value(key)
 
 
 def _collect_head(value: Any, place: Place, sections: Sections) -> None:
@@ -179,8 +180,11 @@ def _collect_list(section: str, values: list[Any], place: Place, sections: Secti
         value = _validate(adapter, model, raw, inner, sections)
         if value is not None:
             entries.append(Entry(value, inner))
-        elif isinstance(raw, dict) and isinstance(name := raw.get("id"), str):
-            sections.faulty[section].add(name.strip())
+        elif isinstance(raw, dict):
+            if isinstance(name := raw.get("id"), str):
+                sections.faulty[section].add(name.strip())
+            if section == "items" and (item := _salvage(raw)) is not None:
+                sections.salvaged.append(Entry(item, inner))
 
 
 def _validate(adapter: TypeAdapter[T], model: Any, raw: Any, place: Place, sections: Sections) -> T | None:
@@ -189,7 +193,9 @@ def _validate(adapter: TypeAdapter[T], model: Any, raw: Any, place: Place, secti
     raw = _without_empty(raw, (), empty)
     hint = "请补上内容，或删去该键（该行）"
     blanks = [place.problem(loc, "此处为空", "", hint) for loc in empty]
-    sections.problems.extend(blanks)
+    if blanks:
+        named = {problem.position for problem in place.source.problems}  # an alias, say, reads as empty
+        sections.problems.extend(blank for blank in blanks if blank.position not in named)
     if raw is None:
         return None
     try:
@@ -213,6 +219,39 @@ def _not_said(found: list[Problem], blanks: list[Problem], parents: list[str]) -
             problem.path not in parents or (problem.found.startswith("缺少") and problem.found not in absent)
         )
     ]
+
+
+_STAND_INS: dict[str, Any] = {
+    "id": "x",
+    "clause": "x",
+    "basis": "拟",
+    "title": "x",
+    "when": {"date": "2000-01-01"},
+}
+_RUNG_STAND_IN = {"from": "due", "days": "0", "to": "everyone"}
+
+
+def _salvage(raw: dict[str, Any]) -> ItemSpec | None:
+    """The item with its faulty parts replaced, so that one run names the faults of the sound parts too."""
+    raw = _without_empty(raw, (), [])
+    try:
+        return ItemSpec.model_validate(raw)
+    except ValidationError as error:
+        locs = {yaml_loc(details["loc"], raw)[0] for details in error.errors(include_url=False)}
+    sound = dict(raw)
+    for loc in locs:
+        top = loc[0] if loc else ""
+        if top == "remind" and len(loc) > 1 and isinstance(index := loc[1], int):
+            rungs = sound["remind"] = list(sound["remind"])
+            rungs[index] = _RUNG_STAND_IN
+        elif top in _STAND_INS:
+            sound[str(top)] = _STAND_INS[str(top)]
+        else:
+            sound.pop(str(top), None)
+    try:
+        return ItemSpec.model_validate(sound)
+    except ValidationError:
+        return None
 
 
 def _without_empty(value: Any, loc: Loc, empty: list[Loc]) -> Any:

@@ -56,12 +56,12 @@ def problems_of(error: ValidationError, place: Place, raw: object, model: Any) -
     for details in error.errors(include_url=False):
         if details["type"] == "literal_error":
             continue  # the other branch of a union says more
-        loc, exact = _yaml_loc(details["loc"], raw)
+        loc, exact = yaml_loc(details["loc"], raw)
         found.extend(_translate(details, loc, exact, place, model))
     return list(dict.fromkeys(found))
 
 
-def _yaml_loc(loc: Loc, raw: object) -> tuple[Loc, Loc]:
+def yaml_loc(loc: Loc, raw: object) -> tuple[Loc, Loc]:
     """The path without pydantic's own steps, and with its union tags (for look-ups of models)."""
     clean: list[str | int] = []
     tagged: list[str | int] = []
@@ -121,9 +121,9 @@ def _field(loc: Loc, place: Place, value: object, context: dict[str, Any]) -> It
             return
         index = next((i for i, each in enumerate(value) if shown(each) in found), None)
         if index is not None:
-            yield place.problem((*loc, index), found, allowed, hint or _cure(value[index]))
+            yield place.problem((*loc, index), found, allowed, _hint(hint, value[index]))
             return
-    yield place.problem(loc, found, allowed, hint or _cure(value))
+    yield place.problem(loc, found, allowed, _hint(hint, value))
 
 
 def _bad_terms(loc: Loc, place: Place, terms: list[object]) -> Iterator[Problem]:
@@ -133,12 +133,19 @@ def _bad_terms(loc: Loc, place: Place, terms: list[object]) -> Iterator[Problem]
             parse_term(term)
         except PydanticCustomError as error:
             context = error.context or {}
-            hint = context["hint"] or _cure(term)
+            hint = _hint(context["hint"], term)
             yield place.problem((*loc, index), context["found"], context["allowed"], hint)
 
 
 def _what(value: object) -> str:
     return "空的" if value is None else shown(value)
+
+
+def _hint(own: str, value: object) -> str:
+    """The field's own hint, unless the value begins with a sign that only a slip puts there."""
+    cure = _cure(value)
+    plain = isinstance(value, str) and value.strip()[:1].isalnum()
+    return own if plain and own else cure or own
 
 
 def _cure(value: object) -> str:
@@ -155,19 +162,22 @@ def _swallowed(key: str, mapping: object) -> str:
 
 
 def _cure_of_key(key: str, model: Any, tagged: Loc, names: tuple[str, ...]) -> str:
-    if (english := _CHINESE_KEYS.get(key)) in names:
-        return f"键用英文：“{english}”"
+    if english := _CHINESE_KEYS.get(key):
+        return f"键用英文，如“{english}”"
     if "secret" in names and key.lower() in _SECRET_KEYS:
         return "密码和密钥不写在文件里：secret 写它的名字（如 SMTP_PASSWORD）"
-    if hint := did_you_mean(key, list(names)):
-        return hint
-    for name in names:
-        if key in fields_at(model, (*tagged[:-1], name)):
-            return f"“{key}”应写在“{name}”下面，多缩进两格"
-    above = tuple(step for step in tagged[:-2] if not (isinstance(step, str) and step.startswith("<")))
-    if len(tagged) > 1 and key in fields_at(model, above):
-        return f"“{key}”的缩进多了，应与“{tagged[0] if not above else above[-1]}”左边对齐"
-    return cure_of_value(key)
+    if homes := [name for name in names if key in fields_at(model, (*tagged[:-1], name))]:
+        return f"“{key}”应写在“{'”或“'.join(homes)}”下面，多缩进两格"
+    parent = _without_last_tags(tagged[:-1])
+    if parent and key in fields_at(model, _without_last_tags(parent[:-1])):
+        return f"“{key}”的缩进多了，应与“{parent[-1]}”左边对齐"
+    return did_you_mean(key, list(names)) or cure_of_value(key)
+
+
+def _without_last_tags(loc: Loc) -> Loc:
+    while loc and isinstance(last := loc[-1], str) and last.startswith("<"):
+        loc = loc[:-1]
+    return loc
 
 
 def fields_at(model: Any, loc: Loc) -> tuple[str, ...]:

@@ -1,0 +1,62 @@
+"""The daemon as a process, wired as ``reminder run`` wires it, on a clock that tests may move.
+
+``python -m tests.harness.daemon_main SCHEDULES DATA`` with the file
+``DATA/clock`` holding what to add to the machine's clock, in seconds.  The
+offset is read anew at every look at the clock, so a test makes time jump by
+writing the file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from reminder import log
+from reminder.check import examine
+from reminder.cli.wiring import channels_for
+from reminder.clock import SystemClock
+from reminder.daemon import Daemon, DataFolderLock
+from reminder.ledger.ledger import Ledger
+from reminder.ledger.records import LedgerKind
+from reminder.settings import Settings
+from tests.editions import TEMPLATES
+
+
+class ShiftedClock(SystemClock):
+    """The machine's clock plus what the file says."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._offset = timedelta(0)
+
+    def now(self) -> datetime:
+        with contextlib.suppress(OSError, ValueError):  # without a file the last offset still holds
+            self._offset = timedelta(seconds=float(self._file.read_text()))
+        return super().now() + self._offset
+
+
+def main() -> int:
+    schedules, data = Path(sys.argv[1]), Path(sys.argv[2])
+    log.set_up("info", "text")
+    settings = Settings(schedules=schedules, templates=TEMPLATES, data=data)
+    edition = examine(schedules, TEMPLATES).edition
+    assert edition is not None
+    lock = DataFolderLock(settings.lock)
+    lock.acquire()
+    clock = ShiftedClock(data / "clock")
+    ledger = Ledger.open(settings.ledger, kind=LedgerKind.DAEMON, now=clock.now())
+    daemon = Daemon(settings, edition, ledger, clock, channels_for(settings))
+    print("ready", flush=True)
+    try:
+        return daemon.run()
+    finally:
+        ledger.close()
+        lock.release()
+
+
+if __name__ == "__main__":
+    assert threading.current_thread() is threading.main_thread()
+    sys.exit(main())
