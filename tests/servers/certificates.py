@@ -29,6 +29,7 @@ def stranger_context() -> ssl.SSLContext:
     return context
 
 
+@functools.cache
 def client_context() -> ssl.SSLContext:
     """Trusts the authority, and verifies as the system's default does."""
     context = ssl.create_default_context()

@@ -15,6 +15,7 @@ import ssl
 import threading
 from dataclasses import dataclass, field
 from types import TracebackType
+from typing import Self
 
 from tests.servers.certificates import server_context
 
@@ -118,7 +119,7 @@ class SmtpStub:
         for sock in idle:
             _shut(sock)
 
-    def __enter__(self) -> SmtpStub:
+    def __enter__(self) -> Self:
         self._listener = socket.socket()
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if self._receive_buffer:
@@ -157,7 +158,6 @@ class SmtpStub:
             thread.start()
 
     def _serve(self, session: _Session) -> None:
-        plain = session.sock
         try:
             self._meet(session, "connect")
             if self._tls == "implicit":
@@ -170,14 +170,19 @@ class SmtpStub:
             pass
         finally:
             with self._lock:
-                self._open.discard(plain)
+                self._open.discard(session.sock)
             with contextlib.suppress(OSError):
                 session.sock.close()
-            plain.close()
 
     def _secure(self, session: _Session) -> None:
         assert self._context is not None
-        session.sock = self._context.wrap_socket(session.sock, server_side=True)
+        plain = session.sock
+        wrapped = self._context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
+        with self._lock:  # wrapping has emptied the plain one
+            self._open.discard(plain)
+            self._open.add(wrapped)
+        session.sock = wrapped
+        wrapped.do_handshake()
         session.encrypted = True
         session.buffer = b""
 
@@ -312,7 +317,7 @@ class SmtpStub:
             self._read(session)
             octets += session.buffer
         content, _, session.buffer = octets.partition(b"\r\n.\r\n")
-        content = (content + b"\r\n")[2:].replace(b"\r\n..", b"\r\n.")
+        content = (content + b"\r\n").replace(b"\r\n..", b"\r\n.")[2:]
         fault = self._fault("dot")
         refused = fault is not None and fault.do == "reply" and not fault.text.startswith("2")
         taken = not refused if fault is None or fault.taken is None else fault.taken

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 from tests.servers.certificates import server_context
@@ -109,7 +109,7 @@ class WecomSimulator:
         with self._lock:
             self._troubles.clear()
 
-    def __enter__(self) -> WecomSimulator:
+    def __enter__(self) -> Self:
         simulator = self
 
         class Server(ThreadingHTTPServer):
@@ -125,13 +125,21 @@ class WecomSimulator:
 
             def finish_request(self, request: Any, client_address: Any) -> None:
                 # Here and not on the listener: a slow handshake holds up one thread only.
-                if simulator._context is not None:
-                    request = simulator._context.wrap_socket(request, server_side=True)
-                try:
+                if simulator._context is None:
                     super().finish_request(request, client_address)
-                finally:
-                    with contextlib.suppress(OSError):
-                        request.close()
+                    return
+                with simulator._context.wrap_socket(
+                    request, server_side=True, do_handshake_on_connect=False
+                ) as wrapped:
+                    with simulator._lock:  # wrapping has emptied the plain one
+                        simulator._open.discard(request)
+                        simulator._open.add(wrapped)
+                    try:
+                        wrapped.do_handshake()
+                        super().finish_request(wrapped, client_address)
+                    finally:
+                        with simulator._lock:
+                            simulator._open.discard(wrapped)
 
             def shutdown_request(self, request: Any) -> None:
                 with simulator._lock:
