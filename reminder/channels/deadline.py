@@ -171,10 +171,18 @@ def secured(sock: socket.socket, context: ssl.SSLContext, host: str, budget: Bud
     """
     try:
         sock.settimeout(budget.remaining())
-        return context.wrap_socket(sock, server_hostname=host)
+        # A connection that was reset meanwhile would be wrapped without a handshake, or left open: find out here.
+        sock.getpeername()
+        wrapped = context.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
     except OSError:
         sock.close()
         raise
+    try:
+        wrapped.do_handshake()
+    except OSError:
+        wrapped.close()
+        raise
+    return wrapped
 
 
 def is_loopback(host: str) -> bool:

@@ -126,6 +126,8 @@ class _SecureConnection(_Noted, HTTPSConnection):
     def connect(self) -> None:
         try:
             super().connect()
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
+            raise  # hung up during the handshake: nothing is set up wrongly
         except ssl.SSLError:
             _current.attempt.reason = "tls"
             raise

@@ -69,7 +69,7 @@ class SmtpConnection:
         self.idle_since = 0.0
         with _watched(Stage.CONNECT, budget):
             sock = connect(account.host, account.port, budget)
-        self._client = smtplib.SMTP(local_hostname=_literal(sock))
+            self._client = smtplib.SMTP(local_hostname=_literal(sock))
         self._adopt(sock, budget)
         try:
             self._open(budget)
@@ -229,13 +229,10 @@ def _watched(stage: Stage, budget: Budget) -> Iterator[None]:
     try:
         yield
         return
+    except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
+        lost = Lost(stage, "connection")  # hung up during the handshake: nothing is set up wrongly
     except ssl.SSLError as error:
-        if isinstance(error, TimeoutError):
-            lost = Lost(stage, "timeout")
-        else:
-            lost = Lost(
-                Stage.TLS, "tls", str(getattr(error, "verify_message", "")) or str(error.reason or "")
-            )
+        lost = Lost(Stage.TLS, "tls", str(getattr(error, "verify_message", "")) or str(error.reason or ""))
     except smtplib.SMTPServerDisconnected:
         lost = Lost(stage, "timeout" if budget.expired else "reply" if budget.exhausted else "connection")
     except (smtplib.SMTPException, ValueError):

@@ -281,6 +281,24 @@ def test_a_handshake_that_never_ends_meets_the_deadline(mail: Build, tls: str) -
     assert (outcome.kind, outcome.code) == (OutcomeKind.TRANSIENT, "timeout")
 
 
+@pytest.mark.parametrize("tls", ["implicit", "starttls"])
+@pytest.mark.parametrize("do", ["drop", "reset"])
+def test_a_handshake_that_is_hung_up_on_is_no_fault_of_the_setting(mail: Build, tls: str, do: str) -> None:
+    """An overloaded server does so: soon again, not in half an hour."""
+    with SmtpStub(Fault("tls", do), tls=tls) as stub:
+        outcome = mail(stub, tls).send(parcel(PAYLOAD))
+    assert (outcome.kind, outcome.retry_after) == (OutcomeKind.TRANSIENT, None)
+    assert outcome.code in ("connection", "connect")  # a reset may come before connecting has ended
+
+
+def test_a_plain_server_on_a_tls_port_is_a_fault_of_the_setting(mail: Build, smtp: SmtpStub) -> None:
+    """The admin is told to look at tls and port."""
+    outcome = mail(smtp, "implicit").send(parcel(PAYLOAD))
+    assert (outcome.kind, outcome.code) == (OutcomeKind.TRANSIENT, "tls")
+    assert outcome.retry_after == CHANNEL_FAULT_SECONDS
+    assert "port" in outcome.detail
+
+
 def test_a_server_that_reads_nothing_meets_the_deadline(mail: Build) -> None:
     """Writing is under the same clock; the text never got through, so nothing is uncertain."""
     with SmtpStub(Fault("text", "hang"), receive_buffer=8192) as stub:
