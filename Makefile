@@ -39,13 +39,15 @@ $(VENV)/bin/python:
 
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
+# What is published as source is built with the pinned tools: isolation would fetch unpinned ones.
 $(VENV)/.installed: requirements.lock requirements-build.lock pyproject.toml | $(VENV)/bin/python
-	$(PIP) --require-hashes -r requirements.lock -r requirements-build.lock
+	$(PIP) --require-hashes -r requirements-build.lock
+	$(PIP) --require-hashes --no-build-isolation -r requirements.lock
 	$(PIP) --no-deps --no-build-isolation --editable .
 	touch $@
 
 $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
-	$(PIP) --require-hashes -r requirements-dev.lock
+	$(PIP) --require-hashes --no-build-isolation -r requirements-dev.lock
 	touch $@
 
 clean:
