@@ -82,6 +82,8 @@ _LINE_RULES: tuple[tuple[re.Pattern[str], str, str], ...] = (
         "请在“:”后加一个空格",
     ),
 )
+_MAX_LINES = 200_000
+"""More is no plan, and the scan must stay under a second."""
 _OPENS_BLOCK = re.compile(r"[:-]\s+[|>][+-]?\d?[+-]?\s*(?:#.*)?$")
 
 
@@ -93,7 +95,7 @@ def slips_in(lines: Sequence[str], limit: int = 50) -> list[Slip]:
     """
     found: list[Slip] = []
     block_indent = -1
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(lines[:_MAX_LINES], 1):
         stripped = line.strip()
         if not stripped or stripped[0] == "#":
             continue
@@ -140,3 +142,79 @@ def _slip_in_brackets(line: str, number: int) -> Slip | None:
             if column >= 0:
                 return Slip(number, column + 1, f"括号“{body[column]}”是全角", f"请改为英文括号“{other}”")
     return None
+
+
+_BARE_KEY = re.compile(r"\s*(?:-\s+)?[\w-]+\s*")
+_SYNTAX: tuple[tuple[str, str, str], ...] = (
+    # a piece of the parser's message (libyaml | pure); what it means; the cure
+    ("could not find expected ':'", "这一行缺少英文冒号", "每行写作“键: 值”，冒号后有一个空格"),
+    (
+        "mapping values are not allowed",
+        "此处不应出现冒号",
+        "值里有“: ”时请给整个值加英文双引号；否则请检查上一行和缩进",
+    ),
+    ("mapping keys are not allowed", "此处不应出现“?”", "请检查缩进，或给值加英文双引号"),
+    ("sequence entries are not allowed", "此处不应出现“- ”", "列表请另起一行，并比上面的键多缩进两格"),
+    ("tab character", "用了制表符（Tab）缩进", "请改为空格，每级两个"),
+    ("did not find expected key", "缩进与上下文不一致", "同一级的键须左边对齐"),
+    (
+        "did not find expected '-'",
+        "缩进少了，或列表里混入了不以“- ”开头的行",
+        "同一级的键须左边对齐，列表各项都以“- ”开头",
+    ),
+    ("expected <block end>", "缩进与上下文不一致", "同一级的键或“- ”须左边对齐"),
+    ("expected ',' or ']'", "方括号“[”没有正常结束", "各项用英文逗号分隔，以“]”结尾；或每项一行、以“- ”开头"),
+    ("expected ',' or '}'", "大括号“{”没有正常结束", "请改为每个键一行"),
+    ("unknown escape character", "双引号里有不认识的转义“\\”", "请改用单引号，或把“\\”写作“\\\\”"),
+    ("hexdecimal number", "双引号里的转义“\\x”“\\u”不完整", "请改用单引号，或把“\\”写作“\\\\”"),
+    ("escape sequence", "双引号里的转义“\\”不完整", "请改用单引号，或把“\\”写作“\\\\”"),
+    ("Unicode character escape", "双引号里的转义“\\u”不是字符", "请改用单引号，或把“\\”写作“\\\\”"),
+    ("unexpected end of stream", "引号没有结束", "请在值的末尾补上同样的英文引号"),
+    ("unexpected document", "引号没有结束", "请在值的末尾补上同样的英文引号"),
+    ("alphabetic or numeric character", "值以“*”或“&”开头", "列表请用“- ”；值本身如此的，请加英文引号"),
+    ("comment or line break", "“|”或“>”后面不能再有文字", "正文请从下一行写起，并多缩进两格"),
+    ("expected chomping or indentation", "“|”或“>”后面不能再有文字", "正文请从下一行写起，并多缩进两格"),
+    ("expected the node content", "此处缺少内容", "请检查多余的逗号和括号"),
+    ("expected node content", "此处缺少内容", "请检查多余的逗号和括号"),
+)
+
+
+def explain_syntax(
+    message: str,
+    context: str,
+    place: tuple[int, int] | None,
+    context_place: tuple[int, int] | None,
+    lines: Sequence[str],
+) -> tuple[int, int, str, str]:
+    """A YAML parser's error for a clerk: line and column (from 1), what is wrong, and the cure.
+
+    ``message`` and ``context`` are the parser's own words, libyaml's or the pure
+    parser's; its places count from 0.
+    """
+    if any(word in context for word in ("quoted scalar", "flow", "block scalar", "simple key")):
+        # Where it began says more than where the parser gave up (often the end of the file).
+        place = context_place or place
+    if place is None:
+        return 1, 1, "文件不是有效的 YAML", "请检查该文件"
+    row, offset = place
+    line, column = row + 1, offset + 1
+    if "".join(lines[row:])[offset:].strip() in ("", "..."):
+        # At the end of the file nothing stands: the last line that says something is the place.
+        ends = ("", "...")
+        line = next((n for n in range(min(line, len(lines)), 0, -1) if lines[n - 1].strip() not in ends), 1)
+        column = len(lines[line - 1].rstrip()) if lines else 1
+        if "node content" in message or "flow" in context:
+            cure = "请补上“]”或“}”；列表请每项一行、以“- ”开头"
+            return line, column, "方括号“[”或大括号“{”没有正常结束", cure
+    here = lines[row] if row < len(lines) else ""
+    if "mapping values are not allowed" in message and _BARE_KEY.fullmatch(here[:offset]):
+        return line, column, "这一行的缩进多了，或上一行没有写完", "同一级的键须左边对齐"
+    for piece, found, hint in _SYNTAX:
+        if piece in message:
+            return line, column, found, hint
+    if "cannot start any token" in message:
+        character = here[offset : offset + 1]
+        if character == "\t":
+            return line, column, "用了制表符（Tab）缩进", "请改为空格，每级两个"
+        return line, column, f"值不能以“{character}”开头", "请给整个值加英文双引号"
+    return line, column, "此处不合 YAML 语法", "请检查这一行和上一行的缩进、冒号、引号和括号"

@@ -27,7 +27,7 @@ from typing import Any
 import yaml
 
 from reminder.errors import Position, Problem
-from reminder.slips import slip_in_key, slips_in
+from reminder.slips import explain_syntax, slip_in_key, slips_in
 
 MAX_BYTES = 5 * 1024 * 1024
 MAX_NODES = 400_000
@@ -466,70 +466,18 @@ def _syntax_problems(error: yaml.YAMLError, text: str, name: str, named: set[int
     problems = [
         Problem(Position(name, slip.line, slip.column), "", slip.found, "", slip.hint) for slip in slips
     ]
-    line, column, found, hint = _explain(error, lines)
+    line, column, found, hint = explain_syntax(
+        str(getattr(error, "problem", None) or ""),
+        str(getattr(error, "context", None) or ""),
+        _zero_based(getattr(error, "problem_mark", None)),
+        _zero_based(getattr(error, "context_mark", None)),
+        lines,
+    )
     before = next((n for n in range(line - 1, 0, -1) if lines[n - 1].strip()), 0)
     if not {line, before} & ({slip.line for slip in slips} | named):
         problems.append(Problem(Position(name, line, column), "", found, "", hint))
     return problems
 
 
-_BARE_KEY = re.compile(r"\s*(?:-\s+)?[\w-]+\s*")
-_SYNTAX: tuple[tuple[str, str, str], ...] = (
-    # a piece of the parser's message (libyaml | pure); what it means; the cure
-    ("could not find expected ':'", "这一行缺少英文冒号", "每行写作“键: 值”，冒号后有一个空格"),
-    (
-        "mapping values are not allowed",
-        "此处不应出现冒号",
-        "值里有“: ”时请给整个值加英文双引号；否则请检查上一行和缩进",
-    ),
-    ("mapping keys are not allowed", "此处不应出现“?”", "请检查缩进，或给值加英文双引号"),
-    ("sequence entries are not allowed", "此处不应出现“- ”", "列表请另起一行，并比上面的键多缩进两格"),
-    ("tab character", "用了制表符（Tab）缩进", "请改为空格，每级两个"),
-    ("did not find expected key", "缩进与上下文不一致", "同一级的键须左边对齐"),
-    (
-        "did not find expected '-'",
-        "缩进少了，或列表里混入了不以“- ”开头的行",
-        "同一级的键须左边对齐，列表各项都以“- ”开头",
-    ),
-    ("expected <block end>", "缩进与上下文不一致", "同一级的键或“- ”须左边对齐"),
-    ("expected ',' or ']'", "方括号“[”没有正常结束", "各项用英文逗号分隔，以“]”结尾；或每项一行、以“- ”开头"),
-    ("expected ',' or '}'", "大括号“{”没有正常结束", "请改为每个键一行"),
-    ("unknown escape character", "双引号里有不认识的转义“\\”", "请改用单引号，或把“\\”写作“\\\\”"),
-    ("hexdecimal number", "双引号里的转义“\\x”“\\u”不完整", "请改用单引号，或把“\\”写作“\\\\”"),
-    ("escape sequence", "双引号里的转义“\\”不完整", "请改用单引号，或把“\\”写作“\\\\”"),
-    ("Unicode character escape", "双引号里的转义“\\u”不是字符", "请改用单引号，或把“\\”写作“\\\\”"),
-    ("unexpected end of stream", "引号没有结束", "请在值的末尾补上同样的英文引号"),
-    ("unexpected document", "引号没有结束", "请在值的末尾补上同样的英文引号"),
-    ("alphabetic or numeric character", "值以“*”或“&”开头", "列表请用“- ”；值本身如此的，请加英文引号"),
-    ("comment or line break", "“|”或“>”后面不能再有文字", "正文请从下一行写起，并多缩进两格"),
-    ("expected chomping or indentation", "“|”或“>”后面不能再有文字", "正文请从下一行写起，并多缩进两格"),
-    ("expected the node content", "此处缺少内容", "请检查多余的逗号和括号"),
-    ("expected node content", "此处缺少内容", "请检查多余的逗号和括号"),
-)
-
-
-def _explain(error: yaml.YAMLError, lines: list[str]) -> tuple[int, int, str, str]:
-    """Line, column, meaning and cure of a parser's error."""
-    message = str(getattr(error, "problem", None) or "")
-    context = str(getattr(error, "context", None) or "")
-    mark = getattr(error, "problem_mark", None)
-    if "quoted scalar" in context or "flow" in context or "block scalar" in context:
-        # Where it began says more than where the parser gave up (often the end of the file).
-        mark = getattr(error, "context_mark", None) or mark
-    if "simple key" in context:
-        mark = getattr(error, "context_mark", None) or mark
-    if mark is None:
-        return 1, 1, "文件不是有效的 YAML", "请检查该文件"
-    line, column = mark.line + 1, mark.column + 1
-    here = lines[mark.line] if mark.line < len(lines) else ""
-    if "mapping values are not allowed" in message and _BARE_KEY.fullmatch(here[: mark.column]):
-        return line, column, "这一行的缩进多了，或上一行没有写完", "同一级的键须左边对齐"
-    for piece, found, hint in _SYNTAX:
-        if piece in message:
-            return line, column, found, hint
-    if "cannot start any token" in message:
-        character = here[mark.column : mark.column + 1]
-        if character == "\t":
-            return line, column, "用了制表符（Tab）缩进", "请改为空格，每级两个"
-        return line, column, f"值不能以“{character}”开头", "请给整个值加英文双引号"
-    return line, column, "此处不合 YAML 语法", "请检查这一行和上一行的缩进、冒号、引号和括号"
+def _zero_based(mark: Any) -> tuple[int, int] | None:
+    return None if mark is None else (mark.line, mark.column)

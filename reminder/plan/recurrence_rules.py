@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import re
 import warnings
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 
 from dateutil.rrule import rrule, rrulestr
 
 from reminder.plan.fields import did_you_mean
 
-HORIZON = timedelta(days=8 * 366)
-"""A leap day comes round within eight years."""
 FREQUENCIES = ["DAILY", "WEEKLY", "MONTHLY", "YEARLY"]
 PARTS = [
     "FREQ",
@@ -73,20 +71,38 @@ def _parts(text: str) -> tuple[dict[str, str], tuple[str, str, str] | None]:
 
 
 def _try(text: str, start: date) -> tuple[str, str, str] | None:
-    begin = datetime.combine(start, time.min)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # COUNT beside UNTIL: read as "whichever comes first"
-            rule = rrulestr(text, dtstart=begin)
+            warnings.simplefilter("ignore")  # COUNT beside UNTIL: whichever comes first
+            rule = rrulestr(text, dtstart=datetime.combine(start, time.min))
             if not isinstance(rule, rrule):
                 return "规则不是单独一条 RRULE", "只写一条规则", ""
-            bounded = rule.replace(count=None, until=begin + HORIZON)
-            first = next(iter(bounded), None)
+            lasting = rule.replace(dtstart=_late_twin(start), count=None, until=None)
     except (ValueError, TypeError, KeyError, IndexError, OverflowError, AttributeError):
         return f"规则“{text[:60]}”不成立", "写作 FREQ=MONTHLY;BYDAY=2TU（RFC 5545）", "请检查各部分的值"
+    try:
+        first = next(iter(lasting), None)
+    except (ValueError, OverflowError):  # it ran into the end of the calendar
+        first = None
     if first is None:
-        return f"规则“{text[:60]}”在八年之内没有任何一天", "", "请检查 BYMONTH 与 BYMONTHDAY 是否相配"
+        return f"规则“{text[:60]}”没有任何一天", "", "请检查 INTERVAL、BYMONTH、BYMONTHDAY、BYDAY 是否相配"
     return None
+
+
+def _late_twin(start: date) -> datetime:
+    """The same day of the last year that has the same weekdays and leap years ahead of it.
+
+    A rule that never happens is searched for until the year 9999.  Begun there,
+    the search ends at once, with the same answer: the calendar repeats itself
+    every 28 years within a century.
+    """
+    weekday = date(start.year, 1, 1).weekday()
+    year = next(
+        year
+        for year in range(9991, 9963, -1)
+        if year % 4 == start.year % 4 and date(year, 1, 1).weekday() == weekday
+    )
+    return datetime(year, start.month, start.day)  # noqa: DTZ001 - dateutil's rules are local time
 
 
 def skipped_days(text: str) -> list[int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from reminder.errors import Severity
 from reminder.plan.loader import load_plan_bytes
 
