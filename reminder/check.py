@@ -7,6 +7,7 @@ else.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -39,6 +40,20 @@ class Edition:
     calendar: WorkCalendar
     templates: Templates
     wording: Mapping[str, Any]
+
+    def files(self) -> dict[str, str]:
+        """SHA-256 of everything the edition was made from, by name."""
+        return {
+            **{file.name: file.sha256 for file in self.plan.files},
+            **{f"templates/{name}": digest for name, digest in self.templates.files().items()},
+            "calendar": self.calendar.fingerprint,
+        }
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over :meth:`files`: two editions with the same digest say the same."""
+        text = "\n".join(f"{digest} {name}" for name, digest in sorted(self.files().items()))
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True)

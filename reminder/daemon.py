@@ -31,10 +31,14 @@ from reminder.clock import Clock
 from reminder.delivery.deliver import Deliverer
 from reminder.delivery.engines import ThreadEngine
 from reminder.errors import Position, Problem, ReminderError, UsageError, errors_of
+from reminder.ledger.errors import LedgerError, LedgerGone
 from reminder.ledger.ledger import Ledger
-from reminder.ledger.records import Note, Transport
+from reminder.ledger.records import LedgerKind, Note, Transport
+from reminder.plan.fingerprint import item_changes, item_digests
 from reminder.plan.model import Item
+from reminder.progress import Heartbeat, notify_systemd
 from reminder.settings import Settings
+from reminder.sweep.alerts import StorageAlert
 from reminder.sweep.notices import notice_of
 from reminder.sweep.sweeper import Sweeper
 from reminder.watch import Watcher
@@ -104,6 +108,7 @@ class Daemon:
         ledger: Ledger,
         clock: Clock,
         build_channels: BuildChannels,
+        heartbeat: Heartbeat | None = None,
     ) -> None:
         self._settings = settings
         self._ledger = ledger
@@ -126,6 +131,8 @@ class Daemon:
         self._complete = {file.name for file in edition.plan.files if file.complete_mark}
         self._refused = ""
         self._crashed: BaseException | None = None
+        self._alert = StorageAlert()
+        self._heartbeat = heartbeat
 
     @property
     def sweeper(self) -> Sweeper:
@@ -149,9 +156,11 @@ class Daemon:
             self._scheduler.start()
             self._schedule_items()
             thread.start()
+            notify_systemd("READY=1")
             while thread.is_alive():
                 thread.join(timeout=TICK_SECONDS)
         finally:
+            notify_systemd("STOPPING=1")
             self.stop()
             thread.join(timeout=DRAIN_SECONDS)
             self._scheduler.shutdown(wait=False)
@@ -205,11 +214,49 @@ class Daemon:
             self._engine.kick(now)
             if self._sweeper.exhausted:
                 problem = "计划中已没有任何后续提醒，请拟定新的计划（reminder plan new-year）"
-        except ReminderError as error:
+            self._storage_is_well(now)
+        except LedgerError as error:
             # Nothing that cannot be recorded is sent; the next tick tries again.
+            problem = str(error)
+            log.error("ledger in trouble", extra={"error": problem})
+            self._alert.trouble(problem, self._edition, self._channels, now)
+            if isinstance(error, LedgerGone):
+                self._reopen_ledger(now)
+        except ReminderError as error:
             problem = str(error)
             log.error("sweep failed", extra={"error": problem})
         self._write_health(now, problem)
+        if not problem:
+            notify_systemd("WATCHDOG=1")
+            if self._heartbeat is not None:
+                self._heartbeat.progress(self._clock.monotonic())
+
+    # -- storage ------------------------------------------------------------
+
+    def _storage_is_well(self, now: datetime) -> None:
+        since = self._alert.well()
+        if since is not None:
+            log.warning("ledger well again")
+            self._note("storage-alert", {"since": since.isoformat(), "until": now.isoformat()})
+
+    def _reopen_ledger(self, now: datetime) -> None:
+        """A file put back in place of a lost one has to be opened anew.
+
+        A missing file is never made anew here: an empty ledger would forget
+        what was sent.
+        """
+        try:
+            ledger = Ledger.open(self._settings.ledger, kind=LedgerKind.DAEMON, now=now, create=False)
+        except ReminderError as error:
+            log.debug("ledger still in trouble", extra={"error": str(error)})
+            return
+        lost, self._ledger = self._ledger, ledger
+        self._transport = ledger.transport(self._edition.plan.id)
+        self._sweeper = Sweeper(ledger, self._edition, self._channels, self._transport, now)
+        self._put_into_force(now)
+        self._deliverer.take_up(now)
+        lost.close()
+        log.warning("ledger opened anew")
 
     # -- alarm clock --------------------------------------------------------
 
@@ -300,13 +347,20 @@ class Daemon:
         before = expand(self._edition.plan, self._edition.calendar, now, until)
         return difference(before, expand(edition.plan, edition.calendar, now, until))
 
-    def _accept(self, edition: Edition, author: str, now: datetime, diff: Mapping[str, Any]) -> None:
-        files = {
-            **{file.name: file.sha256 for file in edition.plan.files},
-            **{f"templates/{name}": digest for name, digest in edition.templates.files().items()},
-            "calendar": edition.calendar.fingerprint,
+    def _accept(self, edition: Edition, source: str, now: datetime, alarms: Mapping[str, int]) -> None:
+        """Record who the plan came from: every file's hash, what changed by items, and when."""
+        digests = item_digests(edition.plan)
+        last = self._ledger.last_plan(edition.plan.id)
+        before = last.diff.get("digests", {}) if last else {}
+        changes = item_changes(before, digests)
+        diff = {
+            "added": list(changes.added),
+            "removed": list(changes.removed),
+            "changed": list(changes.changed),
+            "alarms": dict(alarms),
+            "digests": digests,
         }
-        self._ledger.accept_plan(edition.plan.id, edition.plan.digest, files, author, dict(diff), now)
+        self._ledger.accept_plan(edition.plan.id, edition.digest, edition.files(), source, diff, now)
 
     def _put_into_force(self, now: datetime) -> None:
         """Channels, agenda and jobs of the edition; what is in flight is finished first."""

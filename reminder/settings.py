@@ -31,6 +31,8 @@ class Settings:
     """REMINDER_SECRETS: a folder with one file a secret; default ``data/secrets``."""
     database_url: str | None = None
     """REMINDER_DATABASE_URL: the ledger, if it is not ``data/ledger.sqlite3``."""
+    heartbeat_url: str | None = None
+    """REMINDER_HEARTBEAT_URL: asked once a minute, and only while the sweep makes progress."""
     log_level: str = "info"
     """REMINDER_LOG_LEVEL: debug, info, warning or error."""
     log_format: str = "text"
@@ -50,6 +52,7 @@ class Settings:
             data=Path(env.get("REMINDER_DATA") or default.data),
             secrets=Path(value) if (value := env.get("REMINDER_SECRETS")) else None,
             database_url=env.get("REMINDER_DATABASE_URL") or None,
+            heartbeat_url=env.get("REMINDER_HEARTBEAT_URL") or None,
             log_level=_word(env, "REMINDER_LOG_LEVEL", LOG_LEVELS, default.log_level),
             log_format=_word(env, "REMINDER_LOG_FORMAT", LOG_FORMATS, default.log_format),
         )

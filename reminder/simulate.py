@@ -39,8 +39,7 @@ def play(
     """Play ``since`` ≤ t < ``until`` (aware) on a clock of its own."""
     clock = ManualClock(since)
     plan_id = edition.plan.id
-    files = {file.name: file.sha256 for file in edition.plan.files}
-    ledger.accept_plan(plan_id, edition.plan.digest, files, "simulate", {}, clock.now())
+    ledger.accept_plan(plan_id, edition.digest, edition.files(), "simulate", {}, clock.now())
     sweeper = Sweeper(ledger, edition, channels, Transport.OUTBOX, clock.now())
     deliverer = Deliverer(ledger, plan_id, Transport.OUTBOX, channels, clock)
     deliverer.take_up(clock.now())

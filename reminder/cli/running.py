@@ -38,7 +38,7 @@ def run(
 ) -> None:
     """启动守护进程。默认只写入 outbox（试运行），不真正发送。"""
     from reminder import log
-    from reminder.cli.wiring import channels_for
+    from reminder.cli.wiring import channels_for, heartbeat_of
     from reminder.clock import SystemClock
     from reminder.daemon import Daemon, DataFolderLock
     from reminder.ledger.ledger import Ledger
@@ -53,7 +53,7 @@ def run(
     clock = SystemClock()
     ledger = Ledger.open(settings.ledger, kind=LedgerKind.DAEMON, now=clock.now())
     try:
-        daemon = Daemon(settings, edition, ledger, clock, channels_for(settings))
+        daemon = Daemon(settings, edition, ledger, clock, channels_for(settings), heartbeat_of(settings))
         print(_banner(daemon, edition, settings, clock.now()), flush=True)
         code = daemon.run()
     finally:

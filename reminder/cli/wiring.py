@@ -11,7 +11,10 @@ from reminder.channels.build import build_channel
 from reminder.check import Edition
 from reminder.ledger.records import Transport
 from reminder.log import redactor
+from reminder.progress import Heartbeat
 from reminder.settings import Settings, read_secret
+
+HEARTBEAT_TIMEOUT_SECONDS = 10.0
 
 Secrets = Callable[[str], str | None]
 
@@ -69,3 +72,22 @@ def channels_for(settings: Settings) -> Callable[[Edition, Transport], Mapping[s
         return {each: rehearsal_channel(edition, each, settings.outbox) for each in edition.plan.channels}
 
     return build
+
+
+def heartbeat_of(settings: Settings) -> Heartbeat | None:
+    """The ping of the heartbeat URL, which is treated as a secret: many monitors put a key into it."""
+    url = settings.heartbeat_url
+    if url is None:
+        return None
+    redactor.add(url)
+
+    def ping() -> None:
+        from reminder.channels.http import HttpClient
+
+        client = HttpClient()
+        try:
+            client.get(url, seconds=HEARTBEAT_TIMEOUT_SECONDS)
+        finally:
+            client.close()
+
+    return Heartbeat(ping)

@@ -110,7 +110,7 @@ def settle_notice(
         identity = message_identity(plan.id, transport, [f"{notice.key}|{person.id}|{channel_id}"])
         claims.append(NewClaim(person.id, channel_id, Action.SEND, Reason.DUE, identity))
         deliveries += freeze(
-            _message(notice, Addressee(person.id, person.name, "person"), edition, now),
+            notice_message(notice, Addressee(person.id, person.name, "person"), edition, now),
             Recipient(person.id, person.name, person.mail),
             channels[channel_id],
             plan,
@@ -135,7 +135,8 @@ def settle_notice(
     return Settlement((alarm,), tuple(deliveries))
 
 
-def _message(notice: Notice, addressee: Addressee, edition: Edition, now: datetime) -> Message:
+def notice_message(notice: Notice, addressee: Addressee, edition: Edition, now: datetime) -> Message:
+    """Render a notice for one person; raises ``ReminderError`` if its template fails."""
     context = {
         **layout_context(edition.plan, addressee, (), edition.wording, now),
         "notice": {"title": notice.title, "lines": list(notice.lines), "remedy": notice.remedy},
