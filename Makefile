@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check bench lock schema clean
+.PHONY: run test check bench lock schema readme clean
 
 run: $(VENV)/.installed
 	$(BIN)/reminder run
@@ -22,6 +22,10 @@ bench: $(VENV)/.installed-dev
 
 schema: $(VENV)/.installed
 	$(BIN)/reminder schema > schedules/plan.schema.json
+
+# What the commands in the READMEs print, written anew.
+readme: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.packaging.console README.md README.zh-CN.md
 
 # The lock is made for all supported versions of Python at once and names no address.
 lock:
