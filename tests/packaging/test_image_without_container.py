@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import socket
 import subprocess
 import time
 
@@ -20,16 +21,23 @@ def test_the_shipped_plan_passes_its_check_inside_the_image(image: Image) -> Non
 
 
 def test_the_daemon_starts_becomes_healthy_and_stops_cleanly_on_sigterm(image: Image) -> None:
-    """ENTRYPOINT with CMD runs, HEALTHCHECK's command turns from 1 to 0, STOPSIGNAL ends it with 0."""
+    """ENTRYPOINT with CMD runs, HEALTHCHECK's command turns from 1 to 0, STOPSIGNAL ends it with 0.
+
+    Meanwhile it tells a service manager what ``Type=notify`` waits for.
+    """
     check = image.final.last("HEALTHCHECK")
     assert check.rest.startswith("CMD ")
     probe = re.sub(r"[\[\]\",]", " ", check.rest.removeprefix("CMD ")).split()
     assert probe[0] == image.final.last("ENTRYPOINT").words[0]
     assert image.run(*probe[1:]).returncode == 1, "nothing has run here yet"
 
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    manager.settimeout(UP_WITHIN_SECONDS)
+    manager.bind(str(image.data / "notify"))
+    (image.data / "notify").chmod(0o666)
     daemon = subprocess.Popen(
         image.entry(*image.final.last("CMD").words),
-        env=image.environment,
+        env=image.environment | {"NOTIFY_SOCKET": str(image.data / "notify")},
         cwd=image.data,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -44,9 +52,14 @@ def test_the_daemon_starts_becomes_healthy_and_stops_cleanly_on_sigterm(image: I
             time.sleep(0.3)
         daemon.send_signal(getattr(signal, image.final.last("STOPSIGNAL").rest))
         output, _ = daemon.communicate(timeout=30)
+        told = {manager.recv(100)}
+        while b"STOPPING=1" not in told:
+            told.add(manager.recv(100))
     finally:
         daemon.kill()
+        manager.close()
     assert daemon.returncode == 0, output
+    assert b"READY=1" in told
     assert "试运行" in health.stdout
     assert "试运行（outbox）" in output
     assert output.rstrip().endswith("已停止。")

@@ -26,7 +26,17 @@ KNOWN = {
         *("StartLimitIntervalSec", "StartLimitBurst", "ConditionPathExists", "AssertPathExists", "OnFailure"),
     },
     "Service": {
-        *("Type", "User", "Group", "DynamicUser", "SupplementaryGroups", "ExecStart", "ExecStartPre"),
+        *(
+            "Type",
+            "NotifyAccess",
+            "WatchdogSec",
+            "User",
+            "Group",
+            "DynamicUser",
+            "SupplementaryGroups",
+            "ExecStart",
+            "ExecStartPre",
+        ),
         *("ExecReload", "ExecStop", "WorkingDirectory", "Environment", "EnvironmentFile", "StateDirectory"),
         *("StateDirectoryMode", "RuntimeDirectory", "LoadCredential", "LoadCredentialEncrypted", "Restart"),
         *("RestartSec", "RestartPreventExitStatus", "SuccessExitStatus", "TimeoutStartSec", "TimeoutStopSec"),
