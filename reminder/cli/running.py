@@ -148,7 +148,7 @@ def simulate(
     try:
         played = play(edition, ledger, channels, start, end)
         counts = ledger.counts(edition.plan.id, Transport.OUTBOX)
-        summary = _by_item(ledger, edition)
+        summary = _by_item(ledger, edition, start)
     finally:
         ledger.close()
     if format is Format.JSON:
@@ -169,12 +169,12 @@ def simulate(
     _print_played(first.isoformat(), last.isoformat(), folder, summary, counts)
 
 
-def _by_item(ledger: object, edition: Edition) -> list[dict[str, object]]:
+def _by_item(ledger: object, edition: Edition, since: datetime) -> list[dict[str, object]]:
     from reminder.ledger.ledger import Ledger
     from reminder.ledger.records import EntryFilter
 
     assert isinstance(ledger, Ledger)
-    entries = ledger.entries(edition.plan.id, EntryFilter(limit=10_000_000))
+    entries = ledger.entries(edition.plan.id, EntryFilter(since=since, limit=10_000_000))
     titles = {item.id: (item.spec.clause, item.spec.title) for item in edition.plan.items}
     rows: dict[str, dict[str, object]] = {}
     people: dict[str, set[str]] = {}
