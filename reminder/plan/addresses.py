@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from reminder.errors import Problem
-from reminder.plan.channels import EmailChannel, WecomRobotChannel
+from reminder.plan.channels import EmailChannel, WecomAppChannel, WecomRobotChannel
 from reminder.plan.fields import shown
 from reminder.plan.sections import Entry
 
@@ -71,7 +71,7 @@ def _is_ip(text: str) -> bool:
     return True
 
 
-def check_channel(entry: Entry[EmailChannel | WecomRobotChannel]) -> Iterator[Problem]:
+def check_channel(entry: Entry[EmailChannel | WecomRobotChannel | WecomAppChannel]) -> Iterator[Problem]:
     """Addresses, host and secret of one channel."""
     channel, place = entry.value, entry.place
     if channel.secret is not None and not _SECRET_NAME.fullmatch(channel.secret):
@@ -96,10 +96,15 @@ def check_channel(entry: Entry[EmailChannel | WecomRobotChannel]) -> Iterator[Pr
         return
     if fault := _base_url_fault(channel.base_url):
         yield place.problem(("base_url",), *fault)
-    for name, number, top in (
-        ("per_minute", channel.per_minute, 6000),
-        ("timeout_seconds", channel.timeout_seconds, 600),
-    ):
+    numbers = [("timeout_seconds", channel.timeout_seconds, 600)]
+    if isinstance(channel, WecomAppChannel):
+        numbers.append(("duplicate_check_seconds", channel.duplicate_check_seconds, 14400))
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", channel.corpid):
+            allowed = "由字母和数字组成，如 ww1234567890abcdef（见管理后台的“企业ID”）"
+            yield place.problem(("corpid",), f"{shown(channel.corpid)}不是企业 ID", allowed)
+    else:
+        numbers.insert(0, ("per_minute", channel.per_minute, 6000))
+    for name, number, top in numbers:
         if not 1 <= number <= top:
             yield place.problem((name,), f"{name} 是 {number}", f"应为 1–{top}")
 

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from reminder.plan.fields import Flag, Identifier, Integer, Line, fault, one_of
-from reminder.plan.model import Model
+from reminder.plan.base import Model
+from reminder.plan.fields import AppNumber, Flag, Identifier, Integer, Line, fault, one_of
 
 WECOM_BASE_URL = "https://qyapi.weixin.qq.com"
 
@@ -43,6 +43,11 @@ class EmailChannel(Model):
         """Whether it reaches persons one by one (and not a group)."""
         return True
 
+    @property
+    def address_key(self) -> str:
+        """The key of a person in the directory that holds the address."""
+        return "mail"
+
 
 class WecomRobotChannel(Model):
     """A WeCom group robot: one post for the whole group, persons mentioned."""
@@ -65,7 +70,35 @@ class WecomRobotChannel(Model):
         return False
 
 
-CHANNEL_KINDS = ["email", "wecom_robot"]
+class WecomAppChannel(Model):
+    """An app of the office's own in WeCom: messages to persons, by userid."""
+
+    id: Identifier
+    kind: Annotated[str, one_of(["wecom_app"], "通道类别")] = "wecom_app"
+    base_url: Line = WECOM_BASE_URL
+    """Privately deployed editions use other hosts."""
+    corpid: Line
+    agentid: AppNumber
+    secret: Line
+    """Name of the secret that holds the app's secret."""
+    format: Annotated[str, one_of(["markdown", "text"], "消息格式")] = "markdown"
+    """``text`` also shows in the plug-in of the public messenger, which knows no markdown."""
+    duplicate_check_seconds: Integer = 1800
+    """For how long the server drops a repeated identical message; at most four hours."""
+    timeout_seconds: Integer = 15
+    """Total deadline of one message, the token's renewal included."""
+
+    @property
+    def personal(self) -> bool:
+        return True
+
+    @property
+    def address_key(self) -> str:
+        """The key of a person in the directory that holds the address."""
+        return "wecom"
+
+
+CHANNEL_KINDS = ["email", "wecom_robot", "wecom_app"]
 
 
 def _kind(value: object) -> str | None:
@@ -75,6 +108,8 @@ def _kind(value: object) -> str | None:
 
 
 ChannelConfig = Annotated[
-    Annotated[EmailChannel, Tag("<email>")] | Annotated[WecomRobotChannel, Tag("<wecom_robot>")],
+    Annotated[EmailChannel, Tag("<email>")]
+    | Annotated[WecomRobotChannel, Tag("<wecom_robot>")]
+    | Annotated[WecomAppChannel, Tag("<wecom_app>")],
     Discriminator(_kind),
 ]

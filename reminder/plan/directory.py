@@ -14,8 +14,8 @@ from typing import Annotated
 from pydantic import Field
 
 from reminder.plan.audience import Audience, Term, TermKind
+from reminder.plan.base import Model
 from reminder.plan.fields import Date, Flag, Identifier, Line, one_of
-from reminder.plan.model import Model
 
 UNIT_KINDS = ["科室", "党组织", "其他"]
 

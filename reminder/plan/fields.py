@@ -108,6 +108,13 @@ def _integer(value: object) -> int:
     raise fault(f"{shown(text)}不是整数", "应为整数，如 -5、0、+3")
 
 
+def _app_number(value: object) -> int:
+    text = _text(value, "整数")
+    if re.fullmatch(r"[1-9]\d{0,9}", text):
+        return int(text)
+    raise fault(f"{shown(text)}不是应用编号", "应为正整数，如 1000002（见管理后台的 AgentId）")
+
+
 def _offsets(value: object) -> tuple[int, ...]:
     values = value if isinstance(value, list) else [value]
     if not values:
@@ -135,6 +142,12 @@ TimeOfDay = Annotated[
 ]
 """Minutes precise, in the plan's time zone."""
 Integer = Annotated[int, BeforeValidator(_integer), WithJsonSchema(_INTEGER_SCHEMA)]
+AppNumber = Annotated[
+    int,
+    BeforeValidator(_app_number),
+    WithJsonSchema({"type": ["integer", "string"], "pattern": r"^[1-9]\d*$"}),
+]
+"""The AgentId of a WeCom app: an integer that is longer than others."""
 Offsets = Annotated[
     tuple[int, ...],
     BeforeValidator(_offsets),

@@ -21,6 +21,7 @@ from reminder.plan.model import (
 )
 from reminder.plan.place import Place
 from reminder.plan.sections import Entry
+from reminder.plan.via import Route
 
 DEFAULT_TEMPLATE = "general"
 SHORT_MONTH = 28
@@ -36,8 +37,8 @@ class LadderBook:
     """
 
     ladders: Mapping[str, Sequence[Entry[RungSpec]]]
-    default_via: tuple[str, ...]
-    _made: dict[tuple[str, tuple[str, ...], str], tuple[Rung, ...]] = field(default_factory=dict)
+    default_via: tuple[Route, ...]
+    _made: dict[tuple[str, tuple[Route, ...], str], tuple[Rung, ...]] = field(default_factory=dict)
 
     def rungs_of(self, spec: ItemSpec) -> tuple[Rung, ...]:
         """The ladder's rungs, then the item's own."""
@@ -55,7 +56,7 @@ class LadderBook:
         return rungs + own
 
 
-def rungs_from(spec: RungSpec, via: tuple[str, ...], template: str) -> Iterator[Rung]:
+def rungs_from(spec: RungSpec, via: tuple[Route, ...], template: str) -> Iterator[Rung]:
     """The rungs of one entry: one for each offset.
 
     A rung's id is the explicit one (with the offset behind it, if there are

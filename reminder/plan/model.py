@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from datetime import date, time
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from reminder.plan.audience import AudienceField
+from reminder.plan.base import Model
 from reminder.plan.fields import (
     Date,
     DayOfPeriod,
@@ -38,6 +39,7 @@ from reminder.plan.fields import (
     one_of,
     shown,
 )
+from reminder.plan.via import Route, Via
 
 DEFAULT_ALARM_TIME = time(9, 0)
 """When a rung names no time; one time for all, so that reminders of a day meet."""
@@ -47,12 +49,6 @@ STATUTORY_FESTIVALS = ("元旦", "春节", "清明", "劳动节", "端午", "中
 
 CalendarDay = date
 """The same type under a name that the field ``date:`` does not hide."""
-
-
-class Model(BaseModel):
-    """Base of all plan types: immutable, and every unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False)
 
 
 class Basis(enum.StrEnum):
@@ -113,7 +109,7 @@ class PlanHead(Model):
     office: Office
     admins: AudienceField | None = None
     """Who is told of trouble; without it, only the log and ``doctor`` say so."""
-    via: tuple[Identifier, ...] = ()
+    via: Via = ()
     """Channels of items that name none."""
     festivals: tuple[ExtraFestival, ...] = ()
     variants: Flag = False
@@ -156,7 +152,7 @@ class RungSpec(Model):
     on_day: DayOfPeriod | None = None
     at: TimeOfDay | None = None
     to: AudienceField
-    via: tuple[Identifier, ...] = ()
+    via: Via = ()
     template: Identifier | None = None
     repeat: Repeat | None = None
     if_: Annotated[str, one_of(["open", "not-booked"], "条件")] | None = Field(None, alias="if")
@@ -374,7 +370,7 @@ class ItemSpec(Model):
     when: When
     duty: Duty | None = None
     approval: Approval | None = None
-    via: tuple[Identifier, ...] = ()
+    via: Via = ()
     ladder: Identifier | None = None
     remind: tuple[RungSpec, ...] = ()
     template: Identifier | None = None
@@ -398,7 +394,7 @@ class Rung:
     on_day: Any  # OnDay | None; a plain annotation keeps slots and pydantic apart
     at: time
     to: AudienceField
-    via: tuple[str, ...]
+    via: tuple[Route, ...]
     template: str
     repeat: Repeat | None = None
     condition: str | None = None

@@ -18,8 +18,10 @@ from reminder.plan.place import Place
 from reminder.plan.roster import check_directory
 from reminder.plan.sections import Entry, Sections
 from reminder.plan.timing import TimingChecks
+from reminder.plan.via import Route, channels_of, named, steps
 from reminder.source import Loc
 
+_CALLED = {"mail": "邮件", "wecom": "企业微信消息"}
 _UNIT_TERMS = (TermKind.EVERYONE, TermKind.UNIT, TermKind.GROUP, TermKind.ROLE)
 
 
@@ -58,8 +60,7 @@ def check_head(entry: Entry[PlanHead], names: Names) -> Iterator[Problem]:
         yield place.problem(("office", "mailbox"), *fault)
     if head.admins is not None:
         yield from _check_audience(head.admins, place, ("admins",), names, "admins")
-    for index, channel in enumerate(head.via):
-        yield from names.check(channel, (CHANNEL,), place, ("via", index))
+    yield from _check_via(head.via, place, (), names)
     seen = set(STATUTORY_FESTIVALS)
     for index, festival in enumerate(head.festivals):
         if festival.name in seen:
@@ -85,8 +86,18 @@ def check_shared(sections: Sections, names: Names) -> Iterator[Problem]:
     for rungs in sections.ladders.values():
         for rung in rungs:
             yield from names.check_audience(rung.value.to, rung.place, ("to",), _raw(rung.place, ("to",)))
-            for index, channel in enumerate(rung.value.via):
-                yield from names.check(channel, (CHANNEL,), rung.place, ("via", index))
+            yield from _check_via(rung.value.via, rung.place, (), names)
+
+
+def _check_via(via: tuple[Route, ...], place: Place, loc: Loc, names: Names) -> Iterator[Problem]:
+    """Every channel known, and none twice: each receiver gets one message on each."""
+    seen: set[str] = set()
+    for channel, sub in named(via, _raw(place, (*loc, "via"))):
+        at = (*loc, "via", *sub)
+        yield from names.check(channel, (CHANNEL,), place, at)
+        if channel in seen:
+            yield place.problem(at, f"通道“{channel}”写了两次", "每个通道在一处 via 里只写一次", "请删去其一")
+        seen.add(channel)
 
 
 def _raw(place: Place, loc: Loc) -> object:
@@ -112,8 +123,10 @@ class ItemChecks:
         self._directory = directory
         self._ladders_faulty = sections.faulty["ladders"]
         self._group_channels = {e.value.id for e in sections.entries("channels") if not e.value.personal}
-        self._mail_channels = {e.value.id for e in sections.entries("channels") if e.value.personal}
-        self._unreachable = [person for person in directory.people if person.mail is None]
+        self._address_keys = {
+            e.value.id: e.value.address_key for e in sections.entries("channels") if e.value.personal
+        }
+        self._incomplete = any(person.mail is None or person.wecom is None for person in directory.people)
         self._timing = TimingChecks(names, head)
         self._meant: dict[Audience, set[str]] = {}
 
@@ -136,8 +149,7 @@ class ItemChecks:
     def check_names(self, entry: Entry[ItemSpec]) -> Iterator[Problem]:
         """Only the names that the item uses: all that can be said of an item with faults."""
         spec, place, names = entry.value, entry.place, self._names
-        for index, channel in enumerate(spec.via):
-            yield from names.check(channel, (CHANNEL,), place, ("via", index))
+        yield from _check_via(spec.via, place, (), names)
         if spec.ladder is not None:
             yield from names.check(spec.ladder, (LADDER,), place, ("ladder",))
         for index, leader in enumerate(spec.responsible.leaders):
@@ -147,8 +159,7 @@ class ItemChecks:
         for index, rung in enumerate(spec.remind):
             loc: Loc = ("remind", index)
             yield from names.check_audience(rung.to, place, (*loc, "to"), _raw(place, (*loc, "to")))
-            for number, channel in enumerate(rung.via):
-                yield from names.check(channel, (CHANNEL,), place, (*loc, "via", number))
+            yield from _check_via(rung.via, place, loc, names)
         if spec.collect_with is not None:
             yield from names.check(spec.collect_with, (ITEM,), place, ("collect_with",))
             if spec.collect_with == spec.id:
@@ -202,25 +213,37 @@ class ItemChecks:
             allowed = "可用：" + "、".join(sorted(self._names.pools[CHANNEL]))
             yield place.problem((), "有提醒没有写通道", allowed, "请在本项写 via，或在 plan 下写 via")
         if spec.private:
-            groups = sorted({name for rung in rungs for name in rung.via} & self._group_channels)
+            groups = sorted({name for rung in rungs for name in channels_of(rung.via)} & self._group_channels)
             if groups:
                 found = "本项不公开（private），而提醒会发到群：" + "、".join(groups)
                 yield place.problem((), found, "不公开的事项只能用逐人发送的通道", "请改 via")
-        if self._unreachable:
+        if self._incomplete:
             yield from self._check_addresses(spec, place, rungs)
 
     def _check_addresses(self, spec: ItemSpec, place: Place, rungs: tuple[Rung, ...]) -> Iterator[Problem]:
-        meant: set[str] = set()
+        """Persons without an address on a channel, or on any channel of a chain."""
+        meant: dict[tuple[str, ...], set[str]] = {}
         for rung in rungs:
-            if self._mail_channels.intersection(rung.via):
-                meant |= self._people_meant(rung.to)
+            for route in rung.via:
+                if not self._address_keys.keys() >= set(steps(route)):
+                    continue  # a group, which everybody is in; or an unknown channel, reported elsewhere
+                keys = tuple(dict.fromkeys(self._address_keys[name] for name in steps(route)))
+                people = meant.setdefault(keys, set())
+                people |= self._people_meant(rung.to)
                 if spec.duty is not None and any(term.kind is TermKind.OWING for term in rung.to):
-                    meant |= self._obligors(spec)
-        lacking = [person for person in self._unreachable if person.id in meant]
-        if lacking:
-            shown = "、".join(person.name for person in lacking[:8]) + ("等" if len(lacking) > 8 else "")
-            found = f"{len(lacking)} 人没有写 mail，收不到本项的邮件：{shown}"
-            yield place.problem((), found, "", "请在名录 people 里补上 mail", Severity.WARNING)
+                    people |= self._obligors(spec)
+        for keys, ids in meant.items():
+            lacking = [
+                person
+                for person in self._directory.people
+                if person.id in ids and all(getattr(person, key) is None for key in keys)
+            ]
+            if lacking:
+                shown = "、".join(person.name for person in lacking[:8]) + ("等" if len(lacking) > 8 else "")
+                what = _CALLED.get(keys[0], "消息") if len(keys) == 1 else "消息"
+                found = f"{len(lacking)} 人没有写 {' 和 '.join(keys)}，收不到本项的{what}：{shown}"
+                hint = f"请在名录 people 里补上 {' 或 '.join(keys)}"
+                yield place.problem((), found, "", hint, Severity.WARNING)
 
     def _days(self) -> tuple[date, date]:
         """Who is meant changes over a plan: its ends stand for the whole."""
