@@ -9,20 +9,19 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Row,
+    ScalarSelect,
     Select,
     and_,
     case,
+    exists,
     false,
     func,
     or_,
     select,
 )
 
-from reminder.ledger.records import DeliveryState, Entry, EntryFilter, Transport
-from reminder.ledger.tables import alarms, attempts, chunks, claims, deliveries
-
-AnyRow = Row[*tuple[Any, ...]]
+from reminder.ledger.records import DeliveryState, Entry, EntryFilter, HandDecision, Transport
+from reminder.ledger.tables import AnyRow, alarms, attempts, chunks, claims, deliveries, refusals, resolutions
 
 ADVANCE = (
     DeliveryState.PENDING,
@@ -39,15 +38,29 @@ def entries(connection: Connection, plan_id: str, wanted: EntryFilter) -> list[E
     """Lines of the ledger, the one planned last first; at most ``wanted.limit``."""
     lines = connection.execute(_lines(plan_id, wanted)).all()
     parts: dict[tuple[str, str], list[AnyRow]] = defaultdict(list)
+    refused: dict[tuple[str, str, str], AnyRow] = {}
     for transport in sorted({line.transport for line in lines}):
         messages = {line.message for line in lines if line.transport == transport and line.message}
         for row in _parts(connection, plan_id, transport, messages):
             parts[transport, row.message].append(row)
-    return [_entry(line, parts.get((line.transport, line.message), [])) for line in lines]
+        for row in _refusals(connection, plan_id, transport, messages):
+            refused[transport, row.message, row.receiver] = row
+    return [
+        _entry(
+            line,
+            parts.get((line.transport, line.message), []),
+            refused.get((line.transport, line.message, line.receiver)),
+        )
+        for line in lines
+    ]
 
 
 def counts(connection: Connection, plan_id: str, transport: Transport) -> dict[str, int]:
-    """How many deliveries stand in each state, and how many alarms were decided each way."""
+    """How many deliveries stand in each state, and how many alarms were decided each way.
+
+    ``refused`` counts receivers whom a server refused out of a batch; it is
+    there only if there are any.
+    """
     totals: dict[str, int] = defaultdict(int)
     for table, column in ((deliveries, deliveries.c.state), (alarms, alarms.c.decision)):
         query = (
@@ -57,6 +70,11 @@ def counts(connection: Connection, plan_id: str, transport: Transport) -> dict[s
         )
         for word, number in connection.execute(query):
             totals[word] += number
+    refusal = select(func.count()).where(
+        refusals.c.plan_id == plan_id, refusals.c.transport == transport.value
+    )
+    if number := connection.execute(refusal).scalar():
+        totals["refused"] = number
     return dict(totals)
 
 
@@ -100,7 +118,7 @@ def _lines(plan_id: str, wanted: EntryFilter) -> Select[Any]:
 
 
 def _stands(status: str) -> ColumnElement[bool]:
-    """The claim's message is in this state, by its least advanced part."""
+    """The claim's message is in this state, by its least advanced part; refused receivers count as failed."""
     if status not in set(DeliveryState):
         return false()
     rank = case({state.value: number for number, state in enumerate(ADVANCE)}, value=deliveries.c.state)
@@ -114,7 +132,25 @@ def _stands(status: str) -> ColumnElement[bool]:
         .correlate(claims)
         .scalar_subquery()
     )
-    return worst == ADVANCE.index(DeliveryState(status))
+    stands = worst == ADVANCE.index(DeliveryState(status))
+    refused = exists().where(
+        refusals.c.plan_id == claims.c.plan_id,
+        refusals.c.transport == claims.c.transport,
+        refusals.c.message == claims.c.message,
+        refusals.c.receiver == claims.c.receiver,
+    )
+    return or_(stands, refused) if status == DeliveryState.FAILED else and_(stands, ~refused)
+
+
+def _refusals(connection: Connection, plan_id: str, transport: str, messages: set[str]) -> Iterator[AnyRow]:
+    for some in chunks(sorted(messages)):
+        yield from connection.execute(
+            select(refusals.c.message, refusals.c.receiver, refusals.c.code, refusals.c.detail).where(
+                refusals.c.plan_id == plan_id,
+                refusals.c.transport == transport,
+                refusals.c.message.in_(some),
+            )
+        )
 
 
 def _parts(connection: Connection, plan_id: str, transport: str, messages: set[str]) -> Iterator[AnyRow]:
@@ -129,6 +165,7 @@ def _parts(connection: Connection, plan_id: str, transport: str, messages: set[s
                 deliveries.c.late,
                 attempts.c.code,
                 attempts.c.detail,
+                _decided_by().label("decided_by"),
             )
             .select_from(
                 deliveries.outerjoin(
@@ -149,7 +186,22 @@ def _parts(connection: Connection, plan_id: str, transport: str, messages: set[s
         yield from connection.execute(query)
 
 
-def _entry(line: AnyRow, parts: Sequence[AnyRow]) -> Entry:
+def _decided_by() -> ScalarSelect[Any]:
+    """Who decided last about a delivery by hand."""
+    return (
+        select(resolutions.c.author)
+        .where(
+            resolutions.c.delivery_id == deliveries.c.id,
+            resolutions.c.decision.in_([each.value for each in HandDecision]),
+        )
+        .order_by(resolutions.c.id.desc())
+        .limit(1)
+        .correlate(deliveries)
+        .scalar_subquery()
+    )
+
+
+def _entry(line: AnyRow, parts: Sequence[AnyRow], refused: AnyRow | None) -> Entry:
     known = {
         "item": line.item,
         "occurrence": line.occurrence,
@@ -169,10 +221,11 @@ def _entry(line: AnyRow, parts: Sequence[AnyRow]) -> Entry:
     return Entry(
         **known,
         subject=parts[0].subject,
-        state=worst.state,
+        state=worst.state if refused is None else DeliveryState.FAILED.value,
         attempts=max(part.attempts for part in parts),
-        last_code=worst.code or "",
-        last_detail=worst.detail or "",
+        last_code=(worst if refused is None else refused).code or "",
+        last_detail=(worst if refused is None else refused).detail or "",
         late=any(part.late for part in parts),
         deliveries=tuple(part.delivery for part in parts),
+        decided_by=next((part.decided_by for part in parts if part.decided_by), None),
     )

@@ -11,7 +11,7 @@ one raises ``ValueError``.  Everything that can befall the file itself raises a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +20,18 @@ from typing import Any, Self
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from reminder.ledger import entries, register, schema, sending, settling
+from reminder.ledger import (
+    entries,
+    pausing,
+    reach,
+    recovery,
+    register,
+    schema,
+    sending,
+    settling,
+    slots,
+    trouble,
+)
 from reminder.ledger.errors import LedgerAddressError, LedgerCorrupt
 from reminder.ledger.records import (
     AttemptEnd,
@@ -29,11 +40,17 @@ from reminder.ledger.records import (
     DeliveryState,
     Entry,
     EntryFilter,
+    HandDecision,
     LedgerKind,
     Note,
+    Pause,
     PlanVersion,
+    Quota,
     Settlement,
     Transport,
+    Trouble,
+    Unreached,
+    Wait,
 )
 from reminder.ledger.storage import BUSY_TIMEOUT, Storage
 
@@ -208,7 +225,7 @@ class Ledger:
         limit: int,
         skip_channels: Collection[str] = (),
     ) -> list[Delivery]:
-        """Pending with ``not_before`` ≤ now < ``expires_at``, longest due first."""
+        """Pending with ``not_before`` ≤ now < ``expires_at`` on no paused channel, longest due first."""
         with self._storage.read() as connection:
             return sending.due(connection, plan_id, transport, now, limit=limit, skip_channels=skip_channels)
 
@@ -217,18 +234,40 @@ class Ledger:
         with self._storage.read() as connection:
             return sending.next_instant(connection, plan_id, transport)
 
-    def begin(self, plan_id: str, delivery_id: str, now: datetime) -> int | None:
-        """Commit the intent to try; the attempt's number (from 1), or None.
+    def begin(
+        self,
+        plan_id: str,
+        delivery_id: str,
+        now: datetime,
+        quotas: Mapping[str, Sequence[Quota]] | None = None,
+    ) -> int | Wait | None:
+        """Commit the intent to try; the attempt's number (from 1), a wait, or None.
 
-        None: somebody else has it, or it is not pending and due at ``now``
-        (any more).
+        A wait: it has no slot under the ``quotas`` of its channel and its
+        ``not_before`` was moved to when it has, or the channel is paused; no try
+        is counted.
+        None: somebody else has it, or it is not pending and due at ``now`` (any
+        more).
         """
-        return self.begin_many(plan_id, [delivery_id], now).get(delivery_id)
-
-    def begin_many(self, plan_id: str, delivery_ids: Iterable[str], now: datetime) -> dict[str, int]:
-        """:meth:`begin` for many in one transaction; holds only those that were won."""
         with self._storage.write() as connection:
-            return sending.begin_many(connection, plan_id, delivery_ids, now)
+            begun = sending.begin_many(connection, plan_id, [delivery_id], now, quotas or {})
+        return begun.numbers.get(delivery_id) or begun.waits.get(delivery_id)
+
+    def begin_many(
+        self,
+        plan_id: str,
+        delivery_ids: Iterable[str],
+        now: datetime,
+        quotas: Mapping[str, Sequence[Quota]] | None = None,
+    ) -> dict[str, int]:
+        """:meth:`begin` for many in one transaction, ``quotas`` by channel; holds only those that were won."""
+        with self._storage.write() as connection:
+            return dict(sending.begin_many(connection, plan_id, delivery_ids, now, quotas or {}).numbers)
+
+    def postpone(self, plan_id: str, delivery_id: str, until: datetime, now: datetime) -> bool:
+        """Let a pending delivery wait until an instant; False if it waits as long already."""
+        with self._storage.write() as connection:
+            return slots.postpone(connection, plan_id, delivery_id, until, now)
 
     def finish(
         self,
@@ -257,16 +296,23 @@ class Ledger:
         with self._storage.write() as connection:
             return sending.finish_many(connection, plan_id, ends)
 
-    def interrupted(self, plan_id: str, transport: Transport, now: datetime) -> list[Delivery]:
-        """What a killed daemon left in sending; its open attempts are closed as uncertain.
-
-        Call it before anything is sent; decide each with :meth:`resolve`.
-        """
+    def sending(self, plan_id: str, transport: Transport) -> set[str]:
+        """Deliveries whose try is open, or was left open by whoever began it."""
         with self._storage.read() as connection:
-            if not sending.any_sending(connection, plan_id, transport):
-                return []
+            return recovery.sending(connection, plan_id, transport)
+
+    def interrupted(
+        self, plan_id: str, transport: Transport, now: datetime, only: Collection[str] | None = None
+    ) -> list[Delivery]:
+        """What was left in sending; its open attempts are closed as uncertain.
+
+        Without ``only`` all of it: call that before anything is sent.  Decide
+        each with :meth:`resolve`.
+        """
+        if not self.sending(plan_id, transport):
+            return []
         with self._storage.write() as connection:
-            return sending.interrupted(connection, plan_id, transport, now)
+            return recovery.interrupted(connection, plan_id, transport, now, only)
 
     def resolve(
         self,
@@ -282,7 +328,56 @@ class Ledger:
         Raises ``ValueError`` as :meth:`finish` does.
         """
         with self._storage.write() as connection:
-            return sending.resolve(connection, plan_id, delivery_id, state, not_before, now)
+            return recovery.resolve(connection, plan_id, delivery_id, state, not_before, now)
+
+    def decide(
+        self, plan_id: str, delivery_id: str, decision: HandDecision, *, by: str, now: datetime
+    ) -> bool:
+        """A person decides about an uncertain delivery; recorded with the name.
+
+        False, and nothing changed, if it is not uncertain, or is to be sent
+        again past its ``expires_at``.
+        """
+        with self._storage.write() as connection:
+            return recovery.decide(connection, plan_id, delivery_id, decision, by, now)
+
+    def delivery(self, plan_id: str, delivery_id: str) -> Delivery | None:
+        """One delivery as it stands."""
+        with self._storage.read() as connection:
+            return sending.one(connection, plan_id, delivery_id)
+
+    # Channels
+
+    def pauses(self, plan_id: str, transport: Transport) -> list[Pause]:
+        """Pauses of channels that have not been ended, whether they hold at this moment or not."""
+        with self._storage.read() as connection:
+            return pausing.open_pauses(connection, plan_id, transport)
+
+    def resume(self, plan_id: str, transport: Transport, channel: str, *, by: str, now: datetime) -> bool:
+        """End the pauses of a channel; False if it was not paused."""
+        with self._storage.write() as connection:
+            return pausing.resume(connection, plan_id, transport, channel, by, now)
+
+    # What went wrong for good
+
+    def unreached(self, plan_id: str, transport: Transport, since: datetime) -> list[Unreached]:
+        """Claims whose channel did not bring them to their receiver, known at or after ``since``.
+
+        Failed for good, expired although tried, refused for this very receiver,
+        or (whatever ``since``) waiting on a channel whose pause is lasting.
+        """
+        with self._storage.read() as connection:
+            return reach.unreached(connection, plan_id, transport, since)
+
+    def troubles(self, plan_id: str, transport: Transport, limit: int = 1000) -> list[Trouble]:
+        """What the admins have not been told yet, oldest first."""
+        with self._storage.read() as connection:
+            return trouble.untold(connection, plan_id, transport, limit)
+
+    def told(self, plan_id: str, ids: Iterable[int], now: datetime) -> None:
+        """The admins were told of these troubles."""
+        with self._storage.write() as connection:
+            trouble.told(connection, plan_id, ids, now)
 
     def expire(self, plan_id: str, transport: Transport, now: datetime) -> list[Delivery]:
         """Give up pending deliveries past ``expires_at``; those that were given up."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 
@@ -36,7 +36,9 @@ class DeliveryState(enum.StrEnum):
     sending   -> pending    transient: again at ``not_before``
     sending   -> failed     permanent, or the last try failed
     sending   -> uncertain  outcome unknown, policy ``hold``: a person decides
-    uncertain -> pending    resend was decided
+    uncertain -> pending    a person decided to send again
+    uncertain -> accepted   a person found that it did arrive
+    uncertain -> failed     a person decided not to send again
     pending   -> expired    no longer useful
     """
 
@@ -104,14 +106,23 @@ class NewDelivery:
     not_before: datetime
     expires_at: datetime
     late: bool = False
+    receivers: tuple[tuple[str, str], ...] = ()
+    """(receiver, address) of everyone a batch goes to; empty for a delivery to ``receiver`` alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What one sweep decided, to be written in one transaction or not at all."""
+    """What one sweep decided, to be written in one transaction or not at all.
+
+    ``replaced`` names messages in whose place these claims are sent over another
+    channel: what of them still waits is given up in the same transaction, so
+    that it does not go out a second time when its channel recovers.  A message
+    that is being sent at that moment is left alone.
+    """
 
     alarms: tuple[NewAlarm, ...]
     deliveries: tuple[NewDelivery, ...] = ()
+    replaced: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +144,8 @@ class Delivery:
     state: DeliveryState
     attempts: int
     """Tries begun so far."""
+    receivers: tuple[tuple[str, str], ...] = ()
+    """(receiver, address) of everyone it goes to; one pair unless it is a batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +183,8 @@ class Entry:
     last_detail: str = ""
     late: bool = False
     deliveries: tuple[str, ...] = ()
+    decided_by: str | None = None
+    """Who decided about an uncertain outcome by hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,13 +213,94 @@ class Note:
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
+class PauseKind(enum.StrEnum):
+    """Why nothing is tried on a channel."""
+
+    THROTTLED = "throttled"
+    """The server asked all of the channel to wait."""
+    LOGIN = "login"
+    """The account is refused; tried again from time to time."""
+    DEAD = "dead"
+    """No message will ever get through until a person mends the channel."""
+
+
+@dataclass(frozen=True, slots=True)
+class PauseAsked:
+    """What an attempt's end means for its whole channel.
+
+    ``waits`` are the pauses for the first strike, the second and so on, the last
+    one repeated; empty: until somebody resumes.  A strike is an attempt that
+    meets the same trouble after a pause.  From strike ``lasting_from`` on the
+    pause counts as lasting: the admins are told, and chains fall back; 0 never.
+    ``fingerprint`` is the channel's: when it changes, the channel was mended.
+    """
+
+    kind: PauseKind
+    waits: tuple[timedelta, ...] = ()
+    lasting_from: int = 0
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A channel on which nothing is tried: until an instant, or (None) until somebody resumes it."""
+
+    channel: str
+    kind: PauseKind
+    since: datetime
+    until: datetime | None
+    strikes: int
+    lasting: bool
+    code: str
+    detail: str
+    fingerprint: str
+
+    def holds(self, now: datetime) -> bool:
+        """Whether nothing may be tried at ``now``.
+
+        A pause that begins after ``now`` comes from a clock that was set back.
+        """
+        return self.until is None or self.since <= now < self.until
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """At most ``limit`` tries in any ``window``, over the channel or for each of its receivers."""
+
+    limit: int
+    window: timedelta
+    each_receiver: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Why a try was not begun: no slot, or a paused channel, before ``until``.
+
+    None: until somebody resumes the channel.  ``whole_channel`` says that every
+    other delivery of the channel has to wait as long.
+    """
+
+    until: datetime | None
+    whole_channel: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A receiver whom the server refused while it took the message for others."""
+
+    receiver: str
+    code: str = ""
+    detail: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class AttemptEnd:
     """What came of one try, and where the delivery stands after it.
 
     ``outcome`` is the channel's word, ``code`` the protocol's, ``detail`` the
     server's.  ``not_before`` is the next try's instant and needed only with
-    ``state`` pending.
+    ``state`` pending.  ``pause`` holds up the whole channel; ``recovered`` ends
+    its pauses, because a message got through.
     """
 
     delivery: str
@@ -215,6 +311,62 @@ class AttemptEnd:
     code: str = ""
     detail: str = ""
     not_before: datetime | None = None
+    refused: tuple[Refusal, ...] = ()
+    pause: PauseAsked | None = None
+    recovered: bool = False
+
+
+class HandDecision(enum.StrEnum):
+    """What a person decides about a delivery of which nobody knows whether it arrived."""
+
+    RESEND = "resend"
+    ARRIVED = "arrived"
+    DROP = "drop"
+
+
+class TroubleKind(enum.StrEnum):
+    """What an admin must be told of."""
+
+    FAILED = "failed"
+    EXPIRED = "expired"
+    UNCERTAIN = "uncertain"
+    REFUSED = "refused"
+    PAUSED = "paused"
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something that went wrong for good and of which nobody was told yet.
+
+    ``items`` are those the message was made for; empty for a channel's pause,
+    which has no ``delivery`` either.
+    """
+
+    id: int
+    kind: TroubleKind
+    at: datetime
+    channel: str
+    code: str
+    detail: str
+    delivery: str | None
+    receiver: str
+    subject: str
+    items: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unreached:
+    """A claim that its channel did not bring to its receiver, and since when that is known.
+
+    ``reason`` is ``failed``, ``expired``, ``refused`` or ``paused``.
+    """
+
+    alarm: str
+    receiver: str
+    channel: str
+    reason: str
+    at: datetime
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from reminder.ledger.records import LedgerKind
 from reminder.ledger.storage import Storage
 from reminder.ledger.tables import ledger_info, metadata
 
-HEAD = "0001"
+HEAD = "0002"
 """The revision that ``metadata`` stands for; a test compares it with the scripts."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 

@@ -9,33 +9,39 @@ processes or nodes may try; one has it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
     Connection,
-    Row,
     Select,
     bindparam,
-    exists,
     func,
     insert,
-    or_,
     select,
     update,
 )
 
+from reminder.ledger import pausing, reach, slots
 from reminder.ledger.errors import LedgerCorrupt
-from reminder.ledger.records import AttemptEnd, AttemptRecord, Delivery, DeliveryState, Transport
-from reminder.ledger.tables import attempts, chunks, contents, deliveries, in_state
+from reminder.ledger.records import (
+    AttemptEnd,
+    AttemptRecord,
+    Delivery,
+    DeliveryState,
+    Quota,
+    Transport,
+    TroubleKind,
+    Wait,
+)
+from reminder.ledger.tables import AnyRow, attempts, chunks, contents, deliveries, in_state, receivers
+from reminder.ledger.trouble import remember
 
 AFTER_SENDING = frozenset(
     {DeliveryState.ACCEPTED, DeliveryState.PENDING, DeliveryState.FAILED, DeliveryState.UNCERTAIN}
 )
-AFTER_UNCERTAIN = frozenset({DeliveryState.PENDING})
-INTERRUPTED = "interrupted"
-INTERRUPTED_DETAIL = "发送途中程序中断，对方是否收到不明"
 
 
 def due(
@@ -47,9 +53,9 @@ def due(
     limit: int,
     skip_channels: Collection[str] = (),
 ) -> list[Delivery]:
-    """Pending, ``not_before`` ≤ now < ``expires_at``, longest due first."""
+    """Pending, ``not_before`` ≤ now < ``expires_at``, on no paused channel; longest due first."""
     query = (
-        _whole()
+        whole()
         .where(
             *_of(plan_id, transport),
             in_state(DeliveryState.PENDING),
@@ -59,28 +65,63 @@ def due(
         .order_by(deliveries.c.not_before, deliveries.c.id)
         .limit(limit)
     )
-    if skip_channels:
-        query = query.where(deliveries.c.channel.not_in(sorted(skip_channels)))
-    return [_delivery(row) for row in connection.execute(query)]
+    skipped = {*skip_channels, *pausing.holding(connection, plan_id, transport, now)}
+    if skipped:
+        query = query.where(deliveries.c.channel.not_in(sorted(skipped)))
+    return made_of(connection, connection.execute(query).all())
 
 
 def next_instant(connection: Connection, plan_id: str, transport: Transport) -> datetime | None:
-    """When a pending delivery next becomes due or expires; in the past if one is due now."""
-    instants = []
-    for column in (deliveries.c.not_before, deliveries.c.expires_at):
-        query = select(func.min(column)).where(*_of(plan_id, transport), in_state(DeliveryState.PENDING))
-        instants.append(connection.execute(query).scalar())
+    """When a pending delivery next becomes due or expires; in the past if one is due now.
+
+    What waits on a paused channel becomes due when the pause ends by itself.
+    """
+    paused = {pause.channel: pause.until for pause in pausing.open_pauses(connection, plan_id, transport)}
+    pending = (*_of(plan_id, transport), in_state(DeliveryState.PENDING))
+    free = select(func.min(deliveries.c.not_before)).where(*pending)
+    if paused:
+        free = free.where(deliveries.c.channel.not_in(sorted(paused)))
+    instants = [
+        connection.execute(free).scalar(),
+        connection.execute(select(func.min(deliveries.c.expires_at)).where(*pending)).scalar(),
+    ]
+    for channel, until in paused.items():
+        waiting = select(func.min(deliveries.c.not_before)).where(*pending, deliveries.c.channel == channel)
+        first = connection.execute(waiting).scalar()
+        if first is not None and until is not None:
+            instants.append(max(first, until))
     return min((instant for instant in instants if instant is not None), default=None)
 
 
-def begin_many(
-    connection: Connection, plan_id: str, delivery_ids: Iterable[str], now: datetime
-) -> dict[str, int]:
-    """Commit the intent to try; the attempt's number for each delivery that was won.
+def one(connection: Connection, plan_id: str, delivery_id: str) -> Delivery | None:
+    """One delivery as it stands."""
+    query = whole().where(deliveries.c.plan_id == plan_id, deliveries.c.delivery == delivery_id)
+    return next(iter(made_of(connection, connection.execute(query).all())), None)
 
-    Not won: what somebody else has, what is not due at ``now`` (again), what is unknown.
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """Numbers of the attempts that were begun, and what has to wait, each by delivery."""
+
+    numbers: Mapping[str, int]
+    waits: Mapping[str, Wait]
+
+
+def begin_many(
+    connection: Connection,
+    plan_id: str,
+    delivery_ids: Iterable[str],
+    now: datetime,
+    quotas: Mapping[str, Sequence[Quota]],
+) -> Begun:
+    """Commit the intent to try, for each delivery that has its slot and whose channel is not paused.
+
+    ``quotas`` by channel.  What has no slot waits until there is one, with all
+    that waits behind it.  Neither begun nor waiting: what somebody else has,
+    what is not due at ``now`` (again), what is unknown.
     """
-    won: dict[str, int] = {}
+    numbers: dict[str, int] = {}
+    waits: dict[str, Wait] = {}
     for ids in chunks(dict.fromkeys(delivery_ids)):
         rows = connection.execute(
             select(
@@ -100,31 +141,85 @@ def begin_many(
             .order_by(deliveries.c.id)
             .with_for_update(skip_locked=True)
         ).all()
-        if not rows:
-            continue
-        connection.execute(
-            update(deliveries)
-            .where(deliveries.c.id.in_([row.id for row in rows]))
-            .values(state=DeliveryState.SENDING.value, attempts=deliveries.c.attempts + 1, updated_at=now)
+        gate = _Gate(connection, plan_id, quotas, now)
+        free = []
+        for row in rows:
+            if (wait := gate.wait(row)) is not None:
+                waits[row.delivery] = wait
+            elif row.channel in quotas:
+                _open(connection, plan_id, [row], now)  # the next one's slot depends on it
+                numbers[row.delivery] = row.attempts + 1
+            else:
+                free.append(row)
+        if free:
+            _open(connection, plan_id, free, now)
+            numbers.update({row.delivery: row.attempts + 1 for row in free})
+    return Begun(numbers, waits)
+
+
+class _Gate:
+    """Whether a try may be begun now, as far as its channel and its quotas go."""
+
+    def __init__(
+        self, connection: Connection, plan_id: str, quotas: Mapping[str, Sequence[Quota]], now: datetime
+    ) -> None:
+        self._connection, self._plan_id, self._quotas, self._now = connection, plan_id, quotas, now
+        self._held: dict[str, dict[str, datetime | None]] = {}
+
+    def wait(self, row: AnyRow) -> Wait | None:
+        """None if it may be begun; a wait for a slot is written to the delivery, or to its whole channel."""
+        if row.transport not in self._held:
+            transport = Transport(row.transport)
+            self._held[row.transport] = pausing.holding(self._connection, self._plan_id, transport, self._now)
+        held = self._held[row.transport]
+        if row.channel in held:
+            return Wait(held[row.channel], whole_channel=True)
+        if row.channel not in self._quotas:
+            return None
+        transport = Transport(row.transport)
+        wait = slots.wait_for(
+            self._connection,
+            self._plan_id,
+            transport,
+            row.channel,
+            row.id,
+            self._quotas[row.channel],
+            self._now,
         )
-        connection.execute(
-            insert(attempts),
-            [
-                {
-                    "plan_id": plan_id,
-                    "transport": row.transport,
-                    "delivery_id": row.id,
-                    "channel": row.channel,
-                    "number": row.attempts + 1,
-                    "started_at": now,
-                    "code": "",
-                    "detail": "",
-                }
-                for row in rows
-            ],
-        )
-        won.update({row.delivery: row.attempts + 1 for row in rows})
-    return won
+        if wait is None or wait.until is None:
+            return None
+        if wait.whole_channel:
+            slots.postpone_channel(
+                self._connection, self._plan_id, transport, row.channel, wait.until, self._now
+            )
+            held[row.channel] = wait.until
+        else:
+            slots.postpone(self._connection, self._plan_id, row.delivery, wait.until, self._now)
+        return wait
+
+
+def _open(connection: Connection, plan_id: str, rows: Sequence[AnyRow], now: datetime) -> None:
+    connection.execute(
+        update(deliveries)
+        .where(deliveries.c.id.in_([row.id for row in rows]))
+        .values(state=DeliveryState.SENDING.value, attempts=deliveries.c.attempts + 1, updated_at=now)
+    )
+    connection.execute(
+        insert(attempts),
+        [
+            {
+                "plan_id": plan_id,
+                "transport": row.transport,
+                "delivery_id": row.id,
+                "channel": row.channel,
+                "number": row.attempts + 1,
+                "started_at": now,
+                "code": "",
+                "detail": "",
+            }
+            for row in rows
+        ],
+    )
 
 
 def finish_many(connection: Connection, plan_id: str, ends: Iterable[AttemptEnd]) -> set[str]:
@@ -138,7 +233,7 @@ def finish_many(connection: Connection, plan_id: str, ends: Iterable[AttemptEnd]
     """
     wanted: dict[str, AttemptEnd] = {}
     for end in ends:
-        _allowed(end.state, AFTER_SENDING, end.not_before)
+        allowed(end.state, end.not_before)
         if end.delivery in wanted:
             raise ValueError(f"two ends of one delivery in one call: {end.delivery}")
         wanted[end.delivery] = end
@@ -147,7 +242,16 @@ def finish_many(connection: Connection, plan_id: str, ends: Iterable[AttemptEnd]
         rows = [
             row
             for row in connection.execute(
-                select(deliveries.c.id, deliveries.c.delivery, deliveries.c.attempts, deliveries.c.not_before)
+                select(
+                    deliveries.c.id,
+                    deliveries.c.delivery,
+                    deliveries.c.attempts,
+                    deliveries.c.not_before,
+                    deliveries.c.channel,
+                    deliveries.c.transport,
+                    deliveries.c.message,
+                    deliveries.c.receiver,
+                )
                 .where(
                     deliveries.c.plan_id == plan_id,
                     deliveries.c.delivery.in_(ids),
@@ -196,66 +300,33 @@ def finish_many(connection: Connection, plan_id: str, ends: Iterable[AttemptEnd]
                 for end in (wanted[row.delivery],)
             ],
         )
+        for row in rows:
+            _follow_up(connection, plan_id, row, wanted[row.delivery])
         taken.update(row.delivery for row in rows)
     return taken
 
 
-def any_sending(connection: Connection, plan_id: str, transport: Transport) -> bool:
-    """Whether a try is open, or was left open by a process that died."""
-    query = select(deliveries.c.id).where(*_of(plan_id, transport), in_state(DeliveryState.SENDING)).limit(1)
-    return connection.execute(query).first() is not None
-
-
-def interrupted(connection: Connection, plan_id: str, transport: Transport, now: datetime) -> list[Delivery]:
-    """Deliveries left in sending; their open attempts are closed as uncertain.
-
-    Only for the start of a daemon, while nothing of its own is on its way.  The
-    state stays for :func:`resolve`; what was not resolved is found again.
-    """
-    rows = connection.execute(
-        _whole()
-        .where(*_of(plan_id, transport), in_state(DeliveryState.SENDING))
-        .order_by(deliveries.c.id)
-        .with_for_update(of=deliveries)
-    ).all()
-    for ids in chunks([row.id for row in rows]):
-        connection.execute(
-            update(attempts)
-            .where(attempts.c.delivery_id.in_(ids), attempts.c.finished_at.is_(None))
-            .values(outcome="uncertain", code=INTERRUPTED, detail=INTERRUPTED_DETAIL, finished_at=now)
+def _follow_up(connection: Connection, plan_id: str, row: AnyRow, end: AttemptEnd) -> None:
+    """What an outcome means beyond its delivery: refused receivers, the channel, the admins."""
+    transport = Transport(row.transport)
+    if end.refused:
+        reach.refuse(connection, plan_id, transport, row, end)
+    elif end.state in (DeliveryState.FAILED, DeliveryState.UNCERTAIN):
+        remember(
+            connection,
+            plan_id,
+            transport,
+            TroubleKind(end.state.value),
+            row.channel,
+            end.at,
+            end.code,
+            end.detail,
+            delivery=row.id,
+            receiver=row.receiver,
         )
-    return [_delivery(row) for row in rows]
-
-
-def resolve(
-    connection: Connection,
-    plan_id: str,
-    delivery_id: str,
-    state: DeliveryState,
-    not_before: datetime | None,
-    now: datetime,
-) -> bool:
-    """Decide about an interrupted or uncertain delivery; False if there was nothing to decide.
-
-    One whose attempt is still open is somebody's and is left alone.  Raises
-    ``ValueError`` for a state that cannot follow, and for pending without its
-    next instant.
-    """
-    _allowed(state, AFTER_SENDING, not_before)
-    origin = or_(in_state(DeliveryState.SENDING), in_state(DeliveryState.UNCERTAIN))
-    if state not in AFTER_UNCERTAIN:
-        origin = in_state(DeliveryState.SENDING)
-    running = exists().where(attempts.c.delivery_id == deliveries.c.id, attempts.c.finished_at.is_(None))
-    values: dict[str, Any] = {"state": state.value, "updated_at": now}
-    if not_before is not None:
-        values["not_before"] = not_before
-    changed = connection.execute(
-        update(deliveries)
-        .where(deliveries.c.plan_id == plan_id, deliveries.c.delivery == delivery_id, origin, ~running)
-        .values(**values)
-        .returning(deliveries.c.id)
-    )
-    return changed.first() is not None
+    if end.recovered:
+        pausing.resume(connection, plan_id, transport, row.channel, pausing.RECOVERED, end.at)
+    pausing.pause(connection, plan_id, transport, row.channel, end)
 
 
 def any_expired(connection: Connection, plan_id: str, transport: Transport, now: datetime) -> bool:
@@ -267,7 +338,7 @@ def any_expired(connection: Connection, plan_id: str, transport: Transport, now:
 def expire(connection: Connection, plan_id: str, transport: Transport, now: datetime) -> list[Delivery]:
     """Give up what is no longer useful; each delivery as it now stands."""
     rows = connection.execute(
-        _whole()
+        whole()
         .where(*_overdue(plan_id, transport, now))
         .order_by(deliveries.c.expires_at, deliveries.c.id)
         .with_for_update(skip_locked=True, of=deliveries)
@@ -278,7 +349,20 @@ def expire(connection: Connection, plan_id: str, transport: Transport, now: date
             .where(deliveries.c.id.in_(ids))
             .values(state=DeliveryState.EXPIRED.value, updated_at=now)
         )
-    return [_delivery(row, DeliveryState.EXPIRED) for row in rows]
+    for row in rows:
+        remember(
+            connection,
+            plan_id,
+            transport,
+            TroubleKind.EXPIRED,
+            row.channel,
+            now,
+            TroubleKind.EXPIRED.value,
+            "",
+            delivery=row.id,
+            receiver=row.receiver,
+        )
+    return made_of(connection, rows, DeliveryState.EXPIRED)
 
 
 def attempts_since(
@@ -343,7 +427,8 @@ def _overdue(plan_id: str, transport: Transport, now: datetime) -> tuple[Any, ..
     return (*_of(plan_id, transport), in_state(DeliveryState.PENDING), deliveries.c.expires_at <= now)
 
 
-def _whole() -> Select[Any]:
+def whole() -> Select[Any]:
+    """Everything of deliveries that :func:`made_of` needs."""
     return select(
         deliveries.c.delivery,
         deliveries.c.id,
@@ -363,27 +448,44 @@ def _whole() -> Select[Any]:
     ).join(contents, contents.c.delivery_id == deliveries.c.id)
 
 
-def _delivery(row: Row[Any], state: DeliveryState | None = None) -> Delivery:
-    return Delivery(
-        id=row.delivery,
-        message=row.message,
-        channel=row.channel,
-        receiver=row.receiver,
-        address=row.address,
-        part=row.part,
-        parts=row.parts,
-        message_id=row.message_id,
-        payload=row.payload,
-        planned_at=row.planned_at,
-        not_before=row.not_before,
-        expires_at=row.expires_at,
-        state=state or DeliveryState(row.state),
-        attempts=row.attempts,
-    )
+def made_of(
+    connection: Connection, rows: Sequence[AnyRow], state: DeliveryState | None = None
+) -> list[Delivery]:
+    """Rows of :func:`whole` as values, each with everyone it goes to."""
+    batches: dict[int, list[tuple[str, str]]] = {}
+    for some in chunks(row.id for row in rows):
+        query = (
+            select(receivers.c.delivery_id, receivers.c.receiver, receivers.c.address)
+            .where(receivers.c.delivery_id.in_(some))
+            .order_by(receivers.c.delivery_id, receivers.c.receiver)
+        )
+        for number, receiver, address in connection.execute(query):
+            batches.setdefault(number, []).append((receiver, address))
+    return [
+        Delivery(
+            id=row.delivery,
+            message=row.message,
+            channel=row.channel,
+            receiver=row.receiver,
+            address=row.address,
+            part=row.part,
+            parts=row.parts,
+            message_id=row.message_id,
+            payload=row.payload,
+            planned_at=row.planned_at,
+            not_before=row.not_before,
+            expires_at=row.expires_at,
+            state=state or DeliveryState(row.state),
+            attempts=row.attempts,
+            receivers=tuple(batches.get(row.id, [(row.receiver, row.address)])),
+        )
+        for row in rows
+    ]
 
 
-def _allowed(state: DeliveryState, following: Collection[DeliveryState], again: datetime | None) -> None:
-    if state not in following:
+def allowed(state: DeliveryState, again: datetime | None) -> None:
+    """Raises ``ValueError`` for a state in which no attempt ends, and for pending without its instant."""
+    if state not in AFTER_SENDING:
         raise ValueError(f"no attempt ends in {state.value}")
     if state is DeliveryState.PENDING and again is None:
         raise ValueError("a delivery that is to be tried again needs the instant (not_before)")

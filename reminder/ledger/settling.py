@@ -12,7 +12,8 @@ from sqlalchemy import Connection, insert, or_, select
 
 from reminder.ledger.errors import AlreadySettled
 from reminder.ledger.records import DeliveryState, NewAlarm, NewDelivery, Settlement, Transport
-from reminder.ledger.tables import alarms, claims, contents, deliveries, insert_new
+from reminder.ledger.recovery import give_up_replaced
+from reminder.ledger.tables import alarms, claims, contents, deliveries, insert_new, receivers
 
 
 def settle(
@@ -55,6 +56,7 @@ def settle(
     if claim_rows:
         connection.execute(insert(claims), claim_rows)
     _freeze(connection, plan_id, transport, settlement.deliveries, now)
+    give_up_replaced(connection, plan_id, transport, settlement.replaced, now)
 
 
 def settled(connection: Connection, plan_id: str, transport: Transport, since: datetime | None) -> set[str]:
@@ -139,3 +141,10 @@ def _freeze(
             for row in made
         ],
     )
+    batch = [
+        {"delivery_id": row.id, "plan_id": plan_id, "receiver": receiver, "address": address}
+        for row in made
+        for receiver, address in by_id[row.delivery].receivers
+    ]
+    if batch:
+        connection.execute(insert(receivers), batch)

@@ -38,6 +38,9 @@ from reminder.ledger.records import DeliveryState
 
 T = TypeVar("T")
 
+AnyRow = Row[*tuple[Any, ...]]
+"""A row of any query."""
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -116,6 +119,8 @@ claims = Table(
     Column("message", Text),
     Column("recorded_at", UtcDateTime, nullable=False),
     UniqueConstraint("alarm_id", "receiver", "channel"),
+    # From a delivery that failed back to what it was made for.
+    Index("ix_claims_message", "plan_id", "transport", "message"),
 )
 """Alarm × receiver × channel; many claims may name one message (a digest)."""
 
@@ -208,6 +213,100 @@ notes = Table(
     Index("ix_notes_kind", "plan_id", "kind", "id"),
 )
 """Anything else that happened."""
+
+
+receivers = Table(
+    "receivers",
+    metadata,
+    Column("delivery_id", RowId, ForeignKey("deliveries.id"), primary_key=True, autoincrement=False),
+    Column("receiver", Text, primary_key=True),
+    Column("plan_id", Text, nullable=False),
+    Column("address", Text, nullable=False),
+)
+"""Everyone a batch goes to; a delivery without rows here goes to its own ``receiver``."""
+
+refusals = Table(
+    "refusals",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("plan_id", Text, nullable=False),
+    Column("transport", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("delivery_id", RowId, ForeignKey("deliveries.id"), nullable=False),
+    Column("receiver", Text, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    UniqueConstraint("delivery_id", "receiver"),
+    Index("ix_refusals_message", "plan_id", "transport", "message"),
+    Index("ix_refusals_at", "plan_id", "transport", "at"),
+)
+"""Receivers whom a server refused while it took the message for the others."""
+
+resolutions = Table(
+    "resolutions",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("plan_id", Text, nullable=False),
+    Column("delivery_id", RowId, ForeignKey("deliveries.id"), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("decision", Text, nullable=False),
+    Index("ix_resolutions_delivery", "delivery_id", "id"),
+)
+"""What was decided about deliveries beside their tries, and by whom."""
+
+pauses = Table(
+    "pauses",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("plan_id", Text, nullable=False),
+    Column("transport", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+    Column("until", UtcDateTime),
+    Column("strikes", Integer, nullable=False),
+    Column("lasting", Boolean, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("ended_at", UtcDateTime),
+    Column("ended_by", Text),
+    Index(
+        "ix_pauses_open",
+        "plan_id",
+        "transport",
+        "channel",
+        sqlite_where=text("ended_at IS NULL"),
+        postgresql_where=text("ended_at IS NULL"),
+    ),
+)
+"""When nothing was tried on a channel, why, and who or what ended it."""
+
+troubles = Table(
+    "troubles",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("plan_id", Text, nullable=False),
+    Column("transport", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("delivery_id", RowId, ForeignKey("deliveries.id")),
+    Column("receiver", Text, nullable=False),
+    Column("told_at", UtcDateTime),
+    Index(
+        "ix_troubles_untold",
+        "plan_id",
+        "transport",
+        sqlite_where=text("told_at IS NULL"),
+        postgresql_where=text("told_at IS NULL"),
+    ),
+)
+"""What the admins must be told of, written with the change that caused it, and when they were."""
 
 
 def in_state(state: DeliveryState) -> ColumnElement[bool]:

@@ -25,8 +25,8 @@ NEXT = """
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "9000"
+down_revision = "{head}"
 
 
 def upgrade():
@@ -58,9 +58,9 @@ def next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     def install(table: str = "deliveries", more: str = "pass") -> None:
         folder = tmp_path / "migrations 100%"
         shutil.copytree(schema.MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
-        (folder / "versions" / "r0002.py").write_text(NEXT.format(table=table, more=more))
+        (folder / "versions" / "r9000.py").write_text(NEXT.format(head=schema.HEAD, table=table, more=more))
         monkeypatch.setattr(schema, "MIGRATIONS", folder)
-        monkeypatch.setattr(schema, "HEAD", "0002")
+        monkeypatch.setattr(schema, "HEAD", "9000")
 
     return install
 
@@ -89,7 +89,7 @@ def test_an_older_ledger_is_copied_and_brought_forward(path: Path, sample: Any, 
     with Ledger.open(path, kind=LedgerKind.DAEMON, now=sample.now) as ledger:
         ledger.settle(sample.plan, sample.live, sample.message("d1"), sample.now)
         ledger.begin(sample.plan, "d1", sample.now)
-    old = shape(path)
+    old, before = shape(path), schema.HEAD
     next_version()
 
     with Ledger.open(path, kind=LedgerKind.DAEMON, now=sample.at(days=1)) as ledger:
@@ -106,7 +106,7 @@ def test_an_older_ledger_is_copied_and_brought_forward(path: Path, sample: Any, 
     assert new.keys() == old.keys()
 
     (copy,) = path.parent.glob("*.bak")
-    assert copy.name == "ledger.sqlite.0001.20260925T013000Z.bak"
+    assert copy.name == f"ledger.sqlite.{before}.20260925T013000Z.bak"
     assert copy.stat().st_mode & 0o777 == 0o600
     assert shape(copy) == old
 
@@ -160,7 +160,7 @@ def test_a_newer_ledger_is_refused_and_left_alone(path: Path, sample: Any) -> No
     connection.commit()
     connection.close()
     before = path.read_bytes()
-    with pytest.raises(LedgerSchemaError, match=r"更新的版本.*0099.*0001.*升级前"):
+    with pytest.raises(LedgerSchemaError, match=rf"更新的版本.*0099.*{schema.HEAD}.*升级前"):
         Ledger.open(path, kind=LedgerKind.DAEMON, now=sample.now)
     assert path.read_bytes() == before
     assert list(path.parent.glob("*.bak")) == []

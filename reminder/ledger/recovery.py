@@ -1,0 +1,175 @@
+"""Deliveries of which nobody knows: left in flight, or uncertain, and how they are decided."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, exists, insert, or_, select, update
+
+from reminder.ledger.records import Delivery, DeliveryState, HandDecision, Transport, TroubleKind
+from reminder.ledger.sending import allowed, made_of, whole
+from reminder.ledger.tables import attempts, chunks, deliveries, in_state, resolutions
+from reminder.ledger.trouble import remember
+
+INTERRUPTED = "interrupted"
+INTERRUPTED_DETAIL = "发送途中程序中断，对方是否收到不明"
+REPLACED = "replaced"
+"""Decision of a chain: sent over another channel instead."""
+CHAIN = "chain"
+
+_AFTER_DECISION = {
+    HandDecision.RESEND: DeliveryState.PENDING,
+    HandDecision.ARRIVED: DeliveryState.ACCEPTED,
+    HandDecision.DROP: DeliveryState.FAILED,
+}
+
+
+def sending(connection: Connection, plan_id: str, transport: Transport) -> set[str]:
+    """Deliveries whose try is open, or was left open by whoever began it."""
+    query = select(deliveries.c.delivery).where(
+        deliveries.c.plan_id == plan_id,
+        deliveries.c.transport == transport.value,
+        in_state(DeliveryState.SENDING),
+    )
+    return set(connection.execute(query).scalars())
+
+
+def interrupted(
+    connection: Connection,
+    plan_id: str,
+    transport: Transport,
+    now: datetime,
+    only: Collection[str] | None = None,
+) -> list[Delivery]:
+    """Deliveries left in sending; their open attempts are closed as uncertain.
+
+    Without ``only`` for the start of a daemon, while nothing of its own is on
+    its way.  The state stays for :func:`resolve`; what was not resolved is found
+    again.
+    """
+    query = whole().where(
+        deliveries.c.plan_id == plan_id,
+        deliveries.c.transport == transport.value,
+        in_state(DeliveryState.SENDING),
+    )
+    if only is not None:
+        query = query.where(deliveries.c.delivery.in_(sorted(only)))
+    rows = connection.execute(query.order_by(deliveries.c.id).with_for_update(of=deliveries)).all()
+    for ids in chunks([row.id for row in rows]):
+        connection.execute(
+            update(attempts)
+            .where(attempts.c.delivery_id.in_(ids), attempts.c.finished_at.is_(None))
+            .values(outcome="uncertain", code=INTERRUPTED, detail=INTERRUPTED_DETAIL, finished_at=now)
+        )
+    return made_of(connection, rows)
+
+
+def resolve(
+    connection: Connection,
+    plan_id: str,
+    delivery_id: str,
+    state: DeliveryState,
+    not_before: datetime | None,
+    now: datetime,
+) -> bool:
+    """Decide about an interrupted or uncertain delivery; False if there was nothing to decide.
+
+    One whose attempt is still open is somebody's and is left alone.  Raises
+    ``ValueError`` for a state that cannot follow, and for pending without its
+    next instant.
+    """
+    allowed(state, not_before)
+    origin = in_state(DeliveryState.SENDING)
+    if state is DeliveryState.PENDING:
+        origin = or_(origin, in_state(DeliveryState.UNCERTAIN))
+    running = exists().where(attempts.c.delivery_id == deliveries.c.id, attempts.c.finished_at.is_(None))
+    values: dict[str, Any] = {"state": state.value, "updated_at": now}
+    if not_before is not None:
+        values["not_before"] = not_before
+    row = connection.execute(
+        update(deliveries)
+        .where(deliveries.c.plan_id == plan_id, deliveries.c.delivery == delivery_id, origin, ~running)
+        .values(**values)
+        .returning(deliveries.c.id, deliveries.c.transport, deliveries.c.channel, deliveries.c.receiver)
+    ).first()
+    if row is not None and state in (DeliveryState.UNCERTAIN, DeliveryState.FAILED):
+        remember(
+            connection,
+            plan_id,
+            Transport(row.transport),
+            TroubleKind(state.value),
+            row.channel,
+            now,
+            INTERRUPTED,
+            INTERRUPTED_DETAIL,
+            delivery=row.id,
+            receiver=row.receiver,
+        )
+    return row is not None
+
+
+def decide(
+    connection: Connection,
+    plan_id: str,
+    delivery_id: str,
+    decision: HandDecision,
+    by: str,
+    now: datetime,
+) -> bool:
+    """A person decides about an uncertain delivery; False if there is nothing to decide.
+
+    To send again what is past its last useful moment is refused: it would
+    expire at once.
+    """
+    query = (
+        update(deliveries)
+        .where(
+            deliveries.c.plan_id == plan_id,
+            deliveries.c.delivery == delivery_id,
+            in_state(DeliveryState.UNCERTAIN),
+        )
+        .returning(deliveries.c.id)
+    )
+    if decision is HandDecision.RESEND:
+        query = query.where(deliveries.c.expires_at > now).values(
+            state=DeliveryState.PENDING.value, not_before=now, updated_at=now
+        )
+    else:
+        query = query.values(state=_AFTER_DECISION[decision].value, updated_at=now)
+    row = connection.execute(query).first()
+    if row is None:
+        return False
+    _record(connection, plan_id, [row.id], decision.value, by, now)
+    return True
+
+
+def give_up_replaced(
+    connection: Connection, plan_id: str, transport: Transport, messages: Iterable[str], now: datetime
+) -> None:
+    """What of these messages still waits is not sent any more: a chain took their place."""
+    for some in chunks(messages):
+        rows = connection.execute(
+            update(deliveries)
+            .where(
+                deliveries.c.plan_id == plan_id,
+                deliveries.c.transport == transport.value,
+                deliveries.c.message.in_(some),
+                in_state(DeliveryState.PENDING),
+            )
+            .values(state=DeliveryState.FAILED.value, updated_at=now)
+            .returning(deliveries.c.id)
+        ).all()
+        _record(connection, plan_id, [row.id for row in rows], REPLACED, CHAIN, now)
+
+
+def _record(
+    connection: Connection, plan_id: str, rows: Iterable[int], decision: str, by: str, now: datetime
+) -> None:
+    values = [
+        {"plan_id": plan_id, "delivery_id": row, "at": now, "author": by, "decision": decision}
+        for row in rows
+    ]
+    if values:
+        connection.execute(insert(resolutions), values)
