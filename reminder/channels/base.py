@@ -31,6 +31,19 @@ class OutcomeKind(enum.StrEnum):
     """Taken for some receivers, refused for others (``refused``)."""
 
 
+class Reach(enum.StrEnum):
+    """How much a failed attempt says about its channel, beyond its own message."""
+
+    MESSAGE = "message"
+    """Nothing: the next message may well get through."""
+    THROTTLED = "throttled"
+    """All of the channel has to wait ``retry_after``."""
+    LOGIN = "login"
+    """The account is refused, and every other message would be."""
+    DEAD = "dead"
+    """No message will ever get through until a person mends the channel."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """The result of one attempt.
@@ -45,6 +58,7 @@ class Outcome:
     detail: str = ""
     retry_after: float | None = None
     refused: tuple[str, ...] = ()
+    reach: Reach = Reach.MESSAGE
 
 
 @dataclass(frozen=True, slots=True)

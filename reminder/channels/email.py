@@ -205,7 +205,7 @@ class EmailAdapter:
         row = verdict(refused.stage, refused.code, words)
         code = str(refused.code) if refused.code > 0 else "reply"
         detail = f"{refused.stage.value}时被拒：{words}" if words else f"{refused.stage.value}时被拒"
-        return Outcome(row.kind, code, self._words(detail), row.retry_after)
+        return Outcome(row.kind, code, self._words(detail), row.retry_after, reach=row.reach)
 
 
 def _part(subtype: str, text: str) -> tuple[bytes, bytes]:

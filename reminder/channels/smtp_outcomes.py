@@ -10,7 +10,7 @@ import enum
 import re
 from dataclasses import dataclass
 
-from reminder.channels.base import OutcomeKind
+from reminder.channels.base import OutcomeKind, Reach
 
 CHANNEL_FAULT_SECONDS = 1800.0
 """Between tries while the account or the server is set up wrongly: long enough
@@ -41,13 +41,15 @@ class Verdict:
     retry_after: float | None = None
     channel_fault: bool = False
     """The channel is at fault, not this message: every other would meet it too."""
+    reach: Reach = Reach.MESSAGE
 
 
 _CHANNEL_FAULT = Verdict(OutcomeKind.TRANSIENT, CHANNEL_FAULT_SECONDS, channel_fault=True)
+_LOGIN = Verdict(OutcomeKind.TRANSIENT, CHANNEL_FAULT_SECONDS, channel_fault=True, reach=Reach.LOGIN)
 
 
-def _row(pattern: str, seconds: float) -> tuple[re.Pattern[str], Verdict]:
-    return re.compile(pattern, re.IGNORECASE), Verdict(OutcomeKind.TRANSIENT, seconds)
+def _row(pattern: str, seconds: float, reach: Reach = Reach.THROTTLED) -> tuple[re.Pattern[str], Verdict]:
+    return re.compile(pattern, re.IGNORECASE), Verdict(OutcomeKind.TRANSIENT, seconds, reach=reach)
 
 
 _BY_WORDS = [
@@ -62,8 +64,8 @@ _BY_WORDS = [
     _row(r"\brate\s*(is\s+)?limit|send(ing)?\s+(rate|limit)|\bthrottl", 900),
     _row(r"(daily|hourly|sending)\s+(sending\s+)?(quota|limit)", 3600),
     _row(r"频率|过于频繁|发送数量超|发信数量超", 900),
-    # RFC 6647: greylisting asks for some minutes.
-    _row(r"gr[ea]ylist", 300),
+    # RFC 6647: greylisting asks for some minutes, of this sender and receiver only.
+    _row(r"gr[ea]ylist", 300, Reach.MESSAGE),
 ]
 _SENDER_NOT_OWNER = re.compile(
     r"(same\s+as|equal|match)\w*\s.*(authori[sz]|user|login)|authori[sz]ed\s+user|auth(entication)?\s+(is\s+)?required",
@@ -83,12 +85,12 @@ def verdict(stage: Stage, code: int, words: str) -> Verdict:
     for pattern, row in _BY_WORDS:
         if family in (4, 5) and pattern.search(words):
             return row
-    if family == 5 and stage in (Stage.GREETING, Stage.EHLO, Stage.TLS, Stage.AUTH):
+    if code in (530, 534, 535, 538) or (family == 5 and stage is Stage.AUTH):
+        return _LOGIN
+    if family == 5 and stage in (Stage.GREETING, Stage.EHLO, Stage.TLS):
         return _CHANNEL_FAULT
-    if code in (530, 534, 535, 538) or (
-        stage is Stage.MAIL and family == 5 and _SENDER_NOT_OWNER.search(words)
-    ):
-        return _CHANNEL_FAULT
+    if stage is Stage.MAIL and family == 5 and _SENDER_NOT_OWNER.search(words):
+        return _LOGIN
     if family == 5:
         return Verdict(OutcomeKind.PERMANENT)
     if family == 4:
