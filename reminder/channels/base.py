@@ -122,3 +122,11 @@ class Channel(Protocol):
     def close(self) -> None:
         """Give connections back; the channel may be used again afterwards."""
         ...
+
+
+def batch_of(channel: Channel) -> int:
+    """How many receivers one message of the channel may have: its ``batch``, and 1 if it has none.
+
+    The address of such a message is theirs, joined by ``|``.
+    """
+    return int(getattr(channel, "batch", 1))

@@ -11,12 +11,16 @@ from reminder.channels.base import Channel
 from reminder.channels.email import EmailAdapter
 from reminder.channels.errors import ChannelSettingError
 from reminder.channels.outbox import OutboxChannel
+from reminder.channels.wecom_app import WecomAppAdapter
 from reminder.channels.wecom_robot import WecomRobotAdapter
-from reminder.plan.channels import EmailChannel, WecomRobotChannel
+from reminder.plan.channels import ChannelConfig, EmailChannel, WecomAppChannel
+
+_WHAT = {"email": "邮箱密码或授权码", "wecom_robot": "机器人 webhook 的 key", "wecom_app": "应用的 secret"}
+"""What the secret of each kind is."""
 
 
 def build_channel(
-    config: EmailChannel | WecomRobotChannel,
+    config: ChannelConfig,
     *,
     secret: Callable[[str], str | None],
     office_mailbox: str,
@@ -34,16 +38,18 @@ def build_channel(
     channel: Channel
     if isinstance(config, EmailChannel):
         channel = EmailAdapter(config, password=value, office_mailbox=office_mailbox, context=context)
+    elif isinstance(config, WecomAppChannel):
+        channel = WecomAppAdapter(config, secret=value, context=context)
     else:
         channel = WecomRobotAdapter(config, key=value, context=context)
     return channel if outbox is None else OutboxChannel(channel, outbox, zone)
 
 
-def _secret(config: EmailChannel | WecomRobotChannel, name: str, secret: Callable[[str], str | None]) -> str:
+def _secret(config: ChannelConfig, name: str, secret: Callable[[str], str | None]) -> str:
     # A file written by an editor ends with a line break, which is no part of the secret.
     value = (secret(name) or "").strip()
     if not value:
-        what = "邮箱密码或授权码" if isinstance(config, EmailChannel) else "机器人 webhook 的 key"
+        what = _WHAT[config.kind]
         raise ChannelSettingError(
             f"通道“{config.id}”缺少密钥 {name}（{what}）；"
             f"请设置环境变量 {name}，或在密钥目录中放一个名为 {name} 的文件，其中只写密钥本身"

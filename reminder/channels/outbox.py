@@ -11,7 +11,7 @@ import threading
 from datetime import tzinfo
 from pathlib import Path
 
-from reminder.channels.base import Channel, Outcome, OutcomeKind, Parcel, Recipient, Stamp
+from reminder.channels.base import Channel, Outcome, OutcomeKind, Parcel, Recipient, Stamp, batch_of
 from reminder.messages.message import Message
 
 _NAME_OCTETS = 60
@@ -29,6 +29,7 @@ class OutboxChannel:
         """
         self.id = inner.id
         self.suffix = inner.suffix
+        self.batch = batch_of(inner)
         self._inner = inner
         self._folder = folder
         self._zone = zone

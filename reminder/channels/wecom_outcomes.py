@@ -1,29 +1,21 @@
-"""What a WeCom group robot's answer means: the retry table of the webhook.
-
-Failure is HTTP 200 with an ``errcode`` other than 0.  The ``errmsg`` is for
-people and is never matched on.
-"""
+"""What a WeCom group robot's answer means: the retry table of the webhook."""
 
 from __future__ import annotations
 
-import json
-
-from reminder.channels.base import Outcome, OutcomeKind
+from reminder.channels.base import Outcome, OutcomeKind, Reach
 from reminder.channels.http import Reply
+from reminder.channels.wecom import THROTTLE_SECONDS, UNKNOWN_SECONDS, answer_of
 from reminder.channels.words import Scrubber
-
-THROTTLE_SECONDS = 60.0
-"""More than 20 posts in a minute block a robot for this long."""
-PORTAL_SECONDS = 1800.0
-UNKNOWN_SECONDS = 300.0
-LONGEST_WAIT_SECONDS = 3600.0
 
 DEAD_ROBOT_ERRCODES = frozenset({93000, 93004, 93008})
 """The key is wrong or the robot was taken out of its group: no post will ever get through."""
 
+THROTTLED_ERRCODE = 45009
+"""More posts than a minute allows: the robot is blocked, whatever the post."""
+
 _TRANSIENT: dict[int, float | None] = {
     -1: None,  # the system is busy
-    45009: THROTTLE_SECONDS,  # more posts than a minute allows
+    THROTTLED_ERRCODE: THROTTLE_SECONDS,
     45033: 10.0,  # too many at the same time
 }
 _PERMANENT = {
@@ -37,47 +29,20 @@ _PERMANENT = {
 
 def classify(reply: Reply, scrub: Scrubber) -> Outcome:
     """The outcome of a whole reply."""
-    status = reply.status
-    if 200 <= status < 300:
-        return _classify_body(reply.body, scrub)
-    detail = scrub(reply.body[:2000])
-    code = f"http {status}"
-    if 300 <= status < 400:
-        # An office's login portal redirects everything, a wrong base_url too: mended by people, later.
-        return Outcome(
-            OutcomeKind.TRANSIENT, code, "服务器要求转向，已拒绝；请核对 base_url 和上网认证", PORTAL_SECONDS
-        )
-    if status == 429 or status >= 500:
-        wait = (
-            reply.retry_after
-            if reply.retry_after is not None
-            else (THROTTLE_SECONDS if status == 429 else None)
-        )
-        return Outcome(
-            OutcomeKind.TRANSIENT, code, detail, None if wait is None else min(wait, LONGEST_WAIT_SECONDS)
-        )
-    return Outcome(OutcomeKind.PERMANENT, code, detail or "服务器不接受这个请求；请核对 base_url")
-
-
-def _classify_body(body: bytes, scrub: Scrubber) -> Outcome:
-    try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError):
-        answer = None
-    errcode = answer.get("errcode") if isinstance(answer, dict) else None
-    if not isinstance(errcode, int) or isinstance(errcode, bool):
-        # Not the robot's service: a proxy or a portal stands in between, and the post did not get through it.
-        return Outcome(OutcomeKind.TRANSIENT, "reply", f"答复不是企业微信的格式：{scrub(body[:2000])}"[:500])
+    answered = answer_of(reply, scrub)
+    if isinstance(answered, Outcome):
+        return answered
+    errcode, answer = answered
     words = scrub(str(answer.get("errmsg", "")))
     code = f"errcode {errcode}"
     if errcode == 0:
         return Outcome(OutcomeKind.ACCEPTED, code, words)
     if errcode in _TRANSIENT:
-        return Outcome(OutcomeKind.TRANSIENT, code, words, _TRANSIENT[errcode])
+        reach = Reach.THROTTLED if errcode == THROTTLED_ERRCODE else Reach.MESSAGE
+        return Outcome(OutcomeKind.TRANSIENT, code, words, _TRANSIENT[errcode], reach=reach)
     if errcode in DEAD_ROBOT_ERRCODES:
-        return Outcome(
-            OutcomeKind.PERMANENT, code, f"机器人已失效，请在群里重新添加并更换密钥：{words}"[:500]
-        )
+        detail = f"机器人已失效，请在群里重新添加并更换密钥：{words}"[:500]
+        return Outcome(OutcomeKind.PERMANENT, code, detail, reach=Reach.DEAD)
     if errcode in _PERMANENT:
         return Outcome(OutcomeKind.PERMANENT, code, f"{_PERMANENT[errcode]}：{words}"[:500])
     # An errcode that nobody has documented may be a new kind of limit. Giving up would lose the post
