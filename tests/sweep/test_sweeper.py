@@ -25,7 +25,9 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
     opened.close()
 
 
-def sweeper_of(ledger: Ledger, plan: Plan, start: str = "2026-01-01") -> tuple[Sweeper, dict[str, Remembering]]:
+def sweeper_of(
+    ledger: Ledger, plan: Plan, start: str = "2026-01-01"
+) -> tuple[Sweeper, dict[str, Remembering]]:
     channels = remembering()
     return Sweeper(ledger, edition_of(plan), channels, OUTBOX, at(start)), channels
 
@@ -133,7 +135,8 @@ def test_a_person_without_an_address_is_a_recorded_failure_and_the_admins_are_to
     """Nobody falls through silently: the claim says why, and a notice goes out."""
     plan = plan_of(item_yaml("x", "date: 2026-06-10", ON_DUE_DAY))
     people = tuple(
-        each.model_copy(update={"mail": None}) if each.id == "p-office" else each for each in plan.directory.people
+        each.model_copy(update={"mail": None}) if each.id == "p-office" else each
+        for each in plan.directory.people
     )
     from dataclasses import replace
 
@@ -157,7 +160,9 @@ def test_old_instants_of_a_plan_adopted_late_are_recorded_and_not_sent(ledger: L
 
 def test_a_rung_added_to_a_running_plan_does_not_fire_its_past(ledger: Ledger) -> None:
     """Adoption is recorded for each rung: the new one counts from its own start."""
-    old = plan_of(item_yaml("x", "date: 2026-06-10", "- id: a\n  from: due\n  days: -9\n  to: person:p-office"))
+    old = plan_of(
+        item_yaml("x", "date: 2026-06-10", "- id: a\n  from: due\n  days: -9\n  to: person:p-office")
+    )
     sweeper, channels = sweeper_of(ledger, old)
     more = (
         "- id: a\n  from: due\n  days: -9\n  to: person:p-office\n"
@@ -188,7 +193,9 @@ def test_what_expired_during_an_outage_is_missed_and_the_admins_are_told_once(le
     sweeper.sweep(at("2026-06-30 10:00"))
     sweeper.sweep(at("2026-06-30 10:01"))
     assert entries(ledger, item="x") == [("x/2026-06-10#due+0wd", "", "", "miss", "expired")]
-    assert [(to.id, "事项x" in message.text) for message, to, _ in channels["mail"].composed] == [("p-clerk", True)]
+    assert [(to.id, "事项x" in message.text) for message, to, _ in channels["mail"].composed] == [
+        ("p-clerk", True)
+    ]
 
 
 def test_a_short_outage_is_caught_up_and_says_so(ledger: Ledger) -> None:
