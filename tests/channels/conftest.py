@@ -11,9 +11,10 @@ import pytest
 
 from reminder.channels.base import Channel, Parcel, Recipient, Stamp
 from reminder.channels.email import EmailAdapter
+from reminder.channels.wecom_app import WecomAppAdapter
 from reminder.channels.wecom_robot import WecomRobotAdapter
 from reminder.messages.message import Message
-from reminder.plan.channels import EmailChannel, WecomRobotChannel
+from reminder.plan.channels import EmailChannel, WecomAppChannel, WecomRobotChannel
 from tests.servers.certificates import client_context
 from tests.servers.smtp import SmtpStub
 from tests.servers.wecom import WecomSimulator
@@ -23,6 +24,9 @@ AT = datetime(2026, 6, 30, 9, 0, tzinfo=SHANGHAI)
 PASSWORD = "canary-Zq7password"
 KEY = "canary-7b1fd0c2-key"
 USER = "jgdw@example.com"
+APP_SECRET = "canary-app+secret/9Q"
+AGENT = 1000002
+MEMBERS = ("LiLun", "office", "zhang.san")
 
 
 @pytest.fixture
@@ -92,6 +96,34 @@ def robot() -> Iterator[Callable[..., WecomRobotAdapter]]:
     yield build
     for adapter in built:
         adapter.close()
+
+
+@pytest.fixture
+def app() -> Iterator[Callable[..., WecomAppAdapter]]:
+    """Builds app adapters for a simulator, and closes them."""
+    built: list[Channel] = []
+
+    def build(
+        simulator: WecomSimulator, secret: str = APP_SECRET, seconds: float = 5.0, **changes: Any
+    ) -> WecomAppAdapter:
+        fields = {"id": "wecom", "base_url": simulator.base_url, "secret": "WECOM_APP_SECRET"}
+        fields |= {"corpid": "ww0123456789abcdef", "agentid": str(AGENT)}
+        config = WecomAppChannel.model_validate(fields | changes)
+        adapter = WecomAppAdapter(config, secret=secret, context=client_context())
+        adapter._seconds = seconds
+        built.append(adapter)
+        return adapter
+
+    yield build
+    for adapter in built:
+        adapter.close()
+
+
+@pytest.fixture
+def office() -> Iterator[WecomSimulator]:
+    """A company with one app and three members."""
+    with WecomSimulator(apps={AGENT: APP_SECRET}, members=MEMBERS) as simulator:
+        yield simulator
 
 
 @pytest.fixture

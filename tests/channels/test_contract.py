@@ -15,9 +15,10 @@ import pytest
 from reminder.channels.base import Channel, OutcomeKind, Recipient, Stamp
 from reminder.channels.email import EmailAdapter
 from reminder.channels.outbox import OutboxChannel
+from reminder.channels.wecom_app import WecomAppAdapter
 from reminder.channels.wecom_robot import WecomRobotAdapter
 from reminder.messages.message import Message
-from tests.channels.conftest import KEY, PASSWORD, USER, parcel
+from tests.channels.conftest import AGENT, APP_SECRET, KEY, PASSWORD, USER, parcel
 from tests.servers.smtp import SmtpStub
 from tests.servers.wecom import WecomSimulator
 
@@ -87,16 +88,33 @@ class RobotBench:
         return [each.body for each in self.simulator.posts]
 
 
-@pytest.fixture(params=["email", "wecom_robot"])
+class AppBench(RobotBench):
+    def echo_secret(self) -> None:
+        token = f"token-canary-{self.simulator.desk.tokens_issued}"
+        self.simulator.misbehave("errcode", code=40008, text=f"{APP_SECRET} gave you {token}")
+
+    def arrived(self) -> list[bytes]:
+        return [each.body for each in self.simulator.desk.messages]
+
+
+@pytest.fixture(params=["email", "wecom_robot", "wecom_app"])
 def bench(
-    request: pytest.FixtureRequest, mail: Callable[..., EmailAdapter], robot: Callable[..., WecomRobotAdapter]
+    request: pytest.FixtureRequest,
+    mail: Callable[..., EmailAdapter],
+    robot: Callable[..., WecomRobotAdapter],
+    app: Callable[..., WecomAppAdapter],
 ) -> Iterator[Bench]:
     if request.param == "email":
         with SmtpStub(tls="implicit", accounts={USER: PASSWORD}) as stub:
             yield MailBench(stub, mail(stub, "implicit", PASSWORD, seconds=0.4))
-    else:
+    elif request.param == "wecom_robot":
         with WecomSimulator(keys=(KEY,)) as simulator:
             yield RobotBench(simulator, robot(simulator, seconds=0.4))
+    else:
+        # Repeats are what the suite looks at: this service shows them.
+        apps = {AGENT: APP_SECRET}
+        with WecomSimulator(apps=apps, members=("lilun@example.com",), duplicates=True) as simulator:
+            yield AppBench(simulator, app(simulator, seconds=0.4))
 
 
 def _payload(channel: Channel, message: Message, to: Recipient, stamp: Stamp) -> bytes:
@@ -171,6 +189,8 @@ def test_a_secret_that_comes_back_goes_no_further(
     seen = repr(outcome) + caplog.text + "".join(capfd.readouterr()) + repr(bench.channel)
     assert PASSWORD not in seen
     assert KEY not in seen
+    assert APP_SECRET not in seen
+    assert "token-canary" not in seen
     assert PASSWORD.encode() not in payload
     assert KEY.encode() not in payload
 

@@ -1,8 +1,9 @@
-"""A WeCom group robot's webhook on loopback, with its limits and its moods.
+"""WeCom on loopback, with its limits and its moods: robots' webhooks, and apps if asked for.
 
 Counts bytes, keeps a sliding window of 20 posts a minute for each key with a
 block of 60 seconds, answers 200 with an ``errcode``.  A post counts as received
 (``simulator.posts``) once it was shown in the group, even if the answer is lost.
+What an app sends is in ``simulator.desk`` (:mod:`tests.servers.wecom_apps`).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 from tests.servers.certificates import server_context
+from tests.servers.wecom_apps import AppDesk
 
 ACTIONS = (
     "errcode", "status", "redirect", "html", "huge", "drip", "drip-head",
@@ -31,7 +33,7 @@ ACTIONS = (
 
 @dataclass
 class Trouble:
-    """What goes wrong with the next ``times`` posts (None: all).
+    """What goes wrong with the next ``times`` requests (None: all): posts, or with ``on`` tokens.
 
     ``errcode`` and ``status`` take ``code``; ``redirect`` takes ``location``;
     ``hang`` and ``drop`` come after the request was read and lose the post,
@@ -45,6 +47,7 @@ class Trouble:
     location: str = ""
     times: int | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    on: str = "post"
 
     def __post_init__(self) -> None:
         if self.do not in ACTIONS:
@@ -77,12 +80,17 @@ class WecomSimulator:
         clock: Callable[[], float] = time.monotonic,
         context: ssl.SSLContext | None = None,
         limits: dict[str, int] | None = None,
+        apps: dict[int, str] | None = None,
+        members: tuple[str, ...] = (),
+        corpid: str = "ww0123456789abcdef",
+        **desk: Any,
     ) -> None:
         self.keys = keys
         self.per_minute = per_minute
         self.block_seconds = block_seconds
         self.limits = limits or {"text": 2048, "markdown": 4096, "markdown_v2": 4096}
         self.posts: list[Post] = []
+        self.desk = AppDesk(corpid, apps or {}, members, clock, **desk)
         self.requests: list[tuple[str, str, bytes]] = []
         """Method, path with query, and body of everything that was asked."""
         self.connections = 0
@@ -169,10 +177,10 @@ class WecomSimulator:
         self._server.server_close()
         self._thread.join(5)
 
-    def next_trouble(self) -> Trouble | None:
+    def next_trouble(self, on: str = "post") -> Trouble | None:
         with self._lock:
             for trouble in self._troubles:
-                if trouble.times != 0:
+                if trouble.times != 0 and trouble.on == on:
                     if trouble.times is not None:
                         trouble.times -= 1
                     return trouble
@@ -220,7 +228,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.simulator.requests.append(("GET", self.path, b""))
-        self._send(200, b"<html></html>", "text/html")
+        url = urlsplit(self.path)
+        if url.path != "/cgi-bin/gettoken":
+            self._send(200, b"<html></html>", "text/html")
+        elif (trouble := self.simulator.next_trouble("token")) is not None:
+            self._misbehave(trouble)
+        else:
+            self._answer(self.simulator.desk.gettoken(parse_qs(url.query)))
 
     def do_POST(self) -> None:
         simulator = self.simulator
@@ -233,6 +247,13 @@ class _Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         if trouble is not None and not trouble.do.endswith("-taken"):
             self._misbehave(trouble)
+            return
+        if url.path == "/cgi-bin/message/send":
+            answer = simulator.desk.send(parse_qs(url.query), body)
+            if trouble is None:
+                self._answer(answer)
+            else:
+                self._misbehave(trouble)
             return
         if url.path != "/cgi-bin/webhook/send":
             self._send(404, b"no such page", "text/plain")
@@ -285,7 +306,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def _json(self, errcode: int, errmsg: str) -> None:
-        body = json.dumps({"errcode": errcode, "errmsg": errmsg}, ensure_ascii=False).encode()
+        self._answer({"errcode": errcode, "errmsg": errmsg})
+
+    def _answer(self, answer: dict[str, Any]) -> None:
+        body = json.dumps(answer, ensure_ascii=False).encode()
         self._send(200, body, "application/json; charset=UTF-8")
 
     def _head(self, status: int, length: int) -> None:
