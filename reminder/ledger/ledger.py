@@ -22,6 +22,7 @@ from sqlalchemy.exc import ArgumentError
 
 from reminder.ledger import (
     entries,
+    extending,
     pausing,
     reach,
     recovery,
@@ -214,6 +215,18 @@ class Ledger:
         with self._storage.write() as connection:
             settling.settle(connection, plan_id, transport, settlement, now)
 
+    def extend(
+        self, plan_id: str, transport: Transport, settlement: Settlement, now: datetime
+    ) -> set[tuple[str, str, str]]:
+        """Add claims and deliveries to alarms settled before; (alarm, receiver, channel) of those there now.
+
+        Claims that are there already stay as they are.  Empty, and nothing
+        written, while a message that is to be replaced is being sent.  Raises
+        ``ValueError`` for an alarm that is not in the ledger.
+        """
+        with self._storage.write() as connection:
+            return extending.extend(connection, plan_id, transport, settlement, now)
+
     # Deliveries on their way
 
     def due(
@@ -368,6 +381,11 @@ class Ledger:
         """
         with self._storage.read() as connection:
             return reach.unreached(connection, plan_id, transport, since)
+
+    def retrying(self, plan_id: str, transport: Transport, channels: Collection[str]) -> list[Unreached]:
+        """Claims whose message was tried on these channels and still waits; ``at`` is its first try."""
+        with self._storage.read() as connection:
+            return extending.retrying(connection, plan_id, transport, channels)
 
     def troubles(self, plan_id: str, transport: Transport, limit: int = 1000) -> list[Trouble]:
         """What the admins have not been told yet, oldest first."""

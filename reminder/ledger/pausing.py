@@ -110,6 +110,26 @@ def pause(connection: Connection, plan_id: str, transport: Transport, channel: s
         remember(connection, plan_id, transport, TroubleKind.PAUSED, channel, end.at, end.code, end.detail)
 
 
+def recover(
+    connection: Connection, plan_id: str, transport: Transport, channel: str, began: datetime, now: datetime
+) -> None:
+    """A try that began after a pause got through.
+
+    One that was on its way when the channel was blocked says nothing about it.
+    """
+    connection.execute(
+        update(pauses)
+        .where(
+            pauses.c.plan_id == plan_id,
+            pauses.c.transport == transport.value,
+            pauses.c.channel == channel,
+            pauses.c.ended_at.is_(None),
+            pauses.c.until <= began,
+        )
+        .values(ended_at=now, ended_by=RECOVERED)
+    )
+
+
 def resume(
     connection: Connection, plan_id: str, transport: Transport, channel: str, by: str, now: datetime
 ) -> bool:

@@ -94,14 +94,14 @@ def _queries(plan_id: str, transport: Transport, since: datetime) -> Iterator[Se
     updated = deliveries.c.updated_at
     # Somebody refused alone is refused for that receiver; the others of the batch were reached.
     spared = exists().where(refusals.c.delivery_id == deliveries.c.id)
-    yield _claimed(updated, "failed").where(
+    yield claimed(updated, "failed").where(
         *mine, in_state(DeliveryState.FAILED), updated >= since, ~dropped, ~spared
     )
-    yield _claimed(updated, "expired").where(
+    yield claimed(updated, "expired").where(
         *mine, in_state(DeliveryState.EXPIRED), updated >= since, deliveries.c.attempts > 0
     )
     yield (
-        _claimed(refusals.c.at, "refused")
+        claimed(refusals.c.at, "refused")
         .join(
             refusals,
             and_(refusals.c.delivery_id == deliveries.c.id, refusals.c.receiver == claims.c.receiver),
@@ -109,7 +109,7 @@ def _queries(plan_id: str, transport: Transport, since: datetime) -> Iterator[Se
         .where(*mine, refusals.c.at >= since)
     )
     yield (
-        _claimed(pauses.c.since, "paused")
+        claimed(pauses.c.since, "paused")
         .join(
             pauses,
             and_(
@@ -122,7 +122,8 @@ def _queries(plan_id: str, transport: Transport, since: datetime) -> Iterator[Se
     )
 
 
-def _claimed(at: ColumnElement[datetime], reason: str) -> Select[Any]:
+def claimed(at: ColumnElement[datetime], reason: str) -> Select[Any]:
+    """The columns of :class:`Unreached` for claims with a message, still to be narrowed."""
     return (
         select(
             alarms.c.alarm,

@@ -299,8 +299,8 @@ class AttemptEnd:
 
     ``outcome`` is the channel's word, ``code`` the protocol's, ``detail`` the
     server's.  ``not_before`` is the next try's instant and needed only with
-    ``state`` pending.  ``pause`` holds up the whole channel; ``recovered`` ends
-    its pauses, because a message got through.
+    ``state`` pending.  ``pause`` holds up the whole channel.  ``recovered`` is
+    when a try began that got through: it ends the pauses that were over by then.
     """
 
     delivery: str
@@ -313,7 +313,7 @@ class AttemptEnd:
     not_before: datetime | None = None
     refused: tuple[Refusal, ...] = ()
     pause: PauseAsked | None = None
-    recovered: bool = False
+    recovered: datetime | None = None
 
 
 class HandDecision(enum.StrEnum):

@@ -324,8 +324,8 @@ def _follow_up(connection: Connection, plan_id: str, row: AnyRow, end: AttemptEn
             delivery=row.id,
             receiver=row.receiver,
         )
-    if end.recovered:
-        pausing.resume(connection, plan_id, transport, row.channel, pausing.RECOVERED, end.at)
+    if end.recovered is not None:
+        pausing.recover(connection, plan_id, transport, row.channel, end.recovered, end.at)
     pausing.pause(connection, plan_id, transport, row.channel, end)
 
 

@@ -25,7 +25,7 @@ def settle(
     (the caller's transaction is to be rolled back), ``ValueError`` for a
     settlement that contradicts itself.
     """
-    _coherent(settlement)
+    coherent(settlement)
     new = insert_new(
         connection,
         alarms,
@@ -55,7 +55,7 @@ def settle(
     ]
     if claim_rows:
         connection.execute(insert(claims), claim_rows)
-    _freeze(connection, plan_id, transport, settlement.deliveries, now)
+    freeze(connection, plan_id, transport, settlement.deliveries, now)
     give_up_replaced(connection, plan_id, transport, settlement.replaced, now)
 
 
@@ -68,7 +68,8 @@ def settled(connection: Connection, plan_id: str, transport: Transport, since: d
     return set(connection.execute(query).scalars())
 
 
-def _coherent(settlement: Settlement) -> None:
+def coherent(settlement: Settlement) -> None:
+    """Raises ``ValueError`` for a settlement that contradicts itself."""
     twice = [key for key, count in Counter(alarm.key for alarm in settlement.alarms).items() if count > 1]
     if twice:
         raise ValueError(f"one settlement decides an alarm twice: {twice}")
@@ -97,9 +98,10 @@ def _alarm_row(plan_id: str, transport: Transport, alarm: NewAlarm, now: datetim
     }
 
 
-def _freeze(
+def freeze(
     connection: Connection, plan_id: str, transport: Transport, new: Iterable[NewDelivery], now: datetime
 ) -> None:
+    """Write deliveries with their bytes, pending."""
     by_id = {delivery.id: delivery for delivery in new}
     if not by_id:
         return
