@@ -45,6 +45,8 @@ class Reason(enum.StrEnum):
     UNSENDABLE = "unsendable"
     TEMPLATE = "template"
     NEEDS_APPROVAL = "needs-approval"
+    FALLBACK = "fallback"
+    """In place of a channel that did not reach the receiver: :func:`in_place_of`."""
 
 
 REASON_TEXT: dict[str, str] = {
@@ -58,6 +60,7 @@ REASON_TEXT: dict[str, str] = {
     Reason.UNSENDABLE: "内容不能由该通道发送",
     Reason.TEMPLATE: "模板出错",
     Reason.NEEDS_APPROVAL: "待审批",
+    Reason.FALLBACK: "改用备用通道",
 }
 
 ACTION_TEXT: dict[str, str] = {
@@ -69,6 +72,20 @@ ACTION_TEXT: dict[str, str] = {
     Action.SUPPRESS: "不发送",
     Action.FAIL: "未能发送",
 }
+
+
+def in_place_of(channel: str) -> str:
+    """The reason of a claim that is sent because ``channel`` did not reach its receiver."""
+    return f"{Reason.FALLBACK}:{channel}"
+
+
+def reason_text(reason: str) -> str:
+    """The Chinese of a reason as the ledger keeps it; an unknown word as it stands."""
+    word, _, channel = reason.partition(":")
+    text = REASON_TEXT.get(word)
+    if text is None:
+        return reason
+    return f"{text}（代替 {channel}）" if channel else text
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,7 +104,7 @@ def agenda(
             f"{a.item.spec.title}（{a.occurrence.label}）",
             a.rung.id,
             f"{a.occurrence.due_at:%m-%d %H:%M}",
-            "、".join(a.rung.via),
+            "、".join(str(route) for route in a.rung.via),
             _receivers_text(receivers[a.key], edition),
             STATUS_TEXT[a.status],
         )
@@ -118,6 +118,8 @@ def agenda(
 
 
 def _alarm_json(alarm: Alarm, receivers: list[str]) -> dict[str, Any]:
+    from reminder.plan.via import channels_of
+
     return {
         "item": alarm.item.id,
         "clause": alarm.item.spec.clause,
@@ -126,7 +128,7 @@ def _alarm_json(alarm: Alarm, receivers: list[str]) -> dict[str, Any]:
         "alarm": alarm.key,
         "at": alarm.at.isoformat(),
         "due": alarm.occurrence.due_at.isoformat(),
-        "channels": list(alarm.rung.via),
+        "channels": list(channels_of(alarm.rung.via)),
         "receivers": receivers,
         "template": alarm.rung.template,
         "calendar_status": str(alarm.status),

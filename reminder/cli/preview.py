@@ -12,10 +12,13 @@ from reminder.check import Edition
 from reminder.cli.wiring import rehearsal_channel
 from reminder.errors import UsageError
 from reminder.ledger.records import Transport
+from reminder.plan.channels import EmailChannel
 from reminder.plan.fields import did_you_mean
 from reminder.plan.model import Item
-from reminder.sweep.compose import Share, frame, render_section, shares_of
+from reminder.plan.via import Chain, channels_of
+from reminder.sweep.compose import frame, render_section
 from reminder.sweep.freeze import freeze, message_identity
+from reminder.sweep.shares import Share, other_shares, receivers_for, shares_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,7 @@ def preview_message(
         expires_at=alarm.useful_until,
     )
     personal = edition.plan.channels[share.channel].personal
+    mail = isinstance(edition.plan.channels[share.channel], EmailChannel)
     head = [
         f"提醒：{alarm.key}",
         f"时间：{alarm.at:%Y-%m-%d %H:%M}（有效至 {alarm.useful_until:%Y-%m-%d %H:%M}）",
@@ -68,7 +72,7 @@ def preview_message(
         head.append(f"分 {len(deliveries)} 段发送")
     return Preview(
         "\n".join(head),
-        message.text if personal else message.markdown,
+        message.text if mail else message.markdown,
         tuple(delivery.payload for delivery in deliveries),
     )
 
@@ -103,8 +107,13 @@ def _alarm(edition: Edition, item: Item, occurrence_id: str | None, rung_id: str
 def _share(edition: Edition, alarm: Alarm, channel: str | None, receiver: str | None) -> Share:
     shares, failures = shares_of(alarm, edition)
     if channel is not None:
-        if channel not in alarm.rung.via:
-            raise UsageError(f"这次提醒不走通道“{channel}”；可用：{'、'.join(alarm.rung.via)}")
+        known = channels_of(alarm.rung.via)
+        if channel not in known:
+            raise UsageError(f"这次提醒不走通道“{channel}”；可用：{'、'.join(known)}")
+        for route in alarm.rung.via:
+            if isinstance(route, Chain) and route.otherwise == channel:
+                # As everybody would get it whom the first channel does not reach.
+                shares, failures = other_shares(alarm, route, receivers_for(alarm, edition), edition)
         shares = [each for each in shares if each.channel == channel]
     if receiver is not None:
         shares = [each for each in shares if each.addressee.id == receiver]

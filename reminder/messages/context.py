@@ -24,6 +24,8 @@ class Addressee:
     name: str
     kind: str
     """``person`` or ``group``."""
+    named: bool = True
+    """Whether the message greets the person by name."""
 
 
 def section_context(
@@ -111,6 +113,7 @@ def _common(plan: Plan, addressee: Addressee, today: date, wording: Mapping[str,
             "id": addressee.id,
             "name": addressee.name,
             "kind": addressee.kind,
+            "named": addressee.named,
         },
         "today": today,
         "wording": wording,

@@ -12,49 +12,31 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from reminder.agenda.alarms import Alarm
-from reminder.agenda.duties import Cell, Receiver, cells_of, receivers_of
-from reminder.agenda.policy import Action, Decision, Reason, is_late
-from reminder.channels.base import Channel, Recipient
+from reminder.agenda.policy import Action, Decision, Reason, in_place_of, is_late
+from reminder.channels.base import Channel, Recipient, batch_of
 from reminder.check import Edition
 from reminder.errors import ReminderError
 from reminder.ledger.records import NewAlarm, NewClaim, NewDelivery, Settlement, Transport
 from reminder.messages.context import Addressee, layout_context, section_context
 from reminder.messages.message import Message
 from reminder.messages.render import Section
-from reminder.plan.audience import TermKind
-from reminder.plan.channels import EmailChannel
-from reminder.plan.directory import Person
 from reminder.sweep.freeze import freeze, message_identity
+from reminder.sweep.shares import Failure, Share, address_of, shares_of
 
+__all__ = [
+    "Composed",
+    "Failure",
+    "Share",
+    "address_of",
+    "compose",
+    "compose_shares",
+    "frame",
+    "render_section",
+    "shares_of",
+]
 
-@dataclass(frozen=True, slots=True)
-class Share:
-    """One receiver's share of one alarm on one channel, before anything is rendered."""
-
-    alarm: Alarm
-    addressee: Addressee
-    channel: str
-    address: str
-    cells: tuple[Cell, ...] = ()
-    mentions: tuple[str, ...] = ()
-
-    @property
-    def section_key(self) -> object:
-        """Shares with equal keys are one text: festivals of one rung that share a break."""
-        festival = self.alarm.occurrence.festival
-        of_break = (festival.rest.first, festival.rest.last) if festival else self.alarm.occurrence.id
-        return (self.alarm.item.id, self.alarm.rung.id, self.alarm.at, of_break)
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A share that should be sent and cannot be: an admin has to act."""
-
-    alarm: Alarm
-    receiver: str
-    channel: str
-    reason: Reason
-    text: str
+SEPARATOR = "|"
+"""Between the addresses of a batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,45 +45,6 @@ class Composed:
 
     settlement: Settlement
     failures: tuple[Failure, ...] = ()
-
-
-def address_of(person: Person, config: object) -> str | None:
-    """The person's address on a personal channel, or None."""
-    return person.mail if isinstance(config, EmailChannel) else person.wecom
-
-
-def shares_of(alarm: Alarm, edition: Edition) -> tuple[list[Share], list[Failure]]:
-    """Who receives an alarm, on each of its channels, with what they owe."""
-    directory = edition.plan.directory
-    on = alarm.at.date()
-    cells = cells_of(alarm.item, directory, alarm.occurrence.due)
-    receivers = receivers_of(alarm.rung.to, cells, directory, on)
-    shares: list[Share] = []
-    failures: list[Failure] = []
-    for channel in alarm.rung.via:
-        config = edition.plan.channels[channel]
-        if not config.personal:
-            shares.append(_group_share(alarm, channel, config, receivers))
-            continue
-        for receiver in receivers:
-            address = address_of(receiver.person, config)
-            if address is None:
-                name = f"{receiver.person.name}（{receiver.person.id}）"
-                text = f"{name}在 directory.yaml 中没有 {channel} 通道的地址"
-                failures.append(Failure(alarm, receiver.person.id, channel, Reason.NO_ADDRESS, text))
-                continue
-            addressee = Addressee(receiver.person.id, receiver.person.name, "person")
-            shares.append(Share(alarm, addressee, channel, address, receiver.cells))
-    return shares, failures
-
-
-def _group_share(alarm: Alarm, channel: str, config: object, receivers: Sequence[Receiver]) -> Share:
-    name = getattr(config, "name", None) or channel
-    everyone = any(term.kind is TermKind.EVERYONE for term in alarm.rung.to)
-    mentions: tuple[str, ...] = ()
-    if getattr(config, "mention", False) and not everyone:
-        mentions = tuple(each.person.wecom for each in receivers if each.person.wecom)
-    return Share(alarm, Addressee(f"group:{channel}", name, "group"), channel, channel, (), mentions)
 
 
 def compose(
@@ -117,37 +60,76 @@ def compose(
     except those of items marked ``alone``.  What is on hold is left out.
     """
     alarms: dict[str, NewAlarm] = {}
-    claims: dict[str, list[NewClaim]] = {}
-    bundles: dict[object, list[Share]] = {}
+    shares: list[Share] = []
     failures: list[Failure] = []
     for alarm, decision in decided:
         if decision.action is Action.HOLD:
             continue
-        alarms[alarm.key] = _new_alarm(alarm, decision)
+        alarms[alarm.key] = new_alarm(alarm, decision)
         if decision.action is not Action.SEND:
             continue
-        shares, failed = shares_of(alarm, edition)
-        failures.extend(failed)
-        if not shares and not failed:
-            alarms[alarm.key] = _new_alarm(alarm, Decision(Action.SUPPRESS, Reason.NOBODY))
-        for share in shares:
-            alone = share.section_key if alarm.item.spec.alone else None
-            bundles.setdefault((share.addressee.id, share.channel, alone), []).append(share)
-    deliveries: list[NewDelivery] = []
+        due, failed = shares_of(alarm, edition)
+        shares += due
+        failures += failed
+        if not due and not failed:
+            alarms[alarm.key] = new_alarm(alarm, Decision(Action.SUPPRESS, Reason.NOBODY))
+    written = compose_shares(shares, failures, edition, channels, transport, now)
+    return Composed(
+        Settlement(
+            tuple(replace(each, claims=written.claims.get(key, ())) for key, each in alarms.items()),
+            written.deliveries,
+        ),
+        written.failures,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Frozen messages, the claims by alarm, and all that could not be made."""
+
+    deliveries: tuple[NewDelivery, ...]
+    claims: Mapping[str, tuple[NewClaim, ...]]
+    failures: tuple[Failure, ...]
+
+
+def compose_shares(
+    shares: Iterable[Share],
+    failures: Iterable[Failure],
+    edition: Edition,
+    channels: Mapping[str, Channel],
+    transport: Transport,
+    now: datetime,
+) -> Written:
+    """Merge, render, batch and freeze; every share and every failure gets its claim."""
+    bundles: dict[object, list[Share]] = {}
+    for share in shares:
+        alone = share.section_key if share.alarm.item.spec.alone else None
+        bundles.setdefault((share.addressee.id, share.channel, alone, share.chain), []).append(share)
+    failed = list(failures)
+    rendered: list[_Rendered] = []
     for bundle in bundles.values():
-        made, made_claims, failed = _bundle(bundle, edition, channels[bundle[0].channel], transport, now)
-        deliveries.extend(made)
-        failures.extend(failed)
-        for key, claim in made_claims:
-            claims.setdefault(key, []).append(claim)
-    for failure in failures:
+        made, lost = _render(bundle, edition, now)
+        failed += lost
+        if made is not None:
+            rendered.append(made)
+    deliveries: list[NewDelivery] = []
+    claims: dict[str, list[NewClaim]] = {}
+    for batch in _batches(rendered, channels):
+        frozen, lost = _freeze(batch, edition, channels[batch[0].channel], transport, now)
+        failed += lost
+        for each, identity, parts in frozen:
+            deliveries += parts
+            for share in each.shares:
+                claims.setdefault(share.alarm.key, []).extend(_claims(share, each, identity, now))
+    for failure in failed:
         claim = NewClaim(failure.receiver, failure.channel, Action.FAIL, failure.reason)
         claims.setdefault(failure.alarm.key, []).append(claim)
-    written = tuple(replace(each, claims=tuple(claims.get(key, ()))) for key, each in alarms.items())
-    return Composed(Settlement(written, tuple(deliveries)), tuple(failures))
+    by_alarm = {key: tuple(dict.fromkeys(each)) for key, each in claims.items()}
+    return Written(tuple(deliveries), by_alarm, tuple(failed))
 
 
-def _new_alarm(alarm: Alarm, decision: Decision) -> NewAlarm:
+def new_alarm(alarm: Alarm, decision: Decision) -> NewAlarm:
+    """The alarm as the ledger records it, without claims."""
     return NewAlarm(
         key=alarm.key,
         item=alarm.item.id,
@@ -160,10 +142,39 @@ def _new_alarm(alarm: Alarm, decision: Decision) -> NewAlarm:
     )
 
 
-def _bundle(
-    bundle: Sequence[Share], edition: Edition, channel: Channel, transport: Transport, now: datetime
-) -> tuple[list[NewDelivery], list[tuple[str, NewClaim]], list[Failure]]:
-    """One message for one receiver on one channel, its claims, and what failed of it."""
+@dataclass(frozen=True, slots=True)
+class _Rendered:
+    """One message for one receiver on one channel, made of several shares."""
+
+    message: Message
+    shares: tuple[Share, ...]
+    late: bool
+    planned_at: datetime
+    expires_at: datetime
+
+    @property
+    def channel(self) -> str:
+        return self.shares[0].channel
+
+    @property
+    def address(self) -> str:
+        return self.shares[0].address
+
+    @property
+    def receiver(self) -> str:
+        return self.shares[0].addressee.id
+
+    @property
+    def batch_key(self) -> object:
+        """Messages with equal keys may be one: the same words, for as long, with the same channel to follow."""
+        times = (self.planned_at, self.expires_at, self.late)
+        return (self.channel, self.shares[0].chain, self.message, times)
+
+
+def _render(
+    bundle: Sequence[Share], edition: Edition, now: datetime
+) -> tuple[_Rendered | None, list[Failure]]:
+    """One message for one receiver on one channel, and what failed of it."""
     sections: list[Section] = []
     included: list[Share] = []
     failures: list[Failure] = []
@@ -172,51 +183,112 @@ def _bundle(
             sections.append(render_section(group, edition, now))
             included.extend(group)
         except ReminderError as error:
-            failures.extend(
-                Failure(each.alarm, each.addressee.id, each.channel, Reason.TEMPLATE, str(error))
-                for each in group
-            )
+            failures += _failures(group, Reason.TEMPLATE, error)
     if not included:
-        return [], [], failures
-    first = included[0]
+        return None, failures
+    try:
+        message = frame(sections, included[0].addressee, edition, now)
+    except ReminderError as error:
+        return None, failures + _failures(included, Reason.UNSENDABLE, error)
+    made = _Rendered(
+        message,
+        tuple(included),
+        late=any(is_late(share.alarm, now) for share in included),
+        planned_at=min(share.alarm.at for share in included),
+        # The part that stays useful longest keeps the whole message alive.
+        expires_at=max(share.alarm.useful_until for share in included),
+    )
+    return made, failures
+
+
+def _failures(shares: Iterable[Share], reason: Reason, error: ReminderError) -> list[Failure]:
+    return [Failure(each.alarm, each.addressee.id, each.channel, reason, str(error)) for each in shares]
+
+
+def _batches(rendered: Iterable[_Rendered], channels: Mapping[str, Channel]) -> list[list[_Rendered]]:
+    """What can go in one request, in the order in which it was made."""
+    groups: dict[object, list[_Rendered]] = {}
+    for number, each in enumerate(rendered):
+        alone = batch_of(channels[each.channel]) == 1
+        groups.setdefault(number if alone else each.batch_key, []).append(each)
+    batches = []
+    for group in groups.values():
+        size = batch_of(channels[group[0].channel])
+        batches += [group[start : start + size] for start in range(0, len(group), size)]
+    return batches
+
+
+_Frozen = tuple[_Rendered, str, list[NewDelivery]]
+
+
+def _freeze(
+    batch: Sequence[_Rendered], edition: Edition, channel: Channel, transport: Transport, now: datetime
+) -> tuple[list[_Frozen], list[Failure]]:
+    """The deliveries of a batch, given to its first; an address that is none fails for itself alone."""
+    try:
+        return _freeze_together(batch, edition, channel, transport, now), []
+    except ReminderError as error:
+        if len(batch) == 1:
+            return [], _failures(batch[0].shares, Reason.UNSENDABLE, error)
+    sound: list[_Rendered] = []
+    failures: list[Failure] = []
+    for each in batch:
+        try:
+            _freeze_together([each], edition, channel, transport, now)
+            sound.append(each)
+        except ReminderError as error:
+            failures += _failures(each.shares, Reason.UNSENDABLE, error)
+    if len(sound) == len(batch):  # each for itself is well, only together they are not
+        return [
+            frozen for each in sound for frozen in _freeze_together([each], edition, channel, transport, now)
+        ], []
+    return (_freeze_together(sound, edition, channel, transport, now) if sound else []), failures
+
+
+def _freeze_together(
+    batch: Sequence[_Rendered], edition: Edition, channel: Channel, transport: Transport, now: datetime
+) -> list[_Frozen]:
+    first = batch[0]
     identity = message_identity(
         edition.plan.id,
         transport,
-        (f"{share.alarm.key}|{share.addressee.id}|{share.channel}" for share in included),
+        (f"{s.alarm.key}|{s.addressee.id}|{s.channel}" for each in batch for s in each.shares),
     )
-    mentions = tuple(dict.fromkeys(each for share in included for each in share.mentions))
-    try:
-        deliveries = freeze(
-            frame(sections, first.addressee, edition, now),
-            Recipient(first.addressee.id, first.addressee.name, first.address, mentions),
-            channel,
-            edition.plan,
-            identity,
-            now=now,
-            planned_at=min(share.alarm.at for share in included),
-            # The part that stays useful longest keeps the whole message alive.
-            expires_at=max(share.alarm.useful_until for share in included),
-            late=any(is_late(share.alarm, now) for share in included),
-        )
-    except ReminderError as error:
-        text = str(error)
-        failures.extend(
-            Failure(each.alarm, each.addressee.id, each.channel, Reason.UNSENDABLE, text) for each in included
-        )
-        return [], [], failures
-    merged = len({share.alarm.key for share in included}) > 1
+    addressee = first.shares[0].addressee
+    mentions = tuple(dict.fromkeys(name for share in first.shares for name in share.mentions))
+    to = Recipient(addressee.id, addressee.name, first.address, mentions)
+    if len(batch) > 1:
+        addresses = SEPARATOR.join(dict.fromkeys(each.address for each in batch))
+        to = Recipient(f"{first.receiver}等{len(batch)}人", "", addresses)
+    deliveries = freeze(
+        first.message,
+        to,
+        channel,
+        edition.plan,
+        identity,
+        now=now,
+        planned_at=first.planned_at,
+        expires_at=first.expires_at,
+        late=first.late,
+        receivers=tuple((each.receiver, each.address) for each in batch) if len(batch) > 1 else (),
+    )
+    return [(each, identity, deliveries if each is first else []) for each in batch]
+
+
+def _claims(share: Share, made: _Rendered, identity: str, now: datetime) -> list[NewClaim]:
+    """The share's own claim, and those of the channel that was passed over for want of an address."""
+    merged = len({each.alarm.key for each in made.shares}) > 1
     action = Action.MERGE if merged else Action.SEND
-    claims = [
-        (
-            share.alarm.key,
-            NewClaim(share.addressee.id, share.channel, action, _claim_reason(share, now), identity),
-        )
-        for share in included
+    passed = [
+        NewClaim(receiver, share.replaces, Action.SUPPRESS, Reason.NO_ADDRESS) for receiver in share.passed
     ]
-    return deliveries, claims, failures
+    reason = _claim_reason(share, now)
+    return [*passed, NewClaim(share.addressee.id, share.channel, action, reason, identity)]
 
 
-def _claim_reason(share: Share, now: datetime) -> Reason:
+def _claim_reason(share: Share, now: datetime) -> str:
+    if share.replaces:
+        return in_place_of(share.replaces)
     return Reason.CAUGHT_UP if is_late(share.alarm, now) else Reason.DUE
 
 

@@ -30,8 +30,11 @@ def freeze(
     planned_at: datetime,
     expires_at: datetime,
     late: bool = False,
+    receivers: tuple[tuple[str, str], ...] = (),
 ) -> list[NewDelivery]:
     """One delivery for each part that the channel makes of the message.
+
+    ``receivers`` are the (receiver, address) pairs of a batch.
 
     Raises ``ReminderError`` when the channel can never send it.
     """
@@ -56,6 +59,7 @@ def freeze(
             not_before=now,
             expires_at=expires_at,
             late=late,
+            receivers=receivers,
         )
         for part, payload in enumerate(payloads, start=1)
     ]

@@ -131,7 +131,7 @@ def context(template: str, phase: str = "before", **changes: Any) -> Context:
             "planned": today,
             "late": False,
         },
-        "receiver": {"id": "p-lilun", "name": "理论科科长", "kind": "person"},
+        "receiver": {"id": "p-lilun", "name": "理论科科长", "kind": "person", "named": True},
         "cells": [{"label": label} for label in _CELLS.get(template, [])],
         "provisional": False,
         "today": today,
