@@ -20,6 +20,7 @@ from reminder.agenda.occurrences import Occurrence, occurrences, zone_of
 from reminder.calendars.workdays import WorkCalendar
 from reminder.calendars.yearfile import load_years
 from reminder.errors import Position, Problem, ReminderError, Severity, errors_of
+from reminder.messages import limited
 from reminder.messages.context import Addressee, layout_context, section_context
 from reminder.messages.render import TemplateError, Templates
 from reminder.messages.wording import load_wording
@@ -70,6 +71,7 @@ class Examination:
 
 def examine(schedules: Path, templates_folder: Path) -> Examination:
     """Read and check everything of an office's folders."""
+    limited.shared.start()  # it starts while the plan is read
     loaded = load_plan(schedules)
     problems = list(loaded.problems)
     years, year_problems = load_years(schedules / CALENDAR_FOLDER)

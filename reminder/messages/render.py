@@ -1,4 +1,4 @@
-"""From templates and facts to messages: Jinja2, no network, no clock.
+"""From templates and facts to messages: Jinja2 in a process of its own, no network, no clock.
 
 A template is a folder of four files, one a form; it renders one *section*.  The
 layout (``_layout``) wraps one section or several into a message.  Folders that
@@ -10,36 +10,36 @@ from __future__ import annotations
 
 import hashlib
 import re
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
-
-from jinja2 import TemplateSyntaxError, meta, nodes
-from markupsafe import Markup
+from typing import Any, Literal, Protocol
 
 from reminder.errors import Position, Problem
+from reminder.messages import limited
+from reminder.messages.forms import (
+    FORMS,
+    HTML,
+    LAYOUT,
+    LAYOUT_NAMES,
+    MARKDOWN,
+    SECTION_NAMES,
+    SUBJECT,
+    TEXT,
+    Bundle,
+)
 from reminder.messages.message import Message
-from reminder.messages.sandbox import Form, Sandbox, environments, rendered
-from reminder.messages.trouble import TemplateError, place, render_problem, syntax_problem, unknown_name
+from reminder.messages.trouble import TemplateError, TemplateStopped, unknown_name
 
 __all__ = ["LAYOUT", "LAYOUT_NAMES", "SECTION_NAMES", "Section", "TemplateError", "Templates"]
 
-LAYOUT = "_layout"
-SUBJECT, TEXT, HTML, MARKDOWN = ("subject.j2", "mail.txt.j2", "mail.html.j2", "wecom.md.j2")
-_FORMS = {SUBJECT: Form.TEXT, TEXT: Form.TEXT, HTML: Form.HTML, MARKDOWN: Form.MARKDOWN}
-
-SECTION_NAMES = frozenset(
-    """plan office item occurrence festival alarm receiver cells provisional today link wording variants
-    notice""".split()  # noqa: SIM905 - a list of fourteen lines reads worse
-)
-"""The variables a section's template may use; anything else in one is an error at load.
-
-``notice`` is given to the template of that name only, which has no item.
-"""
-LAYOUT_NAMES = frozenset(("plan", "office", "receiver", "today", "sections", "link", "wording"))
-"""The variables the layout is given."""
+MAX_BYTES = 256 * 1024
+"""Of one file; the longest that is shipped has four thousand."""
+MAX_FILES = 1_000
+STOPPED_KEPT = 256
+"""Texts that went over the limits and are not tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,47 +57,59 @@ class Section:
     title: str = ""
 
 
+class Renderer(Protocol):
+    """Finds faults and makes texts: :class:`~reminder.messages.limited.Limited`, or the engine itself."""
+
+    def faults(self, bundle: Bundle, name: str) -> list[Problem]: ...
+
+    def forms(self, bundle: Bundle, folder: str, context: Mapping[str, Any]) -> dict[str, str]: ...
+
+
 class Templates:
     """A folder of templates, read once and kept: later edits need another load."""
 
-    def __init__(self, folder: str, sources: Mapping[str, str], digests: Mapping[str, str]) -> None:
-        self._folder = folder
-        self._sources = dict(sources)
+    def __init__(self, bundle: Bundle, digests: Mapping[str, str], renderer: Renderer) -> None:
+        self._bundle = bundle
         self._digests = dict(digests)
-        self._environments: dict[Form, Sandbox] = environments(self._sources, self._shown_as)
+        self._renderer = renderer
+        self._stopped: dict[object, TemplateStopped] = {}
 
     @classmethod
-    def load(cls, folder: Path) -> tuple[Templates, list[Problem]]:
+    def load(
+        cls, folder: Path, *, limits: Literal["process", "none"] = "process"
+    ) -> tuple[Templates, list[Problem]]:
         """Read a folder; what is wrong with it comes back as problems, all at once.
 
         A template with an error stays in :meth:`names`; rendering it raises.
+        ``limits="none"`` works in this process, with nothing to stop a bomb: for
+        templates that nobody else can edit.  Raises ``RendererUnavailable`` when
+        the process that renders cannot be started.
         """
         problems: list[Problem] = []
         sources: dict[str, str] = {}
         digests: dict[str, str] = {}
         if not folder.is_dir():
             problems.append(Problem(Position(folder.name), "", "没有这个模板文件夹", "", "请检查路径"))
-        for path in sorted(folder.glob("*/*.j2")) + sorted(folder.glob("*.yaml")):
+        paths = sorted(folder.glob("*/*.j2")) + sorted(folder.glob("*.yaml"))
+        if len(paths) > MAX_FILES:
+            found = f"模板文件有 {len(paths)} 个，超过 {MAX_FILES} 个"
+            problems.append(Problem(Position(folder.name), "", found, "", "请移走多余的文件"))
+        for path in paths[:MAX_FILES]:
             name = path.relative_to(folder).as_posix()
-            try:
-                content = path.read_bytes()
-                if path.suffix == ".j2":
-                    sources[name] = content.decode("utf-8-sig").replace("\r\n", "\n")
-            except OSError as error:
-                problems.append(
-                    Problem(Position(f"{folder.name}/{name}"), "", f"文件读不出来（{error.strerror}）")
-                )
+            content, problem = _content(path, f"{folder.name}/{name}")
+            if problem is not None:
+                problems.append(problem)
+            if content is None:
                 continue
-            except UnicodeDecodeError:
-                found = "文件不是 UTF-8 编码"
-                problems.append(
-                    Problem(Position(f"{folder.name}/{name}", 1, 1), "", found, "", "请另存为 UTF-8")
-                )
             digests[name] = hashlib.sha256(content).hexdigest()
-        templates = cls(folder.name, sources, digests)
+            if path.suffix == ".j2" and problem is None:
+                sources[name] = content.decode("utf-8-sig").replace("\r\n", "\n")
+        bundle = Bundle(folder.name, sources)
+        templates = cls(bundle, digests, _renderer(limits))
         if folder.is_dir():
-            problems += templates._missing_files(digests)
-        problems += templates._faults()
+            problems += templates._missing_files()
+        for name in sources:
+            problems += templates._renderer.faults(bundle, name)
         return templates, sorted(problems, key=lambda problem: problem.sort_key)
 
     def names(self) -> tuple[str, ...]:
@@ -113,27 +125,33 @@ class Templates:
         """Render one template.
 
         ``context`` has the names of ``SECTION_NAMES``; its dates are in the
-        plan's zone.  Raises :class:`TemplateError`.
+        plan's zone.  Raises :class:`TemplateError`; and ``RendererUnavailable``,
+        which is no fault of the template.
         """
         if name not in self.names():
-            raise TemplateError(unknown_name(Position(self._folder), name, self.names(), "模板"))
-        forms = {file: self._render(f"{name}/{file}", form, context) for file, form in _FORMS.items()}
+            raise TemplateError(unknown_name(Position(self._bundle.folder), name, self.names(), "模板"))
         item = context.get("item")
-        environment = self._environments[Form.TEXT]
-        private = item is None or environment.getattr(item, "private")
+        about = (
+            name,
+            _id(item),
+            _id(context.get("occurrence")),
+            _id(context.get("alarm")),
+            context.get("today"),
+        )
+        forms = self._forms(name, context, about)
         return Section(
             subject=_one_line(forms[SUBJECT]),
             text=_tidy(forms[TEXT]),
             html=_tidy(forms[HTML]),
             markdown=_tidy(forms[MARKDOWN]),
-            title="" if private else _one_line(str(environment.getattr(item, "title"))),
+            title="" if item is None or item["private"] else _one_line(str(item["title"])),
         )
 
     def message(self, sections: Sequence[Section], context: Mapping[str, Any]) -> Message:
         """Wrap sections, most urgent first, into one message.
 
         ``context`` has the names of ``LAYOUT_NAMES`` but ``sections``.  Raises
-        :class:`TemplateError`, and ``ValueError`` if there is no section.
+        as :meth:`section` does, and ``ValueError`` if there is no section.
         """
         if not sections:
             raise ValueError("a message needs at least one section")
@@ -142,14 +160,12 @@ class Templates:
                 "subject": section.subject,
                 "title": section.title,
                 "text": section.text,
-                # Their own forms escaped them already.
-                "html": Markup(section.html),  # noqa: S704
-                "markdown": Markup(section.markdown),  # noqa: S704
+                "html": section.html,
+                "markdown": section.markdown,
             }
             for section in sections
         ]
-        whole = {**context, "sections": parts}
-        forms = {file: self._render(f"{LAYOUT}/{file}", form, whole) for file, form in _FORMS.items()}
+        forms = self._forms(LAYOUT, {**context, "sections": parts}, (LAYOUT, tuple(sections)))
         return Message(
             subject=_one_line(forms[SUBJECT]),
             text=_tidy(forms[TEXT]) + "\n",
@@ -157,83 +173,60 @@ class Templates:
             markdown=_tidy(forms[MARKDOWN]),
         )
 
-    def _shown_as(self, name: str) -> str:
-        return f"{self._folder}/{name}"
-
-    def _render(self, name: str, form: Form, context: Mapping[str, Any]) -> str:
-        environment = self._environments[form]
+    def _forms(self, folder: str, context: Mapping[str, Any], about: object) -> dict[str, str]:
+        """What went over the limits once is not tried for each of a hundred receivers."""
+        if (stopped := self._stopped.get(about)) is not None:
+            raise stopped
         try:
-            return rendered(environment.get_template(name), context)
-        except TemplateSyntaxError as error:
-            file = error.name or name
-            source = self._sources.get(file, "")
-            raise TemplateError(
-                syntax_problem(error, self._shown_as(file), source, environment.filters)
-            ) from None
-        except Exception as error:  # a template's expressions raise what they like
-            file, number = self._place_of(error, name)
-            position = Position(self._shown_as(file), number, 1 if number else 0)
-            raise TemplateError(
-                render_problem(error, position, self._sources.get(file, ""), context)
-            ) from error
+            return self._renderer.forms(self._bundle, folder, context)
+        except TemplateStopped as error:
+            while len(self._stopped) >= STOPPED_KEPT:
+                self._stopped.pop(next(iter(self._stopped)), None)
+            self._stopped[about] = error
+            raise
 
-    def _place_of(self, error: BaseException, name: str) -> tuple[str, int]:
-        """File and line of the innermost template frame of a traceback."""
-        files = {self._shown_as(each): each for each in self._sources}
-        place, trace = (name, 0), error.__traceback__
-        while trace is not None:
-            if file := files.get(trace.tb_frame.f_code.co_filename):
-                place = (file, trace.tb_lineno)
-            trace = trace.tb_next
-        return place
-
-    def _missing_files(self, present: Mapping[str, str]) -> list[Problem]:
+    def _missing_files(self) -> list[Problem]:
         return [
             Problem(
-                Position(self._shown_as(folder)),
+                Position(self._bundle.shown_as(folder)),
                 "",
                 f"缺少文件 {file}",
-                "每个模板有 " + "、".join(_FORMS) + " 四个文件",
+                "每个模板有 " + "、".join(FORMS) + " 四个文件",
             )
             for folder in (LAYOUT, *self.names())
-            for file in _FORMS
-            if f"{folder}/{file}" not in present
+            for file in FORMS
+            if f"{folder}/{file}" not in self._digests
         ]
 
-    def _faults(self) -> list[Problem]:
-        """Syntax errors, unknown variables and unknown files, in branches never reached too."""
-        problems: list[Problem] = []
-        for name, source in self._sources.items():
-            folder, _, file = name.partition("/")
-            environment = self._environments[_FORMS.get(file, Form.TEXT)]
-            allowed = LAYOUT_NAMES if folder == LAYOUT else SECTION_NAMES
-            if folder.startswith("_") and folder != LAYOUT:
-                allowed = SECTION_NAMES | LAYOUT_NAMES
-            shown = self._shown_as(name)
-            try:
-                tree = environment.parse(source, name, shown)
-                # This generates code, and so meets unknown filters and tests as well.
-                unknown = meta.find_undeclared_variables(tree) - allowed - set(environment.globals)
-                # Jinja2 counts a name as undeclared if only one branch sets it.
-                unknown -= {each.name for each in tree.find_all(nodes.Name) if each.ctx != "load"}
-            except TemplateSyntaxError as error:
-                problems.append(syntax_problem(error, shown, source, environment.filters))
-                continue
-            for used in tree.find_all(nodes.Name):
-                if used.name in unknown:
-                    unknown.discard(used.name)
-                    problems.append(
-                        unknown_name(place(source, shown, used.lineno, used.name), used.name, allowed)
-                    )
-            references: list[Any] = list(
-                tree.find_all((nodes.Import, nodes.FromImport, nodes.Include, nodes.Extends))
-            )
-            for reference in references:
-                target = reference.template.value if isinstance(reference.template, nodes.Const) else None
-                if target not in self._sources:
-                    where = place(source, shown, reference.lineno, str(target or ""))
-                    problems.append(unknown_name(where, str(target or "（变量）"), self._sources, "模板文件"))
-        return problems
+
+def _renderer(limits: Literal["process", "none"]) -> Renderer:
+    if limits == "process":
+        return limited.shared
+    from reminder.messages.unlimited import Unlimited
+
+    return Unlimited()
+
+
+def _content(path: Path, shown: str) -> tuple[bytes | None, Problem | None]:
+    """The octets of a file, and what keeps them from being a template."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would block the reader for ever
+            return None, Problem(Position(shown), "", "不是普通文件", "", "请把它移出本文件夹")
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        return None, Problem(Position(shown), "", f"文件读不出来（{error.strerror}）")
+    if len(content) > MAX_BYTES:
+        return content, Problem(Position(shown), "", f"文件超过 {MAX_BYTES >> 10} KB", "", "请删减")
+    try:
+        content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content, Problem(Position(shown, 1, 1), "", "文件不是 UTF-8 编码", "", "请另存为 UTF-8")
+    return content, None
+
+
+def _id(value: Any) -> object:
+    return value.get("id") if isinstance(value, Mapping) else None
 
 
 def _one_line(text: str) -> str:

@@ -9,7 +9,6 @@ by the same machinery with :func:`reminder.messages.filters.md` in its place.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -21,9 +20,8 @@ from jinja2.utils import missing
 from markupsafe import Markup
 
 from reminder.messages.filters import FILTERS, md, variant
+from reminder.messages.forms import MAX_CHARACTERS, Form
 
-MAX_CHARACTERS = 200_000
-"""Of one rendered form: fifty times what the longest channel takes."""
 MAX_REPEAT = 1_000
 
 # Jinja2's own filters that make text of what is given.  Left out: those that
@@ -73,14 +71,6 @@ _BUILTIN_FILTERS = [
 ]
 
 
-class Form(enum.StrEnum):
-    """The form a text is rendered in."""
-
-    TEXT = "text"
-    HTML = "html"
-    MARKDOWN = "markdown"
-
-
 class MissingText(str):
     """The message of a use of something undefined, with what was looked for and where."""
 
@@ -110,11 +100,17 @@ class TooMuchText(SecurityError):
 
 
 class Sandbox(ImmutableSandboxedEnvironment):
-    """Jinja2's sandbox, which also refuses to multiply texts and raise powers without end."""
+    """Jinja2's sandbox, which also refuses to multiply texts, pad them and raise powers without end.
 
-    intercepted_binops = frozenset(["*", "**"])
+    What is intercepted is not computed at load either: Jinja2 folds other
+    constants while it compiles.
+    """
+
+    intercepted_binops = frozenset(["*", "**", "%"])
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        if operator == "%" and isinstance(left, str):
+            raise SecurityError(f"operator % on {left!r:.20}")  # '%999999999d' % 1
         if operator == "**" or any(
             isinstance(each, int) and abs(each) > MAX_REPEAT for each in (left, right)
         ):
