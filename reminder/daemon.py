@@ -28,8 +28,10 @@ from reminder.agenda.difference import Difference, difference
 from reminder.channels.base import Channel
 from reminder.check import Edition, Examination, examine
 from reminder.clock import Clock
+from reminder.delivery.conduct import conduct_of
 from reminder.delivery.deliver import Deliverer
 from reminder.delivery.engines import ThreadEngine
+from reminder.delivery.unrecorded import Unrecorded
 from reminder.errors import Position, Problem, ReminderError, UsageError, errors_of
 from reminder.ledger.errors import LedgerError, LedgerGone
 from reminder.ledger.ledger import Ledger
@@ -41,6 +43,7 @@ from reminder.settings import Settings
 from reminder.sweep.alerts import StorageAlert
 from reminder.sweep.notices import notice_of
 from reminder.sweep.sweeper import Sweeper
+from reminder.sweep.trouble import tell_troubles
 from reminder.watch import Watcher
 
 log = logging.getLogger(__name__)
@@ -127,6 +130,7 @@ class Daemon:
         self._channels = build_channels(edition, self._transport)
         self._accept(edition, "start", now, {})
         self._sweeper = Sweeper(ledger, edition, self._channels, self._transport, now)
+        self._unrecorded = Unrecorded()
         self._engine = self._new_engine()
         self._complete = {file.name for file in edition.plan.files if file.complete_mark}
         self._refused = ""
@@ -144,8 +148,11 @@ class Daemon:
 
     # -- life ---------------------------------------------------------------
 
-    def run(self) -> int:
-        """Run until SIGTERM or SIGINT; the exit code.  Must be called in the main thread."""
+    def run(self, ready: Callable[[], None] | None = None) -> int:
+        """Run until SIGTERM or SIGINT; the exit code.  Must be called in the main thread.
+
+        ``ready`` is called once signals are heard and the sweep has begun.
+        """
         previous = {
             signal.SIGTERM: signal.signal(signal.SIGTERM, self._on_stop),
             signal.SIGINT: signal.signal(signal.SIGINT, self._on_stop),
@@ -157,6 +164,8 @@ class Daemon:
             self._schedule_items()
             thread.start()
             notify_systemd("READY=1")
+            if ready is not None:
+                ready()
             while thread.is_alive():
                 thread.join(timeout=TICK_SECONDS)
         finally:
@@ -212,6 +221,7 @@ class Daemon:
             if swept.actions:
                 log.info("swept", extra={"actions": dict(swept.actions), "deliveries": swept.deliveries})
             self._engine.kick(now)
+            tell_troubles(self._ledger, self._sweeper, now)
             if self._sweeper.exhausted:
                 problem = "计划中已没有任何后续提醒，请拟定新的计划（reminder plan new-year）"
             self._storage_is_well(now)
@@ -273,7 +283,15 @@ class Daemon:
 
     def _new_engine(self) -> ThreadEngine:
         plan_id = self._edition.plan.id
-        self._deliverer = Deliverer(self._ledger, plan_id, self._transport, self._channels, self._clock)
+        self._deliverer = Deliverer(
+            self._ledger,
+            plan_id,
+            self._transport,
+            self._channels,
+            self._clock,
+            conduct_of(self._edition.plan),
+            self._unrecorded,
+        )
         return ThreadEngine(self._ledger, plan_id, self._transport, self._deliverer, self._wake.set)
 
     # -- reload -------------------------------------------------------------

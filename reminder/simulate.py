@@ -14,6 +14,7 @@ from datetime import datetime
 from reminder.channels.base import Channel
 from reminder.check import Edition
 from reminder.clock import ManualClock
+from reminder.delivery.conduct import conduct_of
 from reminder.delivery.deliver import Deliverer
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import Transport
@@ -41,7 +42,7 @@ def play(
     plan_id = edition.plan.id
     ledger.accept_plan(plan_id, edition.digest, edition.files(), "simulate", {}, clock.now())
     sweeper = Sweeper(ledger, edition, channels, Transport.OUTBOX, clock.now())
-    deliverer = Deliverer(ledger, plan_id, Transport.OUTBOX, channels, clock)
+    deliverer = Deliverer(ledger, plan_id, Transport.OUTBOX, channels, clock, conduct_of(edition.plan))
     deliverer.take_up(clock.now())
     actions: Counter[str] = Counter()
     deliveries = tries = 0

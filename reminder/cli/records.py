@@ -66,7 +66,7 @@ def ledger(
     zone = ZoneInfo(loaded.plan.head.timezone if loaded.plan else "Asia/Shanghai")
     opened = Ledger.open(settings.ledger, kind=None, now=SystemClock().now(), create=False)
     try:
-        plan_id = loaded.plan.id if loaded.plan else _only_plan(opened)
+        plan_id = loaded.plan.id if loaded.plan else only_plan(opened)
         wanted = EntryFilter(
             item=item,
             receiver=receiver,
@@ -86,7 +86,8 @@ def ledger(
         opened.close()
 
 
-def _only_plan(opened: Ledger) -> str:
+def only_plan(opened: Ledger) -> str:
+    """The one plan that a ledger is of, when the plan's files cannot say."""
     ids = opened.plan_ids()
     if len(ids) != 1:
         raise ReminderError("计划文件有误，且台账中没有唯一的计划；请先执行 reminder check 更正计划")
@@ -109,6 +110,7 @@ def _entry_json(opened: Ledger, plan_id: str, entry: Entry, zone: Any) -> dict[s
         "subject": entry.subject,
         "status": entry.state,
         "late": entry.late,
+        "decided_by": entry.decided_by,
         "attempts": [
             {
                 "delivery": delivery,
@@ -128,17 +130,19 @@ def _entry_json(opened: Ledger, plan_id: str, entry: Entry, zone: Any) -> dict[s
 
 
 def _status_text(entry: Entry) -> str:
-    from reminder.agenda.policy import ACTION_TEXT, REASON_TEXT
+    from reminder.agenda.policy import ACTION_TEXT, reason_text
 
     if entry.state is None:
         action = ACTION_TEXT.get(entry.decision, entry.decision)
-        return f"{action}：{REASON_TEXT.get(entry.reason, entry.reason)}"
+        return f"{action}：{reason_text(entry.reason)}"
     text = STATE_TEXT.get(entry.state, entry.state)
     if entry.state == "accepted":
         if entry.transport == "outbox":
             text = "已写入 outbox"
         elif entry.receiver and entry.receiver.startswith("group:"):
             text = "已发群"
+    if entry.decided_by is not None:
+        return f"{text}（由{entry.decided_by}决定）"
     if entry.state in ("failed", "uncertain") or (entry.state == "pending" and entry.attempts):
         text += f"：{entry.last_code} {entry.last_detail}".rstrip()
     return text + ("（补发）" if entry.late else "")

@@ -2,28 +2,41 @@
 
 The intent stands in the ledger before a byte leaves, the outcome after it; a
 daemon killed between the two leaves an *interrupted* delivery, whose outcome
-nobody knows.  Policy for those: send again, with the same bytes and the same
-Message-ID.
+nobody knows.  The channel's policy says what becomes of those: sent again, with
+the same bytes and the same Message-ID, or held for a person.
 """
 
 from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
 from reminder.channels.base import Channel, Outcome, OutcomeKind, Parcel
 from reminder.clock import Clock
-from reminder.delivery.retry import MOST_TRIES, next_try
+from reminder.delivery.conduct import Conduct
+from reminder.delivery.judge import judged
+from reminder.delivery.quiet import postponed_to
+from reminder.delivery.unrecorded import Unrecorded
+from reminder.ledger.errors import LedgerError
 from reminder.ledger.ledger import Ledger
-from reminder.ledger.records import Delivery, DeliveryState, Transport
+from reminder.ledger.records import AttemptEnd, Delivery, DeliveryState, Transport, Wait
 
 log = logging.getLogger(__name__)
 
+MENDED = "channel changed"
+"""Author of the end of a pause when the channel's settings or its secret are no longer the same."""
+_DEFAULT = Conduct()
+
 
 class Deliverer:
-    """Carries deliveries out, one try at a time.  Safe to use from several threads."""
+    """Carries deliveries out, one try at a time.  Safe to use from several threads.
+
+    ``conduct`` by channel; a channel without one has no limits and sends again
+    what is unknown.  ``unrecorded`` is shared with the deliverer that follows
+    after a reload, so that no known outcome becomes an unknown one.
+    """
 
     def __init__(
         self,
@@ -32,46 +45,70 @@ class Deliverer:
         transport: Transport,
         channels: Mapping[str, Channel],
         clock: Clock,
+        conduct: Mapping[str, Conduct] | None = None,
+        unrecorded: Unrecorded | None = None,
     ) -> None:
         self._ledger = ledger
         self._plan_id = plan_id
         self._transport = transport
         self._channels = channels
         self._clock = clock
+        self._conduct = dict(conduct or {})
+        self._quotas = {name: each.quotas for name, each in self._conduct.items() if each.quotas}
         self._random = random.Random()
+        self._paused: frozenset[str] = frozenset()
+        self._orphans: set[str] = set()
+        self.unrecorded = Unrecorded() if unrecorded is None else unrecorded
 
-    def deliver(self, delivery: Delivery) -> DeliveryState | None:
-        """Try once; the state it leads to, or None if somebody else has it."""
-        number = self._ledger.begin(self._plan_id, delivery.id, self._clock.now())
-        if number is None:
+    def deliver(self, delivery: Delivery) -> DeliveryState | Wait | None:
+        """Try once; the state it leads to.
+
+        A wait, if it is not tried now and its ``not_before`` says when (or its
+        channel is paused); None if somebody else has it, or if nothing may be
+        begun because an earlier outcome is not yet recorded.  Raises
+        ``LedgerError`` if the intent cannot be written: then nothing was sent.
+        """
+        if len(self.unrecorded):
             return None
-        outcome = self._try(delivery)
+        conduct = self._conduct.get(delivery.channel, _DEFAULT)
         now = self._clock.now()
-        state, not_before = self._judge(delivery, number, outcome, now)
-        self._ledger.finish(
-            self._plan_id,
-            delivery.id,
-            number,
-            now,
-            outcome=outcome.kind,
-            code=outcome.code,
-            detail=outcome.detail,
-            state=state,
-            not_before=not_before,
+        later = postponed_to(conduct.quiet, conduct.zone, now, delivery.expires_at)
+        if later is not None:
+            self._ledger.postpone(self._plan_id, delivery.id, later, now)
+            return Wait(later, whole_channel=False)
+        begun = self._ledger.begin(self._plan_id, delivery.id, now, self._quotas)
+        if begun is None or isinstance(begun, Wait):
+            return begun
+        outcome = self._try(delivery)
+        end = judged(
+            delivery,
+            begun,
+            outcome,
+            self._clock.now(),
+            self._random,
+            hold=conduct.hold,
+            fingerprint=self._fingerprint(delivery.channel),
+            recovered=now if delivery.channel in self._paused else None,
         )
-        log.info(
+        self._record(end)
+        if end.pause is not None:
+            self._paused |= {delivery.channel}
+        log.log(
+            logging.INFO if end.pause is None else logging.WARNING,
             "attempt",
             extra={
                 "delivery": delivery.id,
                 "channel": delivery.channel,
                 "receiver": delivery.receiver,
-                "number": number,
+                "number": begun,
                 "outcome": str(outcome.kind),
                 "code": outcome.code,
-                "state": str(state),
+                "state": str(end.state),
+                **({"pause": str(end.pause.kind)} if end.pause else {}),
+                **({"refused": len(end.refused)} if end.refused else {}),
             },
         )
-        return state
+        return end.state
 
     def _try(self, delivery: Delivery) -> Outcome:
         channel = self._channels.get(delivery.channel)
@@ -90,33 +127,76 @@ class Deliverer:
             log.exception("channel raised", extra={"channel": delivery.channel})
             return Outcome(OutcomeKind.UNCERTAIN, "internal", type(error).__name__)
 
-    def _judge(
-        self, delivery: Delivery, number: int, outcome: Outcome, now: datetime
-    ) -> tuple[DeliveryState, datetime | None]:
-        match outcome.kind:
-            case OutcomeKind.ACCEPTED:
-                return DeliveryState.ACCEPTED, None
-            case OutcomeKind.PERMANENT | OutcomeKind.PARTIAL:
-                return DeliveryState.FAILED, None
-            case OutcomeKind.TRANSIENT | OutcomeKind.UNCERTAIN:
-                at = next_try(number, now, outcome.retry_after, self._random)
-                if number >= MOST_TRIES or at >= delivery.expires_at:
-                    unknown = outcome.kind is OutcomeKind.UNCERTAIN
-                    return DeliveryState.UNCERTAIN if unknown else DeliveryState.FAILED, None
-                return DeliveryState.PENDING, at
+    def _record(self, end: AttemptEnd) -> None:
+        try:
+            self._ledger.finish_many(self._plan_id, [end])
+        except LedgerError as error:
+            self.unrecorded.keep(end)
+            log.error("outcome not recorded yet", extra={"delivery": end.delivery, "error": str(error)})
+
+    def _fingerprint(self, channel: str) -> str:
+        """Changes when the channel's settings or its secret do; tells nothing of the secret."""
+        mark = getattr(self._channels.get(channel), "secret_mark", "")
+        return f"{self._conduct.get(channel, _DEFAULT).fingerprint}{mark}"
+
+    # -- beside the tries -----------------------------------------------------
+
+    def record_ends(self) -> None:
+        """Write the outcomes that could not be written.  Raises ``LedgerError`` while they still cannot."""
+        if len(self.unrecorded) and (written := self.unrecorded.write(self._ledger, self._plan_id)):
+            log.warning("outcomes recorded late", extra={"deliveries": written})
+
+    def look(self, now: datetime) -> None:
+        """See which channels are paused, and take up those that were mended since."""
+        pauses = self._ledger.pauses(self._plan_id, self._transport)
+        for pause in pauses:
+            known = pause.channel in self._channels
+            if pause.lasting and known and pause.fingerprint != self._fingerprint(pause.channel):
+                self._ledger.resume(self._plan_id, self._transport, pause.channel, by=MENDED, now=now)
+                log.warning("channel taken up again", extra={"channel": pause.channel})
+        self._paused = frozenset(pause.channel for pause in pauses)
 
     def take_up(self, now: datetime) -> int:
-        """At start: deliveries that a killed daemon left in flight are sent again."""
-        interrupted = self._ledger.interrupted(self._plan_id, self._transport, now)
+        """At start: deliveries that a killed daemon left in flight go the way their channel's policy says."""
+        self.record_ends()
+        return self._settle_unknown(self._ledger.interrupted(self._plan_id, self._transport, now), now)
+
+    def take_up_orphans(self, now: datetime, running: Collection[str]) -> int:
+        """Deliveries in flight by the ledger that no thread carries, seen so twice in a row.
+
+        ``running`` are those that a thread has.  Only where one daemon owns the
+        ledger: another node's would look the same.
+        """
+        orphans = self._ledger.sending(self._plan_id, self._transport)
+        orphans -= {*running, *self.unrecorded.deliveries()}
+        lost, self._orphans = orphans & self._orphans, orphans
+        if not lost:
+            return 0
+        found = self._ledger.interrupted(self._plan_id, self._transport, now, only=lost)
+        return self._settle_unknown(found, now)
+
+    def _settle_unknown(self, interrupted: Iterable[Delivery], now: datetime) -> int:
+        count = 0
         for delivery in interrupted:
-            log.warning("interrupted delivery, sending again", extra={"delivery": delivery.id})
-            self._ledger.resolve(self._plan_id, delivery.id, DeliveryState.PENDING, now, now)
-        return len(interrupted)
+            count += 1
+            hold = self._conduct.get(delivery.channel, _DEFAULT).hold
+            log.warning("interrupted delivery", extra={"delivery": delivery.id, "held": hold})
+            state = DeliveryState.UNCERTAIN if hold else DeliveryState.PENDING
+            self._ledger.resolve(self._plan_id, delivery.id, state, None if hold else now, now)
+        return count
 
     def drain(self, now: datetime, limit: int = 1000) -> int:
         """Try everything due now, one after another in this thread; how many were tried."""
+        self.record_ends()
+        self.look(now)
         self._ledger.expire(self._plan_id, self._transport, now)
-        due = self._ledger.due(self._plan_id, self._transport, now, limit=limit)
-        for delivery in due:
-            self.deliver(delivery)
-        return len(due)
+        tried = 0
+        seen: set[str] = set()
+        while True:
+            due = self._ledger.due(self._plan_id, self._transport, now, limit=limit)
+            new = [delivery for delivery in due if delivery.id not in seen]
+            if not new:
+                return tried
+            for delivery in new:
+                seen.add(delivery.id)
+                tried += isinstance(self.deliver(delivery), DeliveryState)

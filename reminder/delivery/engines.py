@@ -9,8 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 from reminder.delivery.deliver import Deliverer
+from reminder.ledger.errors import LedgerError
 from reminder.ledger.ledger import Ledger
-from reminder.ledger.records import Delivery, Transport
+from reminder.ledger.records import Delivery, Transport, Wait
 
 log = logging.getLogger(__name__)
 
@@ -41,30 +42,51 @@ class ThreadEngine:
         self._wake = wake
         self._pools: dict[str, ThreadPoolExecutor] = {}
         self._in_flight: dict[str, str] = {}
+        self._waiting: set[str] = set()
+        """Channels found to have no slot since the last kick: the others of that batch need not ask."""
+        self._trouble: LedgerError | None = None
         self._lock = threading.Lock()
         self._closing = False
 
     def kick(self, now: datetime) -> int:
-        """Submit what is due and not yet in flight; how many were submitted."""
+        """Submit what is due and not yet in flight; how many were submitted.
+
+        Raises ``LedgerError`` while outcomes or intents cannot be written.  Then
+        a single delivery was submitted, or none: its intent is the probe by
+        which the engine notices that the ledger is well again.
+        """
+        self._deliverer.record_ends()
+        self._deliverer.look(now)
+        with self._lock:
+            running = set(self._in_flight)
+            self._waiting.clear()
+            trouble, self._trouble = self._trouble, None
+        self._deliverer.take_up_orphans(now, running)
         self._ledger.expire(self._plan_id, self._transport, now)
         due = self._ledger.due(
-            self._plan_id, self._transport, now, limit=FETCH, skip_channels=tuple(self._busy_channels())
+            self._plan_id,
+            self._transport,
+            now,
+            limit=FETCH if trouble is None else 1,
+            skip_channels=tuple(self._busy_channels()),
         )
-        submitted = 0
-        for delivery in due:
-            with self._lock:
-                if self._closing or delivery.id in self._in_flight:
-                    continue
-                self._in_flight[delivery.id] = delivery.channel
-                pool = self._pools.get(delivery.channel)
-                if pool is None:
-                    pool = ThreadPoolExecutor(
-                        THREADS_A_CHANNEL, thread_name_prefix=f"send-{delivery.channel}"
-                    )
-                    self._pools[delivery.channel] = pool
-            pool.submit(self._work, delivery)
-            submitted += 1
+        submitted = sum(self._submit(delivery) for delivery in due)
+        if trouble is not None:
+            raise trouble
         return submitted
+
+    def _submit(self, delivery: Delivery) -> bool:
+        with self._lock:
+            if self._closing or delivery.id in self._in_flight:
+                return False
+            self._in_flight[delivery.id] = delivery.channel
+            pool = self._pools.get(delivery.channel)
+            if pool is None:
+                pool = ThreadPoolExecutor(THREADS_A_CHANNEL, thread_name_prefix=f"send-{delivery.channel}")
+                self._pools[delivery.channel] = pool
+            # Under the lock: a pool that close() has shut down takes nothing any more.
+            pool.submit(self._work, delivery)
+        return True
 
     def _busy_channels(self) -> list[str]:
         """Channels whose threads have enough to do: their backlog must not crowd out the others."""
@@ -76,16 +98,24 @@ class ThreadEngine:
 
     def _work(self, delivery: Delivery) -> None:
         try:
-            if not self._closing:
-                self._deliverer.deliver(delivery)
+            if not (self._closing or self._trouble or delivery.channel in self._waiting):
+                came_of_it = self._deliverer.deliver(delivery)
+                if isinstance(came_of_it, Wait) and came_of_it.whole_channel:
+                    with self._lock:
+                        self._waiting.add(delivery.channel)
+        except LedgerError as error:
+            # The intent could not be written, so nothing was sent.  What is queued behind it is
+            # given back; the next kick tries one.
+            log.error("nothing is sent that cannot be recorded", extra={"error": str(error)})
+            with self._lock:
+                self._trouble = error
         except Exception:
-            # The ledger could not be written: the delivery stays in flight there
-            # and is taken up when the ledger is well again.
-            log.exception("delivery not recorded", extra={"delivery": delivery.id})
+            # Found again as an orphan if its intent stands in the ledger.
+            log.exception("delivery broke off", extra={"delivery": delivery.id})
         finally:
             with self._lock:
                 self._in_flight.pop(delivery.id, None)
-                idle = len(self._in_flight) < FETCH // 2
+                idle = len(self._in_flight) < FETCH // 2 and self._trouble is None
             if idle:
                 self._wake()
 
@@ -102,3 +132,7 @@ class ThreadEngine:
             pools = list(self._pools.values())
         for pool in pools:
             pool.shutdown(wait=wait, cancel_futures=True)
+        try:
+            self._deliverer.record_ends()
+        except LedgerError as error:
+            log.error("outcomes not recorded at the end", extra={"error": str(error)})

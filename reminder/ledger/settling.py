@@ -129,7 +129,9 @@ def freeze(
         }
         for delivery in by_id.values()
     ]
-    made = connection.execute(insert(deliveries).returning(deliveries.c.id, deliveries.c.delivery), rows)
+    made = connection.execute(
+        insert(deliveries).returning(deliveries.c.id, deliveries.c.delivery), rows
+    ).all()
     connection.execute(
         insert(contents),
         [

@@ -6,13 +6,13 @@ from typing import Annotated
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from reminder.plan.base import Model
 from reminder.plan.fields import AppNumber, Flag, Identifier, Integer, Line, fault, one_of
+from reminder.plan.sending import Sending
 
 WECOM_BASE_URL = "https://qyapi.weixin.qq.com"
 
 
-class EmailChannel(Model):
+class EmailChannel(Sending):
     """Mail over SMTP: one message per person."""
 
     id: Identifier
@@ -49,7 +49,7 @@ class EmailChannel(Model):
         return "mail"
 
 
-class WecomRobotChannel(Model):
+class WecomRobotChannel(Sending):
     """A WeCom group robot: one post for the whole group, persons mentioned."""
 
     id: Identifier
@@ -62,7 +62,8 @@ class WecomRobotChannel(Model):
     """Name of the secret that holds the webhook key."""
     mention: Flag = True
     """Whether the persons meant are mentioned (@); never for everyone."""
-    per_minute: Integer = 20
+    per_minute: Integer | None = 20
+    """The vendor's own limit of a robot."""
     timeout_seconds: Integer = 15
 
     @property
@@ -70,7 +71,7 @@ class WecomRobotChannel(Model):
         return False
 
 
-class WecomAppChannel(Model):
+class WecomAppChannel(Sending):
     """An app of the office's own in WeCom: messages to persons, by userid."""
 
     id: Identifier

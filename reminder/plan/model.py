@@ -39,6 +39,7 @@ from reminder.plan.fields import (
     one_of,
     shown,
 )
+from reminder.plan.sending import QuietHours
 from reminder.plan.via import Route, Via
 
 DEFAULT_ALARM_TIME = time(9, 0)
@@ -111,6 +112,8 @@ class PlanHead(Model):
     """Who is told of trouble; without it, only the log and ``doctor`` say so."""
     via: Via = ()
     """Channels of items that name none."""
+    quiet: QuietHours | None = None
+    """Hours in which nothing is sent: what is due in them goes out at their end."""
     festivals: tuple[ExtraFestival, ...] = ()
     variants: Flag = False
     """Whether texts that have variants vary from one occurrence to the next."""

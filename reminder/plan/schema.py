@@ -83,6 +83,11 @@ _HELP = {
     "duplicate_check_seconds": "服务器在多少秒内丢弃重复的同一条消息，1–14400，默认 1800",
     "mail": "邮箱地址",
     "wecom": "企业微信 userid",
+    "quiet": "静默时段，如 21:30-07:30：其间到期的消息推迟到结束时发；通道里写的优先，写 none 则该通道不设",
+    "uncertain": "结果不明时：resend 重发（默认），hold 等人工决定",
+    "per_minute": "每分钟最多发多少次（重试也计入）",
+    "per_hour": "每小时最多发多少次（重试也计入）",
+    "per_day": "任意 24 小时内最多发多少次（重试也计入）",
     "tls": "implicit：连接即加密；starttls：先连接后加密；none：不加密，仅限本机",
 }
 _HELP_OF = {

@@ -18,8 +18,8 @@ from reminder.channels.base import Channel, OutcomeKind, Parcel, Recipient, Stam
 from reminder.check import Edition
 from reminder.errors import ReminderError
 from reminder.messages.context import Addressee
-from reminder.sweep.compose import address_of
 from reminder.sweep.notices import Notice, notice_message
+from reminder.sweep.shares import address_of
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ key says what it is about: the same trouble is not told twice.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -20,7 +20,10 @@ from reminder.ledger.records import NewAlarm, NewClaim, NewDelivery, Settlement,
 from reminder.messages.context import Addressee, layout_context
 from reminder.messages.message import Message
 from reminder.plan.channels import EmailChannel
+from reminder.plan.directory import Person
+from reminder.plan.model import Plan
 from reminder.sweep.freeze import freeze, message_identity
+from reminder.sweep.shares import address_of
 
 NOTICE_ITEM = "notice"
 NOTICE_TEMPLATE = "notice"
@@ -88,30 +91,40 @@ def notice_of(kind: str, title: str, lines: Sequence[str], remedy: str) -> Notic
 
 
 def settle_notice(
-    notice: Notice, edition: Edition, channels: Mapping[str, Channel], transport: Transport, now: datetime
+    notice: Notice,
+    edition: Edition,
+    channels: Mapping[str, Channel],
+    transport: Transport,
+    now: datetime,
+    *,
+    avoid: Collection[str] = (),
+    groups: bool = False,
 ) -> Settlement:
-    """Freeze a notice for every admin on the first personal channel that reaches them.
+    """Freeze a notice for every admin on the first personal channel that reaches them, mail first.
 
-    With no admins in the plan the notice is recorded and reaches nobody; the log
-    and ``doctor`` say so.
+    A channel of ``avoid`` (it is paused) is taken only if there is no other;
+    ``groups`` lets a group robot come before that.  With no admins in the plan
+    the notice is recorded and reaches nobody; the log and ``doctor`` say so.
     """
     plan = edition.plan
     today = now.astimezone(zone_of(plan.head.timezone)).date()
     admins = plan.directory.people_meant(plan.head.admins, today) if plan.head.admins else ()
     claims: list[NewClaim] = []
     deliveries: list[NewDelivery] = []
-    channel_id = next(
-        (each for each, config in plan.channels.items() if isinstance(config, EmailChannel)), None
-    )
+    recipients: dict[str, tuple[Addressee, str, str]] = {}
     for person in admins:
-        if channel_id is None or person.mail is None:
-            claims.append(NewClaim(person.id, channel_id or "-", Action.FAIL, Reason.NO_ADDRESS))
+        route = _route(person, plan, avoid, groups=groups)
+        if route is None:
+            claims.append(NewClaim(person.id, "-", Action.FAIL, Reason.NO_ADDRESS))
             continue
-        identity = message_identity(plan.id, transport, [f"{notice.key}|{person.id}|{channel_id}"])
-        claims.append(NewClaim(person.id, channel_id, Action.SEND, Reason.DUE, identity))
+        addressee, channel_id, address = route
+        recipients[f"{addressee.id}|{channel_id}"] = addressee, channel_id, address
+    for key, (addressee, channel_id, address) in recipients.items():
+        identity = message_identity(plan.id, transport, [f"{notice.key}|{key}"])
+        claims.append(NewClaim(addressee.id, channel_id, Action.SEND, Reason.DUE, identity))
         deliveries += freeze(
-            notice_message(notice, Addressee(person.id, person.name, "person"), edition, now),
-            Recipient(person.id, person.name, person.mail),
+            notice_message(notice, addressee, edition, now),
+            Recipient(addressee.id, addressee.name, address),
             channels[channel_id],
             plan,
             identity,
@@ -133,6 +146,23 @@ def settle_notice(
         claims=tuple(claims),
     )
     return Settlement((alarm,), tuple(deliveries))
+
+
+def _route(
+    person: Person, plan: Plan, avoid: Collection[str], *, groups: bool
+) -> tuple[Addressee, str, str] | None:
+    """To whom, over which channel and to which address a notice for an admin goes."""
+    personal = [name for name, config in plan.channels.items() if config.personal]
+    personal.sort(key=lambda name: not isinstance(plan.channels[name], EmailChannel))
+    reaching = [(name, address) for name in personal if (address := address_of(person, plan.channels[name]))]
+    himself = Addressee(person.id, person.name, "person")
+    for name, address in reaching:
+        if name not in avoid:
+            return himself, name, address
+    for name, config in plan.channels.items():
+        if groups and not config.personal and name not in avoid:
+            return Addressee(f"group:{name}", getattr(config, "name", None) or name, "group"), name, name
+    return (himself, *reaching[0]) if reaching else None
 
 
 def notice_message(notice: Notice, addressee: Addressee, edition: Edition, now: datetime) -> Message:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 
@@ -25,6 +25,7 @@ from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import Settlement, Transport
 from reminder.plan.model import DEFAULT_ALARM_TIME
 from reminder.sweep.compose import Failure, compose
+from reminder.sweep.fallback import Fallback
 from reminder.sweep.notices import Notice, notice_of, settle_notice, standing_notices
 
 log = logging.getLogger(__name__)
@@ -80,6 +81,7 @@ class Sweeper:
             self._ledger.adopt(plan_id, transport, new, now)
         adopted = self._ledger.adoptions(plan_id, transport)
         self._facts = Facts(adopted, rehearsal=transport is Transport.OUTBOX)
+        self._fallback = Fallback(self._ledger, edition, channels, transport)
         self._rebuild(now)
 
     def _rebuild(self, now: datetime) -> None:
@@ -122,14 +124,15 @@ class Sweeper:
         due: list[Alarm] = []
         while self._pending and self._pending[0].at <= now:
             due.append(self._pending.popleft())
-        if not due:
-            return Swept()
         try:
-            return self._settle_all(due, now)
+            swept = self._settle_all(due, now) if due else Swept()
         except BaseException:
             # What could not be written is still due: the next tick tries again.
             self._pending.extendleft(reversed(due))
             raise
+        fallen, failures = self._fallback.run(now)
+        self._tell_failed(failures, now)
+        return Swept(swept.actions, swept.deliveries + fallen)
 
     def _settle_all(self, due: Sequence[Alarm], now: datetime) -> Swept:
         decided = decide_all(due, self._facts, now)
@@ -184,11 +187,18 @@ class Sweeper:
         lines = list(dict.fromkeys(lines))
         self.tell(notice_of("failed", f"有{len(failures)}条提醒未能发出", _capped(lines), remedy), now)
 
-    def tell(self, notice: Notice, now: datetime) -> None:
-        """Tell the admins, once; the same notice again is ignored."""
+    def tell(
+        self, notice: Notice, now: datetime, *, avoid: Collection[str] = (), groups: bool = False
+    ) -> None:
+        """Tell the admins, once; the same notice again is ignored.
+
+        ``avoid`` and ``groups`` as in :func:`~reminder.sweep.notices.settle_notice`.
+        """
         log.warning("notice", extra={"notice": notice.key, "title": notice.title})
         try:
-            settlement = settle_notice(notice, self.edition, self.channels, self.transport, now)
+            settlement = settle_notice(
+                notice, self.edition, self.channels, self.transport, now, avoid=avoid, groups=groups
+            )
         except ReminderError as error:
             log.error("notice cannot be rendered", extra={"notice": notice.key, "error": str(error)})
             return

@@ -1,0 +1,132 @@
+"""Tell the admins what went wrong for good: failed, expired, refused, unknown, paused.
+
+The ledger remembers every trouble until it was told.  What is alike (kind,
+channel, the server's code) is told together, and at most once an hour: a
+hundred refused addresses are one notice and not a hundred.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from reminder.agenda.occurrences import zone_of
+from reminder.check import Edition
+from reminder.ledger.ledger import Ledger
+from reminder.ledger.records import Trouble, TroubleKind
+from reminder.sweep.notices import NOTICE_ITEM, Notice
+from reminder.sweep.sweeper import Sweeper
+
+log = logging.getLogger(__name__)
+
+AGAIN_AFTER = timedelta(hours=1)
+LINES_SHOWN = 20
+
+_WHAT = {
+    TroubleKind.FAILED: "{count}条消息发送失败（{code}）",
+    TroubleKind.EXPIRED: "{count}条消息直到失效也没有发出",
+    TroubleKind.UNCERTAIN: "{count}条消息不知是否送达，等待人工决定",
+    TroubleKind.REFUSED: "{count}名收件人被服务器拒收（{code}）",
+    TroubleKind.PAUSED: "已暂停发送（{code}）",
+}
+_REMEDY = {
+    TroubleKind.FAILED: "请按服务器原话更正地址或设置，必要时人工通知。查看：reminder ledger --status failed --attempts。",
+    TroubleKind.EXPIRED: "这些消息已不再有用，不会补发；请人工通知。查看：reminder ledger --status expired --attempts。",
+    TroubleKind.UNCERTAIN: "请向收件人核实，再执行 reminder resolve 消息编号 --by 姓名，"
+    "并加上 --arrived（已收到）、--resend（重发）或 --drop（不再发）。",
+    TroubleKind.REFUSED: "同一条消息的其他人不受影响。请核对这些人的账号，必要时人工通知。",
+}
+_PAUSED_REMEDY = (
+    "待发的消息都保留着，修好后在有效期内自动补发。修好通道（如更换密钥）后执行"
+    " reminder channel resume {channel} --by 姓名；登录被拒的通道每半小时也会自动再试一次。"
+)
+
+
+def tell_troubles(ledger: Ledger, sweeper: Sweeper, now: datetime) -> int:
+    """Tell what has not been told; how many notices were made.
+
+    A trouble of a notice itself is only logged: a notice about it would go the
+    same way.  A pause is told over another channel than the one that is paused.
+    """
+    edition, transport = sweeper.edition, sweeper.transport
+    plan_id = edition.plan.id
+    untold = ledger.troubles(plan_id, transport)
+    if not untold:
+        return 0
+    groups: dict[tuple[TroubleKind, str, str], list[Trouble]] = {}
+    own: list[int] = []
+    for trouble in untold:
+        if NOTICE_ITEM in trouble.items:
+            log.error("notice not delivered", extra={"channel": trouble.channel, "detail": trouble.detail})
+            own.append(trouble.id)
+            continue
+        groups.setdefault((trouble.kind, trouble.channel, trouble.code), []).append(trouble)
+    recent = ledger.settled(plan_id, transport, now - AGAIN_AFTER)
+    paused = {pause.channel for pause in ledger.pauses(plan_id, transport) if pause.lasting}
+    done = own
+    notices = 0
+    for (kind, _, _), troubles in groups.items():
+        notice = notice_of_troubles(troubles, edition)
+        subject = notice.key.partition("#")[0] + "#"
+        if notice.key not in recent and any(key.startswith(subject) for key in recent):
+            continue  # told within the hour: what has come since waits for the next notice
+        sweeper.tell(notice, now, avoid=paused, groups=kind is TroubleKind.PAUSED)
+        done += [trouble.id for trouble in troubles]
+        notices += 1
+    if done:
+        ledger.told(plan_id, done, now)
+    return notices
+
+
+def notice_of_troubles(troubles: Sequence[Trouble], edition: Edition) -> Notice:
+    """One notice about troubles of one kind, channel and code; its key says which they are."""
+    first = troubles[0]
+    name = _channel_name(first.channel, edition)
+    what = _WHAT[first.kind].format(count=len(troubles), code=first.code)
+    # Told again after a crash between the notice and the mark that it was told, it is the same notice.
+    told = hashlib.sha256(" ".join(str(each.id) for each in troubles).encode()).hexdigest()[:12]
+    title = f"通道“{name}”{what}" if first.kind is TroubleKind.PAUSED else f"通道“{name}”有{what}"
+    remedy = (
+        _PAUSED_REMEDY.format(channel=first.channel)
+        if first.kind is TroubleKind.PAUSED
+        else _REMEDY[first.kind]
+    )
+    code = first.code.replace("#", "")
+    return Notice(
+        f"notice/{first.kind}-{first.channel}-{code}#{told}",
+        title,
+        tuple(_capped(_lines(troubles, edition))),
+        remedy,
+    )
+
+
+def _channel_name(channel: str, edition: Edition) -> str:
+    return getattr(edition.plan.channels.get(channel), "name", None) or channel
+
+
+def _lines(troubles: Iterable[Trouble], edition: Edition) -> list[str]:
+    zone = zone_of(edition.plan.head.timezone)
+    people = {person.id: person.name for person in edition.plan.directory.people}
+    lines = []
+    for each in troubles:
+        at = f"{each.at.astimezone(zone):%Y-%m-%d %H:%M}"
+        if each.kind is TroubleKind.PAUSED:
+            lines.append(f"{at} 服务器答复：{each.detail or each.code}")
+            continue
+        whom = people.get(each.receiver, each.receiver)
+        text = f"{at} {whom} 《{each.subject}》"
+        if each.kind is TroubleKind.UNCERTAIN:
+            text += f"，消息编号 {each.delivery}"
+        if each.detail:
+            text += f"：{each.detail}"
+        lines.append(text)
+    return lines
+
+
+def _capped(lines: Sequence[str]) -> list[str]:
+    shown = list(lines[:LINES_SHOWN])
+    if len(lines) > LINES_SHOWN:
+        shown.append(f"……共{len(lines)}条，其余见台账")
+    return shown

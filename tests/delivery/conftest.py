@@ -1,0 +1,128 @@
+"""A ledger on a manual clock, and deliveries to put into it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reminder.channels.base import Outcome, OutcomeKind, Parcel, Reach
+from reminder.clock import ManualClock
+from reminder.delivery.conduct import Conduct
+from reminder.delivery.deliver import Deliverer
+from reminder.ledger.ledger import Ledger
+from reminder.ledger.records import (
+    AttemptRecord,
+    DeliveryState,
+    Entry,
+    EntryFilter,
+    LedgerKind,
+    NewAlarm,
+    NewClaim,
+    NewDelivery,
+    Settlement,
+    Transport,
+)
+from tests.editions import Remembering
+
+PLAN, LIVE = "test", Transport.LIVE
+START = datetime(2026, 9, 24, 1, 0, tzinfo=UTC)
+"""09:00 on a Thursday in Shanghai."""
+
+
+class Bench:
+    """One ledger, one clock, and what a test needs to say in few words."""
+
+    def __init__(self, path: Path) -> None:
+        self.clock = ManualClock(START)
+        self.ledger = Ledger.open(path, kind=LedgerKind.SIMULATION, now=START)
+
+    @property
+    def now(self) -> datetime:
+        return self.clock.now()
+
+    def add(
+        self, key: str, channel: str = "mail", *, useful: timedelta = timedelta(days=1), **changes: Any
+    ) -> None:
+        """One alarm for one receiver (or for all of ``receivers``), and its delivery."""
+        values: dict[str, Any] = {
+            "id": key,
+            "message": f"m-{key}",
+            "channel": channel,
+            "receiver": "p-office",
+            "address": "office@example.com",
+            "part": 1,
+            "parts": 1,
+            "message_id": f"<{key}@example.com>",
+            "subject": f"提醒{key}",
+            "text": "文",
+            "payload": f"payload of {key}".encode(),
+            "planned_at": self.now,
+            "not_before": self.now,
+            "expires_at": self.now + useful,
+        }
+        made = NewDelivery(**values | changes)
+        whom = [receiver for receiver, _ in made.receivers] or [made.receiver]
+        claims = tuple(NewClaim(each, channel, "send", "due", made.message) for each in whom)
+        alarm = NewAlarm(
+            f"alarm-{key}", "x", "x/2026", f"rung-{key}", self.now, self.now, "send", "due", claims
+        )
+        self.ledger.settle(PLAN, LIVE, Settlement((alarm,), (made,)), self.now)
+
+    def deliverer(
+        self, *channels: Any, conduct: Mapping[str, Conduct] | None = None, **options: Any
+    ) -> Deliverer:
+        by_name = {channel.id: channel for channel in channels}
+        return Deliverer(self.ledger, PLAN, LIVE, by_name, self.clock, conduct, **options)
+
+    def entry(self, key: str, receiver: str | None = None) -> Entry:
+        found = self.ledger.entries(PLAN, EntryFilter(receiver=receiver))
+        (entry,) = [each for each in found if each.alarm == f"alarm-{key}"]
+        return entry
+
+    def state(self, key: str) -> str:
+        return str(self.entry(key).state)
+
+    def tries(self, key: str) -> list[AttemptRecord]:
+        return self.ledger.attempts_of(PLAN, key)
+
+    def counts(self) -> dict[str, int]:
+        return {
+            state: number
+            for state, number in self.ledger.counts(PLAN, LIVE).items()
+            if state in set(DeliveryState)
+        }
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path / "ledger.sqlite3")
+    yield made
+    made.ledger.close()
+
+
+ACCEPTED = Outcome(OutcomeKind.ACCEPTED, "250", "OK")
+BUSY = Outcome(OutcomeKind.TRANSIENT, "451", "try again later")
+NO_SUCH_USER = Outcome(OutcomeKind.PERMANENT, "550", "no such user")
+UNKNOWN = Outcome(OutcomeKind.UNCERTAIN, "connection", "连接中断")
+DEAD = Outcome(OutcomeKind.PERMANENT, "errcode 93000", "机器人已失效", reach=Reach.DEAD)
+BLOCKED = Outcome(
+    OutcomeKind.TRANSIENT, "errcode 45009", "api freq out of limit", 60.0, reach=Reach.THROTTLED
+)
+LOGIN = Outcome(OutcomeKind.TRANSIENT, "535", "authentication failed", 1800.0, reach=Reach.LOGIN)
+
+
+def answering(channel: str, *outcomes: Outcome) -> Remembering:
+    """A channel that gives these answers in turn, and the last one for ever."""
+    left = list(outcomes)
+
+    def answer(_: Parcel) -> Outcome:
+        return left.pop(0) if len(left) > 1 else left[0]
+
+    return Remembering(channel, answer)
+
+
+Answer = Callable[[Parcel], Outcome]

@@ -1,0 +1,186 @@
+"""The pools of threads: one channel never holds up another, and nothing runs against a ledger that refuses."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from reminder.channels.base import Outcome, Parcel
+from reminder.channels.email import EmailAdapter
+from reminder.channels.wecom_robot import WecomRobotAdapter
+from reminder.delivery.conduct import Conduct
+from reminder.delivery.deliver import Deliverer
+from reminder.delivery.engines import ThreadEngine
+from reminder.ledger.errors import LedgerFull
+from reminder.plan.channels import EmailChannel, WecomRobotChannel
+from tests.delivery.conftest import ACCEPTED, LIVE, PLAN, Bench
+from tests.editions import Remembering
+from tests.servers.smtp import Fault, SmtpStub
+from tests.servers.wecom import WecomSimulator
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline, f"never came: {what}"
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def engine_of(bench: Bench) -> Iterator[Callable[[Deliverer], ThreadEngine]]:
+    made: list[ThreadEngine] = []
+
+    def make(deliverer: Deliverer) -> ThreadEngine:
+        made.append(ThreadEngine(bench.ledger, PLAN, LIVE, deliverer, lambda: None))
+        return made[-1]
+
+    yield make
+    for engine in made:
+        engine.close()
+
+
+class Hanging(Remembering):
+    """Takes nothing until it is released."""
+
+    def __init__(self, channel_id: str) -> None:
+        self.released = threading.Event()
+        super().__init__(channel_id, self._hang)
+
+    def _hang(self, _: Parcel) -> Outcome:
+        self.released.wait(20)
+        return ACCEPTED
+
+
+def test_a_channel_that_hangs_does_not_hold_up_another(bench: Bench, engine_of: Any) -> None:
+    """300 messages hang; those of the other channel, due later, go out."""
+    group, mail = Hanging("group"), Remembering("mail")
+    for number in range(300):
+        bench.add(f"g{number}", "group")
+    for number in range(20):
+        bench.add(f"m{number}", "mail")
+    engine = engine_of(bench.deliverer(group, mail))
+    try:
+        for _ in range(3):
+            engine.kick(bench.now)
+        until(lambda: len(mail.arrived) == 20, "the mails")
+        assert len(group.arrived) == 2
+    finally:
+        group.released.set()
+
+
+def test_a_mail_server_that_hangs_does_not_hold_up_the_robot(bench: Bench, engine_of: Any) -> None:
+    """The same against real servers: one that never greets, one that is well."""
+    with SmtpStub(Fault("connect", "hang")) as smtp, WecomSimulator() as simulator:
+        mail = EmailAdapter(
+            EmailChannel(
+                id="mail",
+                host="127.0.0.1",
+                port=str(smtp.port),
+                tls="none",
+                timeout_seconds="2",
+                **{"from": "a@example.com"},
+            ),
+            password=None,
+            office_mailbox="a@example.com",
+        )
+        robot = WecomRobotAdapter(
+            WecomRobotChannel(id="group", secret="K", base_url=simulator.base_url), key="robot-key"
+        )
+        bench.add("m", "mail")
+        for number in range(5):
+            bench.add(f"g{number}", "group", payload=b'{"msgtype":"markdown","markdown":{"content":"x"}}')
+        engine = engine_of(bench.deliverer(mail, robot))
+        began = time.monotonic()
+        engine.kick(bench.now)
+        until(lambda: len(simulator.posts) == 5, "the posts")
+        assert time.monotonic() - began < 2
+        until(lambda: engine.busy == 0, "the mail's deadline")
+        assert bench.counts() == {"accepted": 5, "pending": 1}
+
+
+def test_an_engine_kicked_many_times_sends_each_once(bench: Bench, engine_of: Any) -> None:
+    """What is in flight is not submitted again; what is sent is not due."""
+    mail = Remembering("mail")
+    for number in range(50):
+        bench.add(f"d{number}")
+    engine = engine_of(bench.deliverer(mail))
+    for _ in range(20):
+        engine.kick(bench.now)
+    until(lambda: bench.counts() == {"accepted": 50}, "all of them")
+    assert len(mail.arrived) == 50
+
+
+def test_without_a_slot_the_rest_of_the_batch_does_not_ask(
+    bench: Bench, engine_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One denial stands for the channel: 100 waiting messages cost a handful of transactions."""
+    from datetime import timedelta
+
+    from reminder.ledger.records import Quota
+
+    asked: list[str] = []
+    begin = bench.ledger.begin
+    monkeypatch.setattr(
+        bench.ledger, "begin", lambda plan, key, *rest: (asked.append(key), begin(plan, key, *rest))[1]
+    )
+    for number in range(100):
+        bench.add(f"d{number:03}", "group")
+    group = Remembering("group")
+    conduct = {"group": Conduct(quotas=(Quota(3, timedelta(minutes=1)),))}
+    engine = engine_of(bench.deliverer(group, conduct=conduct))
+    engine.kick(bench.now)
+    until(lambda: engine.busy == 0, "the end of the batch")
+    assert len(group.arrived) == 3
+    assert len(asked) <= 6
+    assert engine.kick(bench.now) == 0
+
+
+def test_while_intents_cannot_be_written_one_at_a_time_is_tried_and_the_kick_says_why(
+    bench: Bench, engine_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is sent, the trouble is seen at every kick, and all is sent when it is over."""
+    for number in range(30):
+        bench.add(f"d{number}")
+    mail = Remembering("mail")
+    engine = engine_of(bench.deliverer(mail))
+    asked: list[str] = []
+
+    def full(plan: str, key: str, *_: Any) -> Any:
+        asked.append(key)
+        raise LedgerFull("磁盘已满")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.ledger, "begin", full)
+        engine.kick(bench.now)
+        until(lambda: engine.busy == 0, "the first refusal")
+        assert len(asked) <= 2
+        for kick in range(3):
+            with pytest.raises(LedgerFull):
+                engine.kick(bench.now)
+            until(lambda: engine.busy == 0, "the probe")
+            assert len(asked) <= 3 + kick
+    assert mail.arrived == []
+    with pytest.raises(LedgerFull):
+        engine.kick(bench.now)  # of the probe before it
+    until(lambda: engine.busy == 0, "the probe that gets through")
+    engine.kick(bench.now)
+    until(lambda: bench.counts() == {"accepted": 30}, "all of them")
+    assert len(mail.arrived) == 30
+
+
+def test_closing_finishes_what_is_being_sent_and_leaves_the_rest(bench: Bench, engine_of: Any) -> None:
+    """Drain: two in flight end well, the others stay pending."""
+    group = Hanging("group")
+    for number in range(10):
+        bench.add(f"d{number}", "group")
+    engine = engine_of(bench.deliverer(group))
+    engine.kick(bench.now)
+    until(lambda: len(group.arrived) == 2, "two in flight")
+    threading.Timer(0.1, group.released.set).start()
+    engine.close()
+    assert bench.counts() == {"accepted": 2, "pending": 8}
+    assert engine.kick(bench.now) == 0
