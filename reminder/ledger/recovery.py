@@ -10,7 +10,7 @@ from sqlalchemy import Connection, exists, insert, or_, select, update
 
 from reminder.ledger.records import Delivery, DeliveryState, HandDecision, Transport, TroubleKind
 from reminder.ledger.sending import allowed, made_of, whole
-from reminder.ledger.tables import attempts, chunks, deliveries, in_state, resolutions
+from reminder.ledger.tables import attempts, chunks, claims, deliveries, in_state, resolutions
 from reminder.ledger.trouble import remember
 
 INTERRUPTED = "interrupted"
@@ -148,7 +148,30 @@ def decide(
 def give_up_replaced(
     connection: Connection, plan_id: str, transport: Transport, messages: Iterable[str], now: datetime
 ) -> None:
-    """What of these messages still waits is not sent any more: a chain took their place."""
+    """What of these messages still waits is not sent any more: a chain took their place.
+
+    Only if it took the place of all they were made for: a digest may hold what
+    no chain takes over, and then it waits on, as a whole.
+    """
+    mine, other = claims.alias(), claims.alias()
+    replaced = exists().where(
+        other.c.alarm_id == mine.c.alarm_id,
+        other.c.id > mine.c.id,
+        other.c.channel != mine.c.channel,
+        other.c.message.is_not(None),
+        # A group's post is replaced by messages to its persons, and theirs by a group's post.
+        or_(
+            other.c.receiver == mine.c.receiver,
+            mine.c.receiver.like("group:%"),
+            other.c.receiver.like("group:%"),
+        ),
+    )
+    still_meant = exists().where(
+        mine.c.plan_id == deliveries.c.plan_id,
+        mine.c.transport == deliveries.c.transport,
+        mine.c.message == deliveries.c.message,
+        ~replaced,
+    )
     for some in chunks(messages):
         rows = connection.execute(
             update(deliveries)
@@ -157,6 +180,7 @@ def give_up_replaced(
                 deliveries.c.transport == transport.value,
                 deliveries.c.message.in_(some),
                 in_state(DeliveryState.PENDING),
+                ~still_meant,
             )
             .values(state=DeliveryState.FAILED.value, updated_at=now)
             .returning(deliveries.c.id)
