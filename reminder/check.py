@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from reminder.messages import limited
 from reminder.messages.context import Addressee, layout_context, section_context
 from reminder.messages.render import TemplateError, Templates
 from reminder.messages.wording import load_wording
+from reminder.plan.authorities import Authorities, read_authorities
 from reminder.plan.loader import load_plan
 from reminder.plan.model import DrawWhen, EventWhen, Item, Plan
 
@@ -41,12 +42,15 @@ class Edition:
     calendar: WorkCalendar
     templates: Templates
     wording: Mapping[str, Any]
+    authorities: Authorities = field(default_factory=Authorities)
+    """Whom the channels trust besides the usual."""
 
     def files(self) -> dict[str, str]:
         """SHA-256 of everything the edition was made from, by name."""
         return {
             **{file.name: file.sha256 for file in self.plan.files},
             **{f"templates/{name}": digest for name, digest in self.templates.files().items()},
+            **self.authorities.files(),
             "calendar": self.calendar.fingerprint,
         }
 
@@ -80,9 +84,13 @@ def examine(schedules: Path, templates_folder: Path) -> Examination:
     problems += template_problems
     wording, wording_problems = load_wording(templates_folder)
     problems += wording_problems
+    authorities = Authorities()
+    if loaded.plan is not None:
+        authorities, authority_problems = read_authorities(loaded.plan, schedules)
+        problems += authority_problems
     edition = None
     if loaded.plan is not None and not errors_of(problems):
-        edition = Edition(loaded.plan, WorkCalendar(years), templates, wording.terms)
+        edition = Edition(loaded.plan, WorkCalendar(years), templates, wording.terms, authorities)
         problems += _unique(_of_edition(edition))
     problems.sort(key=lambda problem: problem.sort_key)
     return Examination(None if errors_of(problems) else edition, tuple(problems))

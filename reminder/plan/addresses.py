@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from reminder.errors import Problem
 from reminder.plan.channels import EmailChannel, WecomAppChannel, WecomRobotChannel
 from reminder.plan.fields import shown
+from reminder.plan.networks import is_loopback
 from reminder.plan.sections import Entry
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
@@ -21,7 +22,7 @@ _ADDRESS = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})+")
 """The dot-atom form of RFC 5321 §4.1.2; quoted local parts are nobody's address."""
 _NAMED = re.compile(r'(?P<name>[^<>"\r\n]*?)\s*<(?P<address>[^<>\s]+)>')
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
-_SECRET_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
+SECRET_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 
 Fault = tuple[str, str, str]
 
@@ -58,11 +59,6 @@ def host_fault(text: str) -> Fault | None:
     return f"{shown(text)}不是主机名", allowed, ""
 
 
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine by its name alone (no look-up)."""
-    return host == "localhost" or (_is_ip(host) and ipaddress.ip_address(host).is_loopback)
-
-
 def _is_ip(text: str) -> bool:
     try:
         ipaddress.ip_address(text)
@@ -74,7 +70,7 @@ def _is_ip(text: str) -> bool:
 def check_channel(entry: Entry[EmailChannel | WecomRobotChannel | WecomAppChannel]) -> Iterator[Problem]:
     """Addresses, host and secret of one channel."""
     channel, place = entry.value, entry.place
-    if channel.secret is not None and not _SECRET_NAME.fullmatch(channel.secret):
+    if channel.secret is not None and not SECRET_NAME.fullmatch(channel.secret):
         # Possibly the secret itself: not shown, and not hinted at by its length.
         yield place.problem(
             ("secret",),
@@ -85,11 +81,6 @@ def check_channel(entry: Entry[EmailChannel | WecomRobotChannel | WecomAppChanne
     if isinstance(channel, EmailChannel):
         if fault := host_fault(channel.host):
             yield place.problem(("host",), *fault)
-        elif channel.tls == "none" and not is_loopback(channel.host):
-            found = f"与 {channel.host} 的连接不加密"
-            yield place.problem(
-                ("tls",), found, "tls: none 只限本机（127.0.0.1、localhost）", "请用 implicit 或 starttls"
-            )
         for name, text in (("from", channel.from_), ("reply_to", channel.reply_to)):
             if text is not None and (fault := address_fault(text, named=True)):
                 yield place.problem((name,), *fault)
@@ -102,7 +93,7 @@ def check_channel(entry: Entry[EmailChannel | WecomRobotChannel | WecomAppChanne
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", channel.corpid):
             allowed = "由字母和数字组成，如 ww1234567890abcdef（见管理后台的“企业ID”）"
             yield place.problem(("corpid",), f"{shown(channel.corpid)}不是企业 ID", allowed)
-    else:
+    elif channel.per_minute is not None:
         numbers.insert(0, ("per_minute", channel.per_minute, 6000))
     for name, number, top in numbers:
         if not 1 <= number <= top:

@@ -6,7 +6,9 @@ from typing import Annotated
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
+from reminder.plan.base import Model
 from reminder.plan.fields import AppNumber, Flag, Identifier, Integer, Line, fault, one_of
+from reminder.plan.networks import Networks
 from reminder.plan.sending import Sending
 
 WECOM_BASE_URL = "https://qyapi.weixin.qq.com"
@@ -29,6 +31,10 @@ class EmailChannel(Sending):
     """Default: the office's mailbox."""
     timeout_seconds: Integer = 60
     """Total deadline of one message, connection included."""
+    allow_networks: Networks = ()
+    """Networks of the office's own that the server may stand in, besides the public net."""
+    ca_file: Line | None = None
+    """PEM file of authorities to trust besides the usual; relative to the schedules folder."""
 
     @model_validator(mode="after")
     def _login_is_whole(self) -> EmailChannel:
@@ -65,6 +71,14 @@ class WecomRobotChannel(Sending):
     per_minute: Integer | None = 20
     """The vendor's own limit of a robot."""
     timeout_seconds: Integer = 15
+    allow_networks: Networks = ()
+    """Networks of the office's own that the server may stand in, besides the public net."""
+    ca_file: Line | None = None
+    """PEM file of authorities to trust besides the usual; relative to the schedules folder."""
+    proxy: Line | None = None
+    """``http://host:port`` of a proxy that the connection is tunnelled through."""
+    proxy_secret: Line | None = None
+    """Name of the secret that holds the proxy's ``user:password``."""
 
     @property
     def personal(self) -> bool:
@@ -88,6 +102,14 @@ class WecomAppChannel(Sending):
     """For how long the server drops a repeated identical message; at most four hours."""
     timeout_seconds: Integer = 15
     """Total deadline of one message, the token's renewal included."""
+    allow_networks: Networks = ()
+    """Networks of the office's own that the server may stand in, besides the public net."""
+    ca_file: Line | None = None
+    """PEM file of authorities to trust besides the usual; relative to the schedules folder."""
+    proxy: Line | None = None
+    """``http://host:port`` of a proxy that the connection is tunnelled through."""
+    proxy_secret: Line | None = None
+    """Name of the secret that holds the proxy's ``user:password``."""
 
     @property
     def personal(self) -> bool:

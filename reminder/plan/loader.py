@@ -182,4 +182,9 @@ def _plan(sections: Sections, items: tuple[Item, ...], files: tuple[SourceFile, 
         channels={entry.value.id: entry.value for entry in sections.entries("channels")},
         files=files,
         positions={entry.value.id: entry.place.position() for entry in sections.entries("items")},
+        ca_positions={
+            entry.value.id: entry.place.position(("ca_file",))
+            for entry in sections.entries("channels")
+            if entry.value.ca_file is not None
+        },
     )

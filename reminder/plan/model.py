@@ -445,6 +445,8 @@ class Plan:
     files: tuple[SourceFile, ...] = ()
     positions: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
     """Where each item stands (by id), for checks that need more than the plan."""
+    ca_positions: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """Where the ``ca_file`` of each channel that has one stands (by the channel's id)."""
 
     @property
     def id(self) -> str:

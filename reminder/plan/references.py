@@ -10,6 +10,7 @@ from reminder.errors import Problem, Severity
 from reminder.plan.addresses import address_fault, check_channel
 from reminder.plan.audience import Audience, TermKind
 from reminder.plan.directory import Directory
+from reminder.plan.edges import check_edges
 from reminder.plan.inactive import inactive_parts
 from reminder.plan.ladders import LadderBook, anchor_fault, check_rungs
 from reminder.plan.model import STATUTORY_FESTIVALS, ItemSpec, PlanHead, Rung
@@ -83,6 +84,7 @@ def check_shared(sections: Sections, names: Names) -> Iterator[Problem]:
     yield from check_directory(sections, names)
     for entry in sections.entries("channels"):
         yield from check_channel(entry)
+        yield from check_edges(entry)
     for rungs in sections.ladders.values():
         for rung in rungs:
             yield from names.check_audience(rung.value.to, rung.place, ("to",), _raw(rung.place, ("to",)))

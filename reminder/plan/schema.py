@@ -88,7 +88,11 @@ _HELP = {
     "per_minute": "每分钟最多发多少次（重试也计入）",
     "per_hour": "每小时最多发多少次（重试也计入）",
     "per_day": "任意 24 小时内最多发多少次（重试也计入）",
-    "tls": "implicit：连接即加密；starttls：先连接后加密；none：不加密，仅限本机",
+    "tls": "implicit：连接即加密；starttls：先连接后加密；none：不加密，仅限本机和 allow_networks 所列网段",
+    "allow_networks": "服务器或代理所在的内网网段，如 10.0.0.0/8；公网服务器不必写",
+    "ca_file": "另外信任的证书颁发机构（PEM 文件），相对于本文件夹的路径",
+    "proxy": "代理，如 http://proxy.example.com:3128；不写用户名和密码",
+    "proxy_secret": "代理登录的密钥名字，其值为 用户名:密码",
 }
 _HELP_OF = {
     ("EmailChannel", "from"): "发件人：地址，或 名称 <地址>",
