@@ -17,6 +17,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from reminder.channels.route import Route
 from reminder.clock import SystemClock
 
 READ_LIMIT = 64 * 1024
@@ -142,13 +143,14 @@ def resolve(host: str, port: int, budget: Budget) -> list[tuple[Any, ...]]:
     return found
 
 
-def connect(host: str, port: int, budget: Budget) -> socket.socket:
-    """A TCP connection to the first address that answers, within the budget.
+def connect(host: str, port: int, budget: Budget, route: Route) -> socket.socket:
+    """A TCP connection to the first allowed address that answers, within the budget.
 
     The time left is shared among the addresses, so that one that swallows
-    packets (often IPv6) does not use up the others' time.  Raises ``OSError``.
+    packets (often IPv6) does not use up the others' time.  Raises ``OSError``,
+    ``ForbiddenAddress`` if the route allows none.
     """
-    addresses = resolve(host, port, budget)
+    addresses = route.chosen(host, resolve(host, port, budget))
     trouble: OSError = socket.gaierror(socket.EAI_NONAME, "name not known")
     for tried, (family, kind, protocol, _name, address) in enumerate(addresses):
         sock = socket.socket(family, kind, protocol)
@@ -183,13 +185,3 @@ def secured(sock: socket.socket, context: ssl.SSLContext, host: str, budget: Bud
         wrapped.close()
         raise
     return wrapped
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine by name or number, without asking any resolver."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False

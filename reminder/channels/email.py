@@ -9,12 +9,13 @@ attempt, never after it.
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import ssl
 from email.utils import format_datetime
 
 from reminder.channels.base import Outcome, OutcomeKind, Parcel, Recipient, Stamp
-from reminder.channels.deadline import Budget, is_loopback
+from reminder.channels.deadline import Budget
 from reminder.channels.errors import ChannelSettingError, ContentError, HeaderError
 from reminder.channels.headers import (
     Mailbox,
@@ -25,6 +26,7 @@ from reminder.channels.headers import (
     unstructured,
     wire_address,
 )
+from reminder.channels.route import Peer, Route
 from reminder.channels.smtp import Account, KeptConnections, Lost, Refused, SmtpConnection
 from reminder.channels.smtp_outcomes import CHANNEL_FAULT_SECONDS, Stage, verdict
 from reminder.channels.words import Scrubber
@@ -34,6 +36,7 @@ from reminder.plan.channels import EmailChannel
 _REASONS = {
     "timeout": "超过总时限",
     "dns": "找不到服务器，请核对 host 和网络",
+    "forbidden": "未连接，所得地址不在许可之内，请核对 host 和 allow_networks",
     "connect": "连不上服务器，请核对 host、port 和网络",
     "tls": "加密连接未建立，请核对 tls、port 和服务器证书",
     "connection": "连接中断",
@@ -62,12 +65,7 @@ class EmailAdapter:
         could never send.
         """
         self.id = config.id
-        if config.tls == "none" and not is_loopback(config.host):
-            raise ChannelSettingError(
-                f"通道“{config.id}”：tls 为 none，而服务器 {config.host} 不在本机；"
-                "不加密只允许用于本机（localhost、127.0.0.1）；"
-                "请改为 implicit（465 端口）或 starttls（587 端口）"
-            )
+        route = Route.of(config)
         if password is not None and not (password.isascii() and password.isprintable()):
             raise ChannelSettingError(
                 f"通道“{config.id}”的密码（密钥 {config.secret}）含中文或不可见字符；"
@@ -80,9 +78,11 @@ class EmailAdapter:
         self._sender = parse_mailbox(config.from_)
         self._reply_to = parse_mailbox(config.reply_to or office_mailbox)
         self._seconds = float(config.timeout_seconds)
-        self._account = Account(config.host, config.port, config.tls, config.username, password)
+        self._account = Account(config.host, config.port, config.tls, config.username, password, route)
         self._context = context or ssl.create_default_context()
         self._kept = KeptConnections()
+        self.peer: Peer | None = None
+        """Whom the last probe reached."""
         login = f"\0{config.username}\0{password}" if password else None
         self._words = Scrubber([password, login])
 
@@ -150,7 +150,10 @@ class EmailAdapter:
                 OutcomeKind.TRANSIENT, "secret", "邮箱密码未设置，未尝试登录", CHANNEL_FAULT_SECONDS
             )
         try:
-            SmtpConnection(self._account, self._context, self._budget()).quit()
+            connection = SmtpConnection(self._account, self._context, self._budget())
+            with contextlib.suppress(OSError):
+                self.peer = connection.peer
+            connection.quit()
         except Lost as lost:
             return self._lost(lost)
         except Refused as refused:
@@ -192,7 +195,7 @@ class EmailAdapter:
                 lost.reason,
                 self._words(f"{detail}；正文已全部发出，服务器是否收下不明"),
             )
-        mending = lost.reason in ("tls", "unsupported")
+        mending = lost.reason in ("tls", "unsupported", "forbidden")
         return Outcome(
             OutcomeKind.TRANSIENT,
             lost.reason,

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from reminder.channels.deadline import Budget, BudgetSocket, connect, monotonic, secured
+from reminder.channels.route import ForbiddenAddress, Peer, Route
 from reminder.channels.smtp_outcomes import Stage
 
 _QUIT_SECONDS = 2.0
@@ -37,6 +38,7 @@ class Account:
     tls: str
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+    route: Route = field(default_factory=Route)
 
 
 class Refused(Exception):
@@ -50,8 +52,9 @@ class Refused(Exception):
 class Lost(Exception):
     """The connection failed, or what came was no reply.
 
-    ``reason`` is ``timeout``, ``dns``, ``connect``, ``tls``, ``connection``,
-    ``reply`` or ``unsupported``; ``words`` the system's, possibly empty.
+    ``reason`` is ``timeout``, ``dns``, ``forbidden`` (the route allows no
+    address), ``connect``, ``tls``, ``connection``, ``reply`` or
+    ``unsupported``; ``words`` the system's, possibly empty.
     """
 
     def __init__(self, stage: Stage, reason: str, words: str = "") -> None:
@@ -68,8 +71,10 @@ class SmtpConnection:
         self._context = context
         self.idle_since = 0.0
         with _watched(Stage.CONNECT, budget):
-            sock = connect(account.host, account.port, budget)
+            sock = connect(account.host, account.port, budget, account.route)
             self._client = smtplib.SMTP(local_hostname=_literal(sock))
+            # Whatever was set for all of them: its output holds the login.
+            self._client.set_debuglevel(0)
         self._adopt(sock, budget)
         try:
             self._open(budget)
@@ -106,6 +111,11 @@ class SmtpConnection:
     def _secure(self, budget: Budget) -> None:
         with _watched(Stage.TLS, budget):
             self._adopt(secured(self._socket.sock, self._context, self._account.host, budget), budget)
+
+    @property
+    def peer(self) -> Peer:
+        """Raises ``OSError`` once the connection has gone."""
+        return Peer.of(self._socket.sock)
 
     def _login(self, budget: Budget) -> None:
         client = self._client
@@ -237,6 +247,8 @@ def _watched(stage: Stage, budget: Budget) -> Iterator[None]:
         lost = Lost(stage, "timeout" if budget.expired else "reply" if budget.exhausted else "connection")
     except (smtplib.SMTPException, ValueError):
         lost = Lost(stage, "reply")
+    except ForbiddenAddress as error:
+        lost = Lost(stage, "forbidden", str(error))
     except socket.gaierror:
         lost = Lost(stage, "dns")
     except TimeoutError:

@@ -13,10 +13,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from reminder.channels.base import Outcome, OutcomeKind, Reach
-from reminder.channels.deadline import is_loopback
 from reminder.channels.errors import ChannelSettingError, ContentError
 from reminder.channels.http import HttpError, Reply
 from reminder.messages.limits import size, split_bytes
+from reminder.plan.networks import is_loopback
 
 Scrub = Callable[[str | bytes], str]
 """Takes secrets out of words, as :class:`~reminder.channels.words.Scrubber` does."""
@@ -30,7 +30,9 @@ LONGEST_WAIT_SECONDS = 3600.0
 REASONS = {
     "timeout": "超过总时限",
     "dns": "找不到服务器，请核对 base_url 和网络",
+    "forbidden": "未连接，所得地址不在许可之内，请核对 base_url、proxy 和 allow_networks",
     "connect": "连不上服务器，请核对 base_url 和网络",
+    "proxy": "代理不予转接，请核对 proxy、proxy_secret，或请代理管理员放行",
     "tls": "加密连接未建立，请核对服务器证书",
     "connection": "连接中断",
     "too-long": "答复过长，已停止读取",
@@ -104,13 +106,12 @@ def body(content: dict[str, Any]) -> bytes:
 
 def no_reply(error: HttpError, *, harmless: bool = False) -> Outcome:
     """The outcome when no whole reply came; ``harmless``: the request sent nothing to anybody."""
-    detail = REASONS[error.reason]
+    detail = REASONS[error.reason] + (f"：{error.words}" if error.words else "")
     if error.sent and error.reason != "too-long" and not harmless:
         return Outcome(OutcomeKind.UNCERTAIN, error.reason, f"{detail}；消息已全部发出，是否收下不明")
     # A reply of 64 KiB and more is a web page of something in between, which did not pass the post on.
-    return Outcome(
-        OutcomeKind.TRANSIENT, error.reason, detail, PORTAL_SECONDS if error.reason == "tls" else None
-    )
+    mending = error.reason in ("tls", "forbidden", "proxy")
+    return Outcome(OutcomeKind.TRANSIENT, error.reason, detail, PORTAL_SECONDS if mending else None)
 
 
 def answer_of(reply: Reply, scrub: Scrub) -> tuple[int, dict[str, Any]] | Outcome:

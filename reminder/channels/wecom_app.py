@@ -19,6 +19,7 @@ from reminder.channels.base import Outcome, OutcomeKind, Parcel, Recipient, Stam
 from reminder.channels.deadline import Budget, DeadlineExceeded, monotonic
 from reminder.channels.errors import ContentError
 from reminder.channels.http import HttpClient, HttpError
+from reminder.channels.route import Peer, Route
 from reminder.channels.wecom import (
     PORTAL_SECONDS,
     REASONS,
@@ -114,8 +115,11 @@ class WecomAppAdapter:
         *,
         secret: str | None,
         context: ssl.SSLContext | None = None,
+        route: Route | None = None,
     ) -> None:
-        """Raises ``ChannelSettingError`` for a base URL that would give the secret away."""
+        """``route`` is where it may connect; default: as the channel's own settings say.
+
+        Raises ``ChannelSettingError`` for a base URL that would give the secret away."""
         self.id = config.id
         self._base_url = checked_base_url(config.id, config.base_url)
         self._corpid = config.corpid
@@ -124,7 +128,7 @@ class WecomAppAdapter:
         self._duplicate_check = config.duplicate_check_seconds
         self._secret = secret
         self._seconds = float(config.timeout_seconds)
-        self._client = HttpClient(context=context)
+        self._client = HttpClient(context=context, route=route or Route.of(config))
         self._words = Scrubber([secret])
         self._tokens = _TokenCache()
 
@@ -187,6 +191,11 @@ class WecomAppAdapter:
         if isinstance(token, Outcome):
             return token
         return Outcome(OutcomeKind.ACCEPTED, "errcode 0", "已取得访问凭证，未发送消息")
+
+    @property
+    def peer(self) -> Peer | None:
+        """Whom the last request reached; the proxy, if there is one."""
+        return self._client.peer
 
     def close(self) -> None:
         self._client.close()

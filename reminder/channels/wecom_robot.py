@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 from reminder.channels.base import Outcome, OutcomeKind, Parcel, Recipient, Stamp
 from reminder.channels.http import HttpClient, HttpError
+from reminder.channels.route import Peer, Route
 from reminder.channels.wecom import (
     PORTAL_SECONDS,
-    REASONS,
     body,
     checked_base_url,
     checked_text,
@@ -41,14 +41,17 @@ class WecomRobotAdapter:
         *,
         key: str | None,
         context: ssl.SSLContext | None = None,
+        route: Route | None = None,
     ) -> None:
-        """Raises ``ChannelSettingError`` for a base URL that would give the key away."""
+        """``route`` is where it may connect; default: as the channel's own settings say.
+
+        Raises ``ChannelSettingError`` for a base URL that would give the key away."""
         self.id = config.id
         self._base_url = checked_base_url(config.id, config.base_url)
         self._key = key
         self._mention = config.mention
         self._seconds = float(config.timeout_seconds)
-        self._client = HttpClient(context=context)
+        self._client = HttpClient(context=context, route=route or Route.of(config))
         self._words = Scrubber([key])
 
     def compose(self, message: Message, to: Recipient, stamp: Stamp) -> tuple[bytes, ...]:  # noqa: ARG002
@@ -84,8 +87,13 @@ class WecomRobotAdapter:
         try:
             reply = self._client.get(f"{self._base_url}/", seconds=self._seconds)
         except HttpError as error:
-            return Outcome(OutcomeKind.TRANSIENT, error.reason, REASONS[error.reason])
+            return no_reply(error, harmless=True)
         return Outcome(OutcomeKind.ACCEPTED, f"http {reply.status}", "服务器可以连上，未发送消息")
+
+    @property
+    def peer(self) -> Peer | None:
+        """Whom the last request reached; the proxy, if there is one."""
+        return self._client.peer
 
     def close(self) -> None:
         self._client.close()

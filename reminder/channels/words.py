@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Iterable
-from urllib.parse import quote
+
+from reminder.redaction import MASK, Redactor
+
+__all__ = ["KEPT_CHARACTERS", "MASK", "Scrubber", "decoded"]
 
 KEPT_CHARACTERS = 500
-MASK = "***"
 
 
 def decoded(words: bytes) -> str:
@@ -27,24 +28,13 @@ class Scrubber:
     """
 
     def __init__(self, secrets: Iterable[str | None]) -> None:
-        forms: set[str] = set()
-        for secret in secrets:
-            if secret:
-                forms |= {
-                    secret,
-                    quote(secret),
-                    quote(secret, safe=""),
-                    base64.b64encode(secret.encode()).decode(),
-                }
-        self._forms = sorted(forms, key=len, reverse=True)
+        self._redact = Redactor(secrets)
 
     def __call__(self, words: str | bytes) -> str:
         """``words`` on one line, at most 500 characters, each secret replaced by ``***``.
 
         Scrubbed before it is cut, so that the cut leaves no half of a secret.
         """
-        text = decoded(words) if isinstance(words, bytes) else words
-        for form in self._forms:
-            text = text.replace(form, MASK)
+        text = self._redact(decoded(words) if isinstance(words, bytes) else words)
         text = re.sub(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text).strip()
         return text if len(text) <= KEPT_CHARACTERS else text[: KEPT_CHARACTERS - 1] + "…"

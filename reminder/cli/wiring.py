@@ -25,7 +25,10 @@ def secrets_of(settings: Settings) -> Secrets:
 
     def secret(name: str) -> str | None:
         value = read_secret(name, folder)
-        redactor.add(value)
+        if value is not None:
+            # As it stands, as the adapters take it, and the password of a ``user:password`` alone.
+            for form in (value, value.strip(), value.strip().partition(":")[2]):
+                redactor.add(form)
         return value
 
     return secret
@@ -42,6 +45,7 @@ def live_channel(edition: Edition, channel_id: str, secrets: Secrets) -> Channel
         secret=secrets,
         office_mailbox=head.office.mailbox,
         zone=zone_of(head.timezone),
+        authorities=edition.authorities.of_channel.get(channel_id),
     )
 
 
@@ -83,8 +87,11 @@ def heartbeat_of(settings: Settings) -> Heartbeat | None:
 
     def ping() -> None:
         from reminder.channels.http import HttpClient
+        from reminder.channels.route import Route
+        from reminder.plan.networks import INTERNAL
 
-        client = HttpClient()
+        # The operator's own setting, and no plan's: an office's own monitor needs no further permission.
+        client = HttpClient(route=Route(INTERNAL))
         try:
             client.get(url, seconds=HEARTBEAT_TIMEOUT_SECONDS)
         finally:
