@@ -1,7 +1,7 @@
 """Structured logs without secrets.
 
 Events have short English names; what belongs to them is in named fields.  Every
-line passes through :class:`Redactor` as finished text, so that a secret is
+line passes through :data:`redactor` as finished text, so that a secret is
 masked wherever it hides: in arguments, tracebacks, third-party messages.
 """
 
@@ -10,36 +10,21 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import threading
+import traceback
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Any, TextIO
-from urllib.parse import quote, quote_plus
 
-MASK = "***"
+from reminder.redaction import Redactor
+
 SHORTEST_SECRET = 4
 """Shorter ones are not masked: they would punch holes into ordinary words."""
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
-
-class Redactor:
-    """Masks known secrets in any text, also in their URL-encoded forms."""
-
-    def __init__(self) -> None:
-        self._secrets: set[str] = set()
-
-    def add(self, secret: str | None) -> None:
-        """Mask this from now on."""
-        if secret and len(secret) >= SHORTEST_SECRET:
-            self._secrets |= {secret, quote(secret, safe=""), quote_plus(secret)}
-
-    def __call__(self, text: str) -> str:
-        # The longest first: one secret may be part of another.
-        for secret in sorted(self._secrets, key=len, reverse=True):
-            text = text.replace(secret, MASK)
-        return text
-
-
-redactor = Redactor()
+redactor = Redactor(shortest=SHORTEST_SECRET)
 """The process's own; whoever resolves a secret registers it here."""
 
 
@@ -59,16 +44,43 @@ class _Formatter(logging.Formatter):
         if record.exc_info:
             fields["trace"] = self.formatException(record.exc_info)
         if self._as_json:
-            return redactor(json.dumps(fields, ensure_ascii=False, default=str))
+            # Before it is escaped, and once more for what only the escaping has put together.
+            return redactor(json.dumps(_clean(fields), ensure_ascii=False, default=_text))
         head = f"{fields.pop('at')} {fields.pop('level'):7} {fields.pop('logger')}: {fields.pop('event')}"
         trace = fields.pop("trace", None)
         tail = "".join(f" {key}={value}" for key, value in fields.items())
         return redactor(head + tail + (f"\n{trace}" if trace else ""))
 
 
+class _Handler(logging.StreamHandler[TextIO]):
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the library's name
+        """A record that cannot be formatted; the library would print its arguments as they are."""
+        try:
+            trace = traceback.format_exc(limit=-1)
+            self.stream.write(redactor(f"log record lost: {record.name}: {record.msg!s}\n{trace}"))
+            self.flush()
+        except Exception:  # noqa: S110 - a log that cannot be written must not stop what it tells of
+            pass
+
+
+def _clean(value: Any) -> Any:
+    """The value with every text in it redacted."""
+    if isinstance(value, str):
+        return redactor(value)
+    if isinstance(value, Mapping):
+        return {redactor(str(key)): _clean(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(each) for each in value]
+    return value
+
+
+def _text(value: object) -> str:
+    return redactor(str(value))
+
+
 def set_up(level: str, log_format: str, stream: TextIO | None = None) -> None:
     """Send all logs, third parties' included, to ``stream`` (default: standard error)."""
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler = _Handler(stream or sys.stderr)
     handler.setFormatter(_Formatter(as_json=log_format == "json"))
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -76,3 +88,20 @@ def set_up(level: str, log_format: str, stream: TextIO | None = None) -> None:
     # Their debug lines carry addresses and URLs; their warnings are welcome.
     for noisy in ("urllib3", "apscheduler", "sqlalchemy", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def guard() -> None:
+    """Have the traces of a dying process, and of a dying thread, pass the redactor as well."""
+    sys.excepthook = _print_redacted
+    threading.excepthook = lambda args: _print_redacted(args.exc_type, args.exc_value, args.exc_traceback)
+    sys.unraisablehook = lambda args: _print_redacted(args.exc_type, args.exc_value, args.exc_traceback)
+
+
+def _print_redacted(
+    kind: type[BaseException], error: BaseException | None, trace: TracebackType | None
+) -> None:
+    if issubclass(kind, SystemExit | KeyboardInterrupt):
+        return
+    text = "".join(traceback.format_exception(kind, error, trace))
+    sys.stderr.write(redactor(text))
+    sys.stderr.flush()
