@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import sqlite3
 from pathlib import Path
@@ -17,7 +18,7 @@ from alembic.script import ScriptDirectory
 from reminder.ledger import schema
 from reminder.ledger.errors import LedgerCorrupt, LedgerKindError, LedgerSchemaError
 from reminder.ledger.ledger import Ledger
-from reminder.ledger.records import EntryFilter, LedgerKind
+from reminder.ledger.records import DeliveryState, EntryFilter, HandDecision, LedgerKind
 from reminder.ledger.storage import Storage
 from reminder.ledger.tables import metadata
 
@@ -113,6 +114,63 @@ def test_an_older_ledger_is_copied_and_brought_forward(path: Path, sample: Any, 
     # Opened again there is nothing left to do.
     Ledger.open(path, kind=LedgerKind.DAEMON, now=sample.at(days=2)).close()
     assert len(list(path.parent.glob("*.bak"))) == 1
+
+
+def ledger_of_0001(path: Path, sample: Any) -> None:
+    """A ledger as the first version left it: one message accepted, one in flight."""
+    storage = Storage(path, create=True)
+    config = scripts()
+    with storage.rebuild() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.exec_driver_sql("INSERT INTO ledger_info VALUES ('kind', 'daemon')")
+        created = sample.now.isoformat(timespec="seconds")
+        connection.exec_driver_sql("INSERT INTO ledger_info VALUES ('created', ?)", (created,))
+        at = sample.now.strftime("%Y-%m-%dT%H:%M:%S.000000Z")
+        later = sample.at(days=1).strftime("%Y-%m-%dT%H:%M:%S.000000Z")
+        for number, state in ((1, "accepted"), (2, "sending")):
+            connection.exec_driver_sql(
+                "INSERT INTO alarms VALUES (?, 'lianjie', 'live', ?, 'festival', 'o', 'r', ?, ?, 'send', 'due', ?)",
+                (number, f"alarm-d{number}", at, later, at),
+            )
+            connection.exec_driver_sql(
+                "INSERT INTO claims VALUES (?, ?, 'lianjie', 'live', 'p', 'mail', 'send', 'due', ?, ?)",
+                (number, number, f"m{number}", at),
+            )
+            connection.exec_driver_sql(
+                "INSERT INTO deliveries VALUES (?, 'lianjie', 'live', ?, ?, 'mail', 'p', 'p@example.com', 1, 1,"
+                " '<x@example.com>', '题', ?, ?, ?, ?, 1, 0, ?, ?)",
+                (number, f"d{number}", f"m{number}", at, at, later, state, at, at),
+            )
+            connection.exec_driver_sql(
+                "INSERT INTO contents VALUES (?, 'lianjie', '文', ?, ?)",
+                (number, b"bytes", hashlib.sha256(b"bytes").hexdigest()),
+            )
+            connection.exec_driver_sql(
+                "INSERT INTO attempts VALUES (?, 'lianjie', 'live', ?, 'mail', 1, ?, ?, ?, '', '')",
+                (number, number, at, at if number == 1 else None, "accepted" if number == 1 else None),
+            )
+    storage.close()
+
+
+def test_a_ledger_of_the_first_version_goes_on_where_it_stood(path: Path, sample: Any) -> None:
+    """Nothing is lost or told again, what was in flight is taken up, and the new tables work on old rows."""
+    ledger_of_0001(path, sample)
+    Ledger.open(path.with_name("new.sqlite"), kind=LedgerKind.DAEMON, now=sample.now).close()
+    with Ledger.open(path, kind=LedgerKind.DAEMON, now=sample.now) as ledger:
+        assert ledger.integrity() == []
+        assert ledger.counts("lianjie", sample.live) == {"accepted": 1, "sending": 1, "send": 2}
+        assert ledger.troubles("lianjie", sample.live) == []
+        assert ledger.unreached("lianjie", sample.live, sample.at(days=-1)) == []
+        (left,) = ledger.interrupted("lianjie", sample.live, sample.now)
+        assert (left.id, left.payload, left.receivers) == ("d2", b"bytes", (("p", "p@example.com"),))
+        ledger.resolve("lianjie", "d2", DeliveryState.UNCERTAIN, None, sample.now)
+        assert ledger.decide("lianjie", "d2", HandDecision.DROP, by="x", now=sample.now)
+        assert [(e.state, e.decided_by) for e in ledger.entries("lianjie", EntryFilter(status="failed"))] == [
+            ("failed", "x")
+        ]
+    assert shape(path) == shape(path.with_name("new.sqlite"))
+    assert len(list(path.parent.glob("*.0001.*.bak"))) == 1
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from reminder.ledger.ledger import Ledger
-from reminder.ledger.records import DeliveryState, LedgerKind, NewDelivery, Settlement, Transport
+from reminder.ledger.records import (
+    DeliveryState,
+    HandDecision,
+    LedgerKind,
+    NewDelivery,
+    Settlement,
+    Transport,
+)
 
 PLAN, LIVE = "lianjie", Transport.LIVE
 START = datetime(2026, 9, 24, 1, tzinfo=UTC)
@@ -110,6 +117,27 @@ class DeliveryStates(RuleBasedStateMachine):
         assert done is (from_sending or from_uncertain)
         if done:
             known.state, known.not_before = state, again or known.not_before
+
+    @rule(key=KEYS, decision=st.sampled_from(HandDecision))
+    def decide(self, key: str, decision: HandDecision) -> None:
+        known = self.model[key]
+        done = self.ledger.decide(PLAN, key, decision, by="clerk", now=self.now)
+        useful = decision is not HandDecision.RESEND or self.now < known.expires_at
+        assert done is (known.state is UNCERTAIN and useful)
+        if done:
+            known.state = {
+                HandDecision.RESEND: PENDING,
+                HandDecision.ARRIVED: DeliveryState.ACCEPTED,
+                HandDecision.DROP: DeliveryState.FAILED,
+            }[decision]
+            known.not_before = self.now if decision is HandDecision.RESEND else known.not_before
+
+    @rule(key=KEYS, wait=st.integers(-2, 9))
+    def postpone(self, key: str, wait: int) -> None:
+        known, until = self.model[key], self.now + timedelta(minutes=wait)
+        moved = self.ledger.postpone(PLAN, key, until, self.now)
+        assert moved is (known.state is PENDING and known.not_before < until)
+        known.not_before = until if moved else known.not_before
 
     @rule()
     def restart(self) -> None:
