@@ -44,25 +44,22 @@ def extend(
     known = _known(connection, numbers) & {step for step, _ in wanted}
     spoilt = {claim.message for step, claim in wanted if step in known and claim.message is not None}
     new = [(step, claim) for step, claim in wanted if step not in known and claim.message not in spoilt]
-    if not new:
-        return known
-    connection.execute(
-        insert(claims),
-        [
-            {
-                "alarm_id": numbers[step[0]],
-                "plan_id": plan_id,
-                "transport": transport.value,
-                "receiver": claim.receiver,
-                "channel": claim.channel,
-                "decision": claim.decision,
-                "reason": claim.reason,
-                "message": claim.message,
-                "recorded_at": now,
-            }
-            for step, claim in new
-        ],
-    )
+    rows = [
+        {
+            "alarm_id": numbers[step[0]],
+            "plan_id": plan_id,
+            "transport": transport.value,
+            "receiver": claim.receiver,
+            "channel": claim.channel,
+            "decision": claim.decision,
+            "reason": claim.reason,
+            "message": claim.message,
+            "recorded_at": now,
+        }
+        for step, claim in new
+    ]
+    if rows:
+        connection.execute(insert(claims), rows)
     made = [delivery for delivery in settlement.deliveries if delivery.message not in spoilt]
     freeze(connection, plan_id, transport, made, now)
     give_up_replaced(connection, plan_id, transport, settlement.replaced, now)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, exists, insert, or_, select, update
+from sqlalchemy import Connection, exists, insert, literal, or_, select, update
 
 from reminder.ledger.records import Delivery, DeliveryState, HandDecision, Transport, TroubleKind
 from reminder.ledger.sending import allowed, made_of, whole
@@ -156,7 +156,8 @@ def give_up_replaced(
     mine, other = claims.alias(), claims.alias()
     replaced = exists().where(
         other.c.alarm_id == mine.c.alarm_id,
-        other.c.id > mine.c.id,
+        # The step itself says what it replaces; a group may have been told before for another's sake.
+        or_(other.c.id > mine.c.id, other.c.reason == literal("fallback:").concat(mine.c.channel)),
         other.c.channel != mine.c.channel,
         other.c.message.is_not(None),
         # A group's post is replaced by messages to its persons, and theirs by a group's post.

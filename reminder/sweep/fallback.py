@@ -173,9 +173,10 @@ class Fallback:
             (key, claim.receiver, claim.channel) for key, each in written.claims.items() for claim in each
         }
         stands = self.ledger.extend(plan_id, self.transport, settlement, now) if steps else set()
-        if steps <= stands:
-            self._done |= {(each.alarm, each.receiver, each.channel) for each in found}
-            self._looked = now
+        if not steps <= stands:
+            return 0, ()  # being sent at this moment, or settled by somebody else in part: the next look sees
+        self._done |= {(each.alarm, each.receiver, each.channel) for each in found}
+        self._looked = now
         for each in found:
             log.info(
                 "fallback",

@@ -78,9 +78,27 @@ def test_the_same_step_again_changes_nothing(ledger: Ledger, sample: Any) -> Non
     settled(ledger, sample)
     more = Settlement((step(sample, "a", "d2"),), (sample.delivery("d2"),))
     before = ledger.extend(sample.plan, sample.live, more, sample.now)
-    again = Settlement((step(sample, "a", "d3"),), (sample.delivery("d3"),), replaced=("m-d1",))
+    again = Settlement((step(sample, "a", "d3"),), (sample.delivery("d3"),))
     assert ledger.extend(sample.plan, sample.live, again, sample.at(minutes=1)) == before
     assert {each.id for each in ledger.due(sample.plan, sample.live, sample.now, limit=9)} == {"d1", "d2"}
+
+
+def test_what_a_known_step_replaces_is_given_up_all_the_same(ledger: Ledger, sample: Any) -> None:
+    """A group was told before, for the sake of others: the message to more of them is not needed."""
+    claim = sample.claim("a", message="m-d1", **FIRST)
+    told = sample.claim("group:group", channel="group", reason="fallback:wecom", message="m-d2")
+    alarm = sample.alarm("alarm-d1", claims=(told, claim))
+    made = (sample.delivery("d1", **FIRST), sample.delivery("d2", channel="group"))
+    ledger.settle(sample.plan, sample.live, Settlement((alarm,), made), sample.now)
+    again = replace(told, message="m-d3")
+    more = Settlement(
+        (sample.alarm("alarm-d1", claims=(again,)),),
+        (sample.delivery("d3", channel="group"),),
+        replaced=("m-d1",),
+    )
+    step = ("alarm-d1", "group:group", "group")
+    assert ledger.extend(sample.plan, sample.live, more, sample.at(minutes=1)) == {step}
+    assert [each.id for each in ledger.due(sample.plan, sample.live, sample.now, limit=9)] == ["d2"]
 
 
 def test_a_message_with_one_old_claim_is_left_out_as_a_whole(ledger: Ledger, sample: Any) -> None:

@@ -282,6 +282,22 @@ def test_a_group_may_be_the_second_channel_and_hears_it_once(ledger: Ledger) -> 
     assert ("group:group", "group", "send", "fallback:wecom", "accepted") in office.claims()
 
 
+def test_a_group_in_a_dead_apps_place_is_all_that_is_posted(ledger: Ledger) -> None:
+    """The app recovers: what its receivers read in the group does not come to them again."""
+    plan = plan_of(item_yaml("x", DAY, THREE, "via:\n  first: wecom\n  else: group"))
+    wecom = WecomLike(
+        "wecom", answering(Outcome(OutcomeKind.PERMANENT, "errcode 40001", "secret", reach=Reach.DEAD))
+    )
+    office = Office(ledger, plan, wecom)
+    office.at(DUE)
+    assert len(office.group.arrived) == 1
+    wecom._answer, tries = None, len(wecom.arrived)
+    ledger.resume(plan.id, LIVE, "wecom", by="机关党委办公室干事", now=DUE)
+    office.at(DUE + timedelta(minutes=5))
+    assert len(wecom.arrived) == tries
+    assert len(office.group.arrived) == 1
+
+
 def test_a_person_whom_no_channel_reaches_is_told_about_to_the_admins(ledger: Ledger) -> None:
     """Without any address: one failure with both channels in its words, no silence."""
     plan = plan_of(item_yaml("x", DAY, THREE, CHAIN), p_theory={"mail": None, "wecom": None})
