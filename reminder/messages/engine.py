@@ -86,7 +86,8 @@ class Engine:
         try:
             return rendered(environment.get_template(name), context)
         except TemplateSyntaxError as error:
-            file = error.name or name
+            # Jinja2's lexer puts the path where the name belongs.
+            file = (error.name or name).removeprefix(self._bundle.shown_as(""))
             shown, source = self._bundle.shown_as(file), self._bundle.sources.get(file, "")
             problem = syntax_problem(error, shown, source, environment.filters)
             raise TemplateError(clipped(problem)) from None

@@ -121,8 +121,11 @@ def render_problem(error: Exception, position: Position, source: str, names: Ite
         return Problem(place(source, position.file, position.line, str(error)), "", f"没有模板文件“{error}”")
     if isinstance(error, TooMuchText):
         return Problem(position, "", f"模板生成的文字超过 {MAX_CHARACTERS} 字", "", "请检查循环")
-    if isinstance(error, RecursionError):
+    if isinstance(error, RecursionError | SyntaxError):  # Python's: more than twenty loops in each other
         return too_deep(position)
+    if isinstance(error, OSError | ImportError):  # a codec, a zone: the process can open nothing
+        found = f"模板用了这里没有的功能（{type(error).__name__}）"
+        return Problem(position, "", found, "只能读取给出的变量和字段")
     if isinstance(error, SecurityError):
         return Problem(
             position, "", "模板用了不允许的写法", "只能读取给出的变量和字段", f"已拒绝：{_words(error)}"

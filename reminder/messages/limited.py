@@ -26,10 +26,10 @@ from typing import Any
 
 import reminder
 from reminder.clock import SystemClock
-from reminder.errors import Position, Problem, ReminderError
+from reminder.errors import Position, Problem
 from reminder.messages import frames
 from reminder.messages.forms import FORMS, Bundle
-from reminder.messages.trouble import TemplateError, TemplateStopped
+from reminder.messages.trouble import RendererUnavailable, TemplateError, TemplateStopped
 
 monotonic = SystemClock().monotonic
 """Always the machine's: a process does not run on a simulated clock."""
@@ -56,10 +56,6 @@ class Limits:
     """Octets of address space beyond the interpreter's own."""
     start_seconds: float = 30.0
     idle_seconds: float = 60.0
-
-
-class RendererUnavailable(ReminderError):
-    """The process that renders cannot be started: trouble of the machine, not of a template."""
 
 
 class _Died(Exception):
@@ -91,7 +87,7 @@ class _Child:
             _START,
         ]  # no environment, no start-up files
         command += [str(max(1, round(limits.seconds))), str(limits.memory), root, *filter(None, sys.path)]
-        with theirs:
+        try:
             self._process: subprocess.Popen[bytes] = subprocess.Popen(  # noqa: S603 - this interpreter
                 command,
                 stdin=theirs.fileno(),
@@ -100,6 +96,11 @@ class _Child:
                 cwd="/",
                 env={name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ},
             )
+        except OSError:
+            self._ours.close()
+            raise
+        finally:
+            theirs.close()
         self.owner = os.getpid()
 
     @property
@@ -360,7 +361,7 @@ def _unusable(where: Position) -> Problem:
 def _why(error: Exception) -> str:
     if isinstance(error, _Died):
         return _code(error.code)
-    return "超时" if isinstance(error, _Overran) else str(error)
+    return "超时" if isinstance(error, _Overran) else str(getattr(error, "strerror", None) or error)
 
 
 def _code(code: object) -> str:

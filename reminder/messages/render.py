@@ -31,9 +31,17 @@ from reminder.messages.forms import (
     Bundle,
 )
 from reminder.messages.message import Message
-from reminder.messages.trouble import TemplateError, TemplateStopped, unknown_name
+from reminder.messages.trouble import RendererUnavailable, TemplateError, TemplateStopped, unknown_name
 
-__all__ = ["LAYOUT", "LAYOUT_NAMES", "SECTION_NAMES", "Section", "TemplateError", "Templates"]
+__all__ = [
+    "LAYOUT",
+    "LAYOUT_NAMES",
+    "SECTION_NAMES",
+    "RendererUnavailable",
+    "Section",
+    "TemplateError",
+    "Templates",
+]
 
 MAX_BYTES = 256 * 1024
 """Of one file; the longest that is shipped has four thousand."""
@@ -82,8 +90,7 @@ class Templates:
 
         A template with an error stays in :meth:`names`; rendering it raises.
         ``limits="none"`` works in this process, with nothing to stop a bomb: for
-        templates that nobody else can edit.  Raises ``RendererUnavailable`` when
-        the process that renders cannot be started.
+        templates that nobody else can edit.
         """
         problems: list[Problem] = []
         sources: dict[str, str] = {}
@@ -108,8 +115,11 @@ class Templates:
         templates = cls(bundle, digests, _renderer(limits))
         if folder.is_dir():
             problems += templates._missing_files()
-        for name in sources:
-            problems += templates._renderer.faults(bundle, name)
+        try:
+            for name in sources:
+                problems += templates._renderer.faults(bundle, name)
+        except RendererUnavailable as error:
+            problems.append(Problem(Position(folder.name), "", f"模板未能检查：{error}"))
         return templates, sorted(problems, key=lambda problem: problem.sort_key)
 
     def names(self) -> tuple[str, ...]:

@@ -21,6 +21,10 @@ class TemplateStopped(TemplateError):
     """A template that was stopped because it took too much time or memory."""
 
 
+class RendererUnavailable(ReminderError):
+    """The process that renders cannot be started: trouble of the machine, not of a template."""
+
+
 def nearest(word: str, words: Iterable[str]) -> str:
     """「是否想写 …」 for the nearest of the words, or nothing."""
     near = difflib.get_close_matches(word, list(words), n=1, cutoff=0.5)

@@ -19,7 +19,7 @@ from reminder.errors import ReminderError
 from reminder.ledger.records import NewAlarm, NewClaim, NewDelivery, Settlement, Transport
 from reminder.messages.context import Addressee, layout_context, section_context
 from reminder.messages.message import Message
-from reminder.messages.render import Section
+from reminder.messages.render import RendererUnavailable, Section
 from reminder.sweep.freeze import freeze, message_identity
 from reminder.sweep.shares import Failure, Share, address_of, shares_of
 
@@ -182,14 +182,18 @@ def _render(
         try:
             sections.append(render_section(group, edition, now))
             included.extend(group)
+        except RendererUnavailable:
+            raise  # the machine's trouble, not the text's: all of it stays due, and the next tick tries again
         except ReminderError as error:
             failures += _failures(group, Reason.TEMPLATE, error)
     if not included:
         return None, failures
     try:
         message = frame(sections, included[0].addressee, edition, now)
+    except RendererUnavailable:
+        raise
     except ReminderError as error:
-        return None, failures + _failures(included, Reason.UNSENDABLE, error)
+        return None, failures + _failures(included, Reason.TEMPLATE, error)
     made = _Rendered(
         message,
         tuple(included),
