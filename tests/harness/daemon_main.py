@@ -49,9 +49,8 @@ def main() -> int:
     clock = ShiftedClock(data / "clock")
     ledger = Ledger.open(settings.ledger, kind=LedgerKind.DAEMON, now=clock.now())
     daemon = Daemon(settings, edition, ledger, clock, channels_for(settings))
-    print("ready", flush=True)
     try:
-        return daemon.run()
+        return daemon.run(lambda: print("ready", flush=True))
     finally:
         ledger.close()
         lock.release()
