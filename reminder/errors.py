@@ -12,6 +12,7 @@ Two kinds of trouble leave this package:
 from __future__ import annotations
 
 import enum
+import errno
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -99,3 +100,25 @@ class PlanProblems(ReminderError):
 
     def __str__(self) -> str:
         return "\n".join(str(problem) for problem in self.problems)
+
+
+_REASONS = {
+    errno.ENOENT: "没有这个文件或文件夹",
+    errno.ENOTDIR: "路径中有一段不是文件夹",
+    errno.EISDIR: "这是文件夹，不是文件",
+    errno.EEXIST: "已有同名文件",
+    errno.EACCES: "没有权限",
+    errno.EPERM: "不允许此操作",
+    errno.EROFS: "所在磁盘只读",
+    errno.ENOSPC: "磁盘已满",
+    errno.EDQUOT: "超出磁盘配额",
+    errno.EIO: "磁盘读写出错",
+    errno.ENAMETOOLONG: "名称太长",
+    errno.ELOOP: "符号链接循环",
+    errno.EMFILE: "打开的文件过多",
+}
+
+
+def system_reason(error: OSError) -> str:
+    """Why the system refused, in Chinese; a reason not listed here in the system's own words."""
+    return _REASONS.get(error.errno or 0) or error.strerror or type(error).__name__

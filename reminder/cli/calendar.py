@@ -15,10 +15,12 @@ from reminder.cli.app import (
     SchedulesOption,
     TemplatesOption,
     app,
+    confirm,
     parse_day,
     settings_of,
 )
-from reminder.errors import PlanProblems, ReminderError, UsageError, errors_of
+from reminder.cli.usage import Command
+from reminder.errors import PlanProblems, ReminderError, UsageError, errors_of, system_reason
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -51,7 +53,7 @@ def calendar_of(settings: Settings) -> WorkCalendar:
     return WorkCalendar(years)
 
 
-@app.command()
+@app.command(cls=Command)
 def calendar(
     year: Annotated[
         str, typer.Argument(metavar="YEAR|import", help="年份，如 2026；或 import，录入一年的官方安排")
@@ -138,7 +140,7 @@ def _import(path: Path, settings: Settings, *, yes: bool) -> None:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise UsageError(f"读不到文件 {path}：{error.strerror}") from None
+        raise UsageError(f"读不到文件 {path}：{system_reason(error)}") from None
     arrangement = import_year(data, path.name)
     before = calendar_of(settings)
     _show_arrangement(arrangement)
@@ -147,15 +149,15 @@ def _import(path: Path, settings: Settings, *, yes: bool) -> None:
         print(f"请留意：{doubt}")
     target = settings.schedules / CALENDAR_FOLDER / f"{arrangement.year}.yaml"
     question = f"以上安排写入 {target}{'（覆盖原文件）' if target.exists() else ''}，是否确认？"
-    if not yes and not typer.confirm(question):
-        raise ReminderError("未作更改。")
+    if not yes:
+        confirm(question)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         scratch = target.with_name(f".{target.name}.tmp")
         scratch.write_text(dump_year(arrangement), "utf-8")
         scratch.replace(target)
     except OSError as error:
-        raise ReminderError(f"写不进 {target}：{error.strerror}；未作更改。") from None
+        raise ReminderError(f"写不进 {target}：{system_reason(error)}；未作更改。") from None
     print(f"已写入 {target}。正在运行的守护进程会自动重新计算提醒日期；已发出的不会重发。")
 
 
@@ -209,7 +211,7 @@ def _show_moves(arrangement: Arrangement, before: WorkCalendar, settings: Settin
     print_table(("原定", "改为", "事项", "提醒"), rows, f"{len(rows)} 条提醒的日期有变动")
 
 
-@app.command()
+@app.command(cls=Command)
 def workday(
     day: Annotated[str | None, typer.Argument(metavar="DATE", help="日期，如 2026-09-25")] = None,
     before: Annotated[

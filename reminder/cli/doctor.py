@@ -19,7 +19,8 @@ from reminder.cli.app import (
     app,
     settings_of,
 )
-from reminder.errors import ReminderError, UsageError
+from reminder.cli.usage import Command
+from reminder.errors import ReminderError, UsageError, system_reason
 
 if TYPE_CHECKING:
     from reminder.check import Edition
@@ -44,7 +45,7 @@ class Finding:
     remedy: str = ""
 
 
-@app.command()
+@app.command(cls=Command)
 def doctor(
     send_to: Annotated[str | None, typer.Option("--send-to", help="向此邮箱真实发送一封测试邮件")] = None,
     offline: Annotated[bool, typer.Option("--offline", help="不连接邮件服务器和机器人")] = False,
@@ -119,7 +120,7 @@ def _data_folder(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "数据目录",
             BAD,
-            f"{folder} 不可写（{error.strerror}）",
+            f"{folder} 不可写（{system_reason(error)}）",
             "检查目录权限，或用 --data 指定可写的目录",
         )
         return

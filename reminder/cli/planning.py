@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,9 +14,10 @@ from reminder.cli.app import (
     SchedulesOption,
     TemplatesOption,
     app,
-    parse_day,
+    parse_span,
     settings_of,
 )
+from reminder.cli.usage import Command, Group
 from reminder.errors import PlanProblems, Severity, UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from reminder.plan.model import Item
     from reminder.settings import Settings
 
-plan_app = typer.Typer(help="计划的拟定。", no_args_is_help=True)
+plan_app = typer.Typer(cls=Group, help="计划的拟定。", no_args_is_help=True)
 app.add_typer(plan_app, name="plan")
 
 STATUS_TEXT = {"official": "", "may-change": "可能调整", "provisional": "预计"}
@@ -44,7 +45,7 @@ def edition_of(settings: Settings) -> Edition:
     return examination.edition
 
 
-@app.command()
+@app.command(cls=Command)
 def check(
     directory: Annotated[Path | None, typer.Argument(help="计划文件夹", metavar="DIR")] = None,
     schedules: SchedulesOption = None,
@@ -67,7 +68,7 @@ def check(
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(cls=Command)
 def agenda(
     since: Annotated[str, typer.Option("--from", help="起始日期，如 2026-01-01")],
     until: Annotated[str, typer.Option("--to", help="结束日期（含当日）")],
@@ -83,12 +84,7 @@ def agenda(
     from reminder.sweep.compose import shares_of
 
     edition = edition_of(settings_of(schedules, templates))
-    first, last = parse_day(since, "--from"), parse_day(until, "--to")
-    if last < first:
-        raise UsageError(f"--to（{last}）早于 --from（{first}）")
-    zone = zone_of(edition.plan.head.timezone)
-    start = datetime.combine(first, time.min, tzinfo=zone)
-    end = datetime.combine(last + timedelta(days=1), time.min, tzinfo=zone)
+    start, end = parse_span(since, until, zone_of(edition.plan.head.timezone))
     if item is not None:
         item = required_item(edition, item).id
     alarms = [a for a in expand(edition.plan, edition.calendar, start, end) if item in (None, a.item.id)]
@@ -111,7 +107,7 @@ def agenda(
         for a in alarms
     ]
     columns = ("时间", "星期", "条款", "事项", "提醒", "截止", "通道", "收件人", "备注")
-    print_table(columns, rows, f"{first} 至 {last}，共 {len(rows)} 条提醒")
+    print_table(columns, rows, f"{since} 至 {until}，共 {len(rows)} 条提醒")
     inactive = [(each.spec.title, "；".join(each.inactive)) for each in edition.plan.items if each.inactive]
     if inactive and item is None:
         print_table(("事项", "尚未启用"), inactive, "以下写法已检查无误，但本版本尚未启用：")
@@ -161,7 +157,7 @@ def required_item(edition: Edition, item_id: str) -> Item:
     return item
 
 
-@app.command()
+@app.command(cls=Command)
 def preview(
     item_id: Annotated[str, typer.Argument(help="任务编号", metavar="ITEM")],
     occurrence: Annotated[
@@ -189,7 +185,7 @@ def preview(
     print(shown.body)
 
 
-@app.command()
+@app.command(cls=Command)
 def schema() -> None:
     """输出计划文件的 JSON Schema，供编辑器补全与检查。"""
     from reminder.cli.output import print_json
@@ -198,9 +194,9 @@ def schema() -> None:
     print_json(json_schema())
 
 
-@plan_app.command("new-year")
+@plan_app.command("new-year", cls=Command)
 def new_year(
-    year: Annotated[int | None, typer.Argument(help="年度；默认为现计划截止的次年")] = None,
+    year: Annotated[int | None, typer.Argument(metavar="YEAR", help="年度；默认为现计划截止的次年")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="草稿存放的文件夹（须为空或不存在）")] = None,
     schedules: SchedulesOption = None,
     templates: TemplatesOption = None,

@@ -47,7 +47,7 @@ def preview_message(
     message = frame([render_section([share], edition, alarm.at)], share.addressee, edition, alarm.at)
     adapter = rehearsal_channel(edition, share.channel, Path("outbox"))
     identity = message_identity(
-        edition.plan.id, Transport.OUTBOX, [f"{alarm.key}|{share.addressee.id}|preview"]
+        edition.plan.id, Transport.OUTBOX, [f"{alarm.key}|{share.addressee.id}|{share.channel}"]
     )
     deliveries = freeze(
         message,

@@ -17,7 +17,8 @@ from reminder.cli.app import (
     parse_day,
     settings_of,
 )
-from reminder.errors import ReminderError
+from reminder.cli.usage import Command
+from reminder.errors import ReminderError, UsageError
 
 if TYPE_CHECKING:
     from reminder.ledger.ledger import Ledger
@@ -31,9 +32,11 @@ STATE_TEXT = {
     "uncertain": "结果不明",
     "expired": "已过有效期",
 }
+STATUSES = (*STATE_TEXT, "send", "merge", "miss", "supersede", "suppress", "fail")
+"""What ``--status`` may be: where a delivery stands, or what was decided."""
 
 
-@app.command()
+@app.command(cls=Command)
 def ledger(
     item: Annotated[str | None, typer.Option("--item", help="任务编号")] = None,
     status: Annotated[
@@ -61,6 +64,8 @@ def ledger(
     from reminder.ledger.records import EntryFilter
     from reminder.plan.loader import load_plan
 
+    if status is not None and status not in STATUSES:
+        raise UsageError(f"--status 的值“{status}”不可用；可用：{'、'.join(STATUSES)}")
     settings = settings_of(schedules, templates, data)
     loaded = load_plan(settings.schedules)
     zone = ZoneInfo(loaded.plan.head.timezone if loaded.plan else "Asia/Shanghai")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import tempfile
-from datetime import datetime, time, timedelta
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,11 +19,13 @@ from reminder.cli.app import (
     SchedulesOption,
     TemplatesOption,
     app,
-    parse_day,
+    confirm,
+    parse_span,
     settings_of,
 )
 from reminder.cli.planning import edition_of
-from reminder.errors import ReminderError, UsageError
+from reminder.cli.usage import Command
+from reminder.errors import ReminderError, UsageError, system_reason
 
 if TYPE_CHECKING:
     from reminder.check import Edition
@@ -30,9 +34,10 @@ if TYPE_CHECKING:
 
 HEALTHY_SECONDS = 60
 AHEAD_SHOWN = 8
+LIVE_TEXT = {"live": "正式发送", "outbox": "试运行"}
 
 
-@app.command()
+@app.command(cls=Command)
 def run(
     data: DataOption = None, schedules: SchedulesOption = None, templates: TemplatesOption = None
 ) -> None:
@@ -45,6 +50,8 @@ def run(
     from reminder.ledger.records import LedgerKind
 
     settings = settings_of(schedules, templates, data)
+    # A reload asked for before the daemon listens must not end it, which is the default.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     log.set_up(settings.log_level, settings.log_format)
     edition = edition_of(settings)
     _writable(settings.data)
@@ -54,8 +61,8 @@ def run(
     ledger = Ledger.open(settings.ledger, kind=LedgerKind.DAEMON, now=clock.now())
     try:
         daemon = Daemon(settings, edition, ledger, clock, channels_for(settings), heartbeat_of(settings))
-        print(_banner(daemon, edition, settings, clock.now()), flush=True)
-        code = daemon.run()
+        banner = _banner(daemon, edition, settings, clock.now())
+        code = daemon.run(lambda: print(banner, flush=True))
     finally:
         ledger.close()
         lock.release()
@@ -70,7 +77,7 @@ def _writable(folder: Path) -> None:
             pass
     except OSError as error:
         raise ReminderError(
-            f"数据目录 {folder} 不可写（{error.strerror}）；"
+            f"数据目录 {folder} 不可写（{system_reason(error)}）；"
             "请检查目录权限或磁盘空间，或用 --data 指定可写的目录"
         ) from None
 
@@ -113,7 +120,7 @@ def _banner(daemon: Daemon, edition: Edition, settings: Settings, now: datetime)
     return "\n".join(lines)
 
 
-@app.command()
+@app.command(cls=Command)
 def simulate(
     since: Annotated[str, typer.Option("--from", help="起始日期")],
     until: Annotated[str, typer.Option("--to", help="结束日期（含当日）")],
@@ -134,12 +141,11 @@ def simulate(
     settings = settings_of(schedules, templates)
     log.set_up("error", settings.log_format)
     edition = edition_of(settings)
-    first, last = parse_day(since, "--from"), parse_day(until, "--to")
-    if last < first:
-        raise UsageError(f"--to（{last}）早于 --from（{first}）")
-    zone = zone_of(edition.plan.head.timezone)
-    start = datetime.combine(first, time.min, tzinfo=zone)
-    end = datetime.combine(last + timedelta(days=1), time.min, tzinfo=zone)
+    start, end = parse_span(since, until, zone_of(edition.plan.head.timezone))
+    if data is not None and _of_daemon(data, settings):
+        raise UsageError(
+            f"{data} 是守护进程的数据目录，不能用来模拟；请用 --data 指定另一个目录，或不写 --data"
+        )
     folder = data or Path(tempfile.mkdtemp(prefix="reminder-simulate-"))
     _writable(folder)
     outbox = folder / "outbox"
@@ -154,8 +160,8 @@ def simulate(
     if format is Format.JSON:
         print_json(
             {
-                "from": str(first),
-                "to": str(last),
+                "from": since,
+                "to": until,
                 "data": str(folder),
                 "outbox": str(outbox),
                 "actions": played.actions,
@@ -166,7 +172,13 @@ def simulate(
             }
         )
         return
-    _print_played(first.isoformat(), last.isoformat(), folder, summary, counts)
+    _print_played(since, until, folder, summary, counts)
+
+
+def _of_daemon(folder: Path, settings: Settings) -> bool:
+    """Whether a daemon keeps its data there, or would: a simulation's ledger would bar it from starting."""
+    its = replace(settings, data=folder)
+    return its.lock.exists() or its.health.exists() or folder.resolve() == settings.data.resolve()
 
 
 def _by_item(ledger: object, edition: Edition, since: datetime) -> list[dict[str, object]]:
@@ -221,7 +233,7 @@ def _print_played(
         print(f"其中 {failed} 条发送失败，见台账。")
 
 
-@app.command()
+@app.command(cls=Command)
 def live(
     by: Annotated[str | None, typer.Option("--by", help="由谁决定（记入台账）")] = None,
     off: Annotated[bool, typer.Option("--off", help="退回试运行")] = False,
@@ -243,8 +255,8 @@ def live(
     if not off and (found := obstacles(edition, settings)):
         raise ReminderError("还不能转为正式发送：\n" + "\n".join(f"  - {each}" for each in found))
     question = "退回试运行（outbox），不再真正发送？" if off else "转为正式发送（live），到时将真正发出消息？"
-    if not yes and not typer.confirm(question):
-        raise ReminderError("未作更改。")
+    if not yes:
+        confirm(question)
     _writable(settings.data)
     now = SystemClock().now()
     ledger = Ledger.open(settings.ledger, kind=LedgerKind.DAEMON, now=now)
@@ -258,31 +270,32 @@ def live(
     print("已退回试运行。" if off else "已转为正式发送；正在运行的守护进程会在一秒内切换。")
 
 
-@app.command()
+@app.command(cls=Command)
 def health(data: DataOption = None, format: FormatOption = Format.TABLE) -> None:
     """守护进程是否正常：正常退出码为 0，否则为 1。"""
-    from datetime import UTC
-
     from reminder.cli.output import print_json
     from reminder.clock import SystemClock
 
     settings = settings_of(data=data)
     try:
         status = json.loads(settings.health.read_text("utf-8"))
-        at = datetime.fromisoformat(status["at"]).astimezone(UTC)
-    except (OSError, ValueError, KeyError):
+        age = (SystemClock().now() - datetime.fromisoformat(status["at"])).total_seconds()
+        problem, mode = str(status["problem"]), LIVE_TEXT[status["transport"]]
+        refused = "；有一份新计划因错误未被采用" if status["plan_refused"] else ""
+        ahead, pid = status["next"] or "近期没有", status["pid"]
+    except OSError:
         raise ReminderError(f"没有运行状况文件 {settings.health}：守护进程未曾在该数据目录运行") from None
-    age = (SystemClock().now() - at).total_seconds()
-    problem = status["problem"]
+    except (ValueError, KeyError, TypeError):
+        raise ReminderError(
+            f"运行状况文件 {settings.health} 的内容不完整：请查看守护进程是否正常运行"
+        ) from None
     if abs(age) > HEALTHY_SECONDS:
-        problem = f"守护进程已有 {int(age)} 秒没有动静（进程号 {status['pid']}）"
+        problem = f"守护进程已有 {int(age)} 秒没有动静（进程号 {pid}）"
     if format is Format.JSON:
         print_json({**status, "healthy": not problem, "problem": problem})
     elif problem:
         print(problem)
     else:
-        mode = "正式发送" if status["transport"] == "live" else "试运行"
-        refused = "；有一份新计划因错误未被采用" if status["plan_refused"] else ""
-        print(f"正常（{mode}），下一次提醒：{status['next'] or '近期没有'}{refused}")
+        print(f"正常（{mode}），下一次提醒：{ahead}{refused}")
     if problem:
         raise typer.Exit(1)
