@@ -49,6 +49,8 @@ class EmailAdapter:
     """The ``email`` channel; safe to use from several threads."""
 
     suffix = ".eml"
+    secret_mark = ""
+    """Changes with the secret; set by whoever builds the channel."""
 
     def __init__(
         self,

@@ -107,6 +107,8 @@ class WecomAppAdapter:
     """The ``wecom_app`` channel; safe to use from several threads."""
 
     suffix = ".json"
+    secret_mark = ""
+    """Changes with the secret; set by whoever builds the channel."""
     batch = RECEIVERS_AT_ONCE
 
     def __init__(

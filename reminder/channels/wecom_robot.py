@@ -34,6 +34,8 @@ class WecomRobotAdapter:
     """The ``wecom_robot`` channel; safe to use from several threads."""
 
     suffix = ".json"
+    secret_mark = ""
+    """Changes with the secret; set by whoever builds the channel."""
 
     def __init__(
         self,

@@ -6,7 +6,6 @@ from typing import Annotated
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from reminder.plan.base import Model
 from reminder.plan.fields import AppNumber, Flag, Identifier, Integer, Line, fault, one_of
 from reminder.plan.networks import Networks
 from reminder.plan.sending import Sending

@@ -113,7 +113,9 @@ def _lines(troubles: Iterable[Trouble], edition: Edition) -> list[str]:
     for each in troubles:
         at = f"{each.at.astimezone(zone):%Y-%m-%d %H:%M}"
         if each.kind is TroubleKind.PAUSED:
-            lines.append(f"{at} 服务器答复：{each.detail or each.code}")
+            # A group's post shows no subject: the line says it all.
+            name = _channel_name(each.channel, edition)
+            lines.append(f"{at} 通道“{name}”已暂停发送，服务器答复：{each.code} {each.detail}".rstrip())
             continue
         whom = people.get(each.receiver, each.receiver)
         text = f"{at} {whom} 《{each.subject}》"

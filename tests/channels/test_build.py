@@ -88,3 +88,14 @@ def test_a_line_end_after_a_secret_is_no_part_of_it() -> None:
         assert robot.send(parcel(payload)).kind is OutcomeKind.ACCEPTED
         mail.close()
         robot.close()
+
+
+def test_a_changed_secret_leaves_another_mark_that_says_nothing_of_it() -> None:
+    """By it a paused channel is known to have been mended; it stands in the ledger."""
+
+    def mark(value: str) -> str:
+        channel = build_channel(ROBOT, secret=lambda name: value, office_mailbox="jgdw@example.com")
+        return str(channel.secret_mark)  # type: ignore[attr-defined]
+
+    assert mark("first-key") == mark("first-key\n") != mark("second-key")
+    assert len(mark("first-key")) == 3
