@@ -68,7 +68,7 @@ def settings_of(
 
 def main() -> None:
     """Run the command; whatever goes wrong ends in Chinese words and an exit code."""
-    from reminder.cli import calendar, doctor, planning, records, running  # noqa: F401  # they register commands
+    from reminder.cli import calendar, doctor, planning, records, resolve, running  # noqa: F401  # they register commands
 
     # Under a C locale Chinese output would end in UnicodeEncodeError.
     for stream in (sys.stdout, sys.stderr):

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from reminder.cli.app import DataOption, Format, FormatOption, SchedulesOption, app, settings_of
+from reminder.cli.usage import Command, Group
 from reminder.errors import ReminderError, UsageError
 
 if TYPE_CHECKING:
@@ -17,14 +18,18 @@ if TYPE_CHECKING:
     from reminder.settings import Settings
 
 channel_app = typer.Typer(
-    name="channel", help="通道：查看暂停的通道，修好后恢复发送。", no_args_is_help=True, add_completion=False
+    cls=Group,
+    name="channel",
+    help="通道：查看暂停的通道，修好后恢复发送。",
+    no_args_is_help=True,
+    add_completion=False,
 )
 app.add_typer(channel_app)
 
 ByOption = Annotated[str, typer.Option("--by", help="由谁决定（记入台账）")]
 
 
-@app.command()
+@app.command(cls=Command)
 def resolve(
     delivery: Annotated[
         str, typer.Argument(help="消息编号（见 reminder ledger --status uncertain --attempts）")
@@ -84,7 +89,7 @@ def _why_not(
     return f"消息 {name} 刚刚被别处作了决定；请再看一次台账"
 
 
-@channel_app.command("list")
+@channel_app.command("list", cls=Command)
 def list_paused(
     data: DataOption = None, schedules: SchedulesOption = None, format: FormatOption = Format.TABLE
 ) -> None:
@@ -137,7 +142,7 @@ def _next_try(pause: Pause, zone: ZoneInfo) -> str:
     return f"{pause.until.astimezone(zone):%Y-%m-%d %H:%M} 自动再试"
 
 
-@channel_app.command()
+@channel_app.command(cls=Command)
 def resume(
     name: Annotated[str, typer.Argument(help="通道编号")],
     by: ByOption = "",
