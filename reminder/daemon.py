@@ -418,6 +418,7 @@ class Daemon:
             "plan": self._edition.plan.id,
             "next": pending[0].at.isoformat() if pending else None,
             "plan_refused": bool(self._refused),
+            "paused": list(self._deliverer.broken),
             "problem": problem,
         }
         path = self._settings.health

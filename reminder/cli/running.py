@@ -282,6 +282,8 @@ def health(data: DataOption = None, format: FormatOption = Format.TABLE) -> None
         age = (SystemClock().now() - datetime.fromisoformat(status["at"])).total_seconds()
         problem, mode = str(status["problem"]), LIVE_TEXT[status["transport"]]
         refused = "；有一份新计划因错误未被采用" if status["plan_refused"] else ""
+        if paused := "、".join(status.get("paused", ())):
+            refused += f"；通道 {paused} 已暂停发送（见 reminder channel list）"
         ahead, pid = status["next"] or "近期没有", status["pid"]
     except OSError:
         raise ReminderError(f"没有运行状况文件 {settings.health}：守护进程未曾在该数据目录运行") from None

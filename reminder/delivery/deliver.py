@@ -58,6 +58,8 @@ class Deliverer:
         self._random = random.Random()
         self._paused: frozenset[str] = frozenset()
         self._orphans: set[str] = set()
+        self.broken: tuple[str, ...] = ()
+        """Channels with a lasting pause, at the last look: somebody has to mend them."""
         self.unrecorded = Unrecorded() if unrecorded is None else unrecorded
 
     def deliver(self, delivery: Delivery) -> DeliveryState | Wait | None:
@@ -155,6 +157,7 @@ class Deliverer:
                 self._ledger.resume(self._plan_id, self._transport, pause.channel, by=MENDED, now=now)
                 log.warning("channel taken up again", extra={"channel": pause.channel})
         self._paused = frozenset(pause.channel for pause in pauses)
+        self.broken = tuple(sorted({pause.channel for pause in pauses if pause.lasting}))
 
     def take_up(self, now: datetime) -> int:
         """At start: deliveries that a killed daemon left in flight go the way their channel's policy says."""

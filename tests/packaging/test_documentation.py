@@ -133,7 +133,7 @@ def _prose(text: str) -> str:
 @cache
 def root_command() -> Any:
     """The command with all its subcommands, as ``main`` registers them."""
-    from reminder.cli import calendar, doctor, planning, records, running  # noqa: F401
+    from reminder.cli import calendar, doctor, planning, records, resolve, running  # noqa: F401
 
     return typer.main.get_command(cli.app)
 
