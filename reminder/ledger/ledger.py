@@ -24,6 +24,7 @@ from reminder.ledger import (
     entries,
     extending,
     pausing,
+    queue,
     reach,
     recovery,
     register,
@@ -240,12 +241,17 @@ class Ledger:
     ) -> list[Delivery]:
         """Pending with ``not_before`` ≤ now < ``expires_at`` on no paused channel, longest due first."""
         with self._storage.read() as connection:
-            return sending.due(connection, plan_id, transport, now, limit=limit, skip_channels=skip_channels)
+            return queue.due(connection, plan_id, transport, now, limit=limit, skip_channels=skip_channels)
 
     def next_instant(self, plan_id: str, transport: Transport) -> datetime | None:
         """When a pending delivery next becomes due or expires; past if one is due already."""
         with self._storage.read() as connection:
-            return sending.next_instant(connection, plan_id, transport)
+            return queue.next_instant(connection, plan_id, transport)
+
+    def next_after(self, plan_id: str, transport: Transport, now: datetime) -> datetime | None:
+        """The first instant after ``now`` at which a pending delivery becomes due."""
+        with self._storage.read() as connection:
+            return queue.next_after(connection, plan_id, transport, now)
 
     def begin(
         self,
@@ -357,7 +363,7 @@ class Ledger:
     def delivery(self, plan_id: str, delivery_id: str) -> Delivery | None:
         """One delivery as it stands."""
         with self._storage.read() as connection:
-            return sending.one(connection, plan_id, delivery_id)
+            return queue.one(connection, plan_id, delivery_id)
 
     # Channels
 
@@ -410,7 +416,7 @@ class Ledger:
     ) -> list[datetime]:
         """When tries on a channel began, retries included, at or after ``since``; oldest first."""
         with self._storage.read() as connection:
-            return sending.attempts_since(connection, plan_id, channel, since, transport)
+            return queue.attempts_since(connection, plan_id, channel, since, transport)
 
     # The ledger as people read it
 
@@ -427,17 +433,17 @@ class Ledger:
     def attempts_of(self, plan_id: str, delivery_id: str) -> list[AttemptRecord]:
         """Every try of a delivery, first to last."""
         with self._storage.read() as connection:
-            return sending.attempts_of(connection, plan_id, delivery_id)
+            return queue.attempts_of(connection, plan_id, delivery_id)
 
     def payload_of(self, plan_id: str, delivery_id: str) -> bytes:
         """The frozen bytes, verified; ``KeyError`` for an unknown delivery."""
         with self._storage.read() as connection:
-            return sending.content_of(connection, plan_id, delivery_id)[1]
+            return queue.content_of(connection, plan_id, delivery_id)[1]
 
     def text_of(self, plan_id: str, delivery_id: str) -> str:
         """What a person reads of a delivery; ``KeyError`` for an unknown one."""
         with self._storage.read() as connection:
-            return sending.content_of(connection, plan_id, delivery_id)[0]
+            return queue.content_of(connection, plan_id, delivery_id)[0]
 
 
 def file_of(url_or_path: str | Path) -> Path:

@@ -8,8 +8,9 @@ from typing import Any
 
 from sqlalchemy import Connection, exists, insert, literal, or_, select, update
 
+from reminder.ledger.queue import made_of, whole
 from reminder.ledger.records import Delivery, DeliveryState, HandDecision, Transport, TroubleKind
-from reminder.ledger.sending import allowed, made_of, whole
+from reminder.ledger.sending import allowed
 from reminder.ledger.tables import attempts, chunks, claims, deliveries, in_state, resolutions
 from reminder.ledger.trouble import remember
 

@@ -1,4 +1,4 @@
-"""Deliveries on their way: what is due, intent before a try, outcome after it.
+"""Deliveries on their way: intent before a try, outcome after it, expiry.
 
 Every change of state is a compare-and-set: the row is selected in the state it
 must be in (locked on PostgreSQL; on SQLite the transaction holds the write lock
@@ -8,27 +8,23 @@ processes or nodes may try; one has it.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
     Connection,
-    Select,
     bindparam,
-    func,
     insert,
     select,
     update,
 )
 
 from reminder.ledger import pausing, reach, slots
-from reminder.ledger.errors import LedgerCorrupt
+from reminder.ledger.queue import made_of, of_plan, whole
 from reminder.ledger.records import (
     AttemptEnd,
-    AttemptRecord,
     Delivery,
     DeliveryState,
     Quota,
@@ -36,67 +32,12 @@ from reminder.ledger.records import (
     TroubleKind,
     Wait,
 )
-from reminder.ledger.tables import AnyRow, attempts, chunks, contents, deliveries, in_state, receivers
+from reminder.ledger.tables import AnyRow, attempts, chunks, deliveries, in_state
 from reminder.ledger.trouble import remember
 
 AFTER_SENDING = frozenset(
     {DeliveryState.ACCEPTED, DeliveryState.PENDING, DeliveryState.FAILED, DeliveryState.UNCERTAIN}
 )
-
-
-def due(
-    connection: Connection,
-    plan_id: str,
-    transport: Transport,
-    now: datetime,
-    *,
-    limit: int,
-    skip_channels: Collection[str] = (),
-) -> list[Delivery]:
-    """Pending, ``not_before`` ≤ now < ``expires_at``, on no paused channel; longest due first."""
-    query = (
-        whole()
-        .where(
-            *_of(plan_id, transport),
-            in_state(DeliveryState.PENDING),
-            deliveries.c.not_before <= now,
-            deliveries.c.expires_at > now,
-        )
-        .order_by(deliveries.c.not_before, deliveries.c.id)
-        .limit(limit)
-    )
-    skipped = {*skip_channels, *pausing.holding(connection, plan_id, transport, now)}
-    if skipped:
-        query = query.where(deliveries.c.channel.not_in(sorted(skipped)))
-    return made_of(connection, connection.execute(query).all())
-
-
-def next_instant(connection: Connection, plan_id: str, transport: Transport) -> datetime | None:
-    """When a pending delivery next becomes due or expires; in the past if one is due now.
-
-    What waits on a paused channel becomes due when the pause ends by itself.
-    """
-    paused = {pause.channel: pause.until for pause in pausing.open_pauses(connection, plan_id, transport)}
-    pending = (*_of(plan_id, transport), in_state(DeliveryState.PENDING))
-    free = select(func.min(deliveries.c.not_before)).where(*pending)
-    if paused:
-        free = free.where(deliveries.c.channel.not_in(sorted(paused)))
-    instants = [
-        connection.execute(free).scalar(),
-        connection.execute(select(func.min(deliveries.c.expires_at)).where(*pending)).scalar(),
-    ]
-    for channel, until in paused.items():
-        waiting = select(func.min(deliveries.c.not_before)).where(*pending, deliveries.c.channel == channel)
-        first = connection.execute(waiting).scalar()
-        if first is not None and until is not None:
-            instants.append(max(first, until))
-    return min((instant for instant in instants if instant is not None), default=None)
-
-
-def one(connection: Connection, plan_id: str, delivery_id: str) -> Delivery | None:
-    """One delivery as it stands."""
-    query = whole().where(deliveries.c.plan_id == plan_id, deliveries.c.delivery == delivery_id)
-    return next(iter(made_of(connection, connection.execute(query).all())), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,122 +306,8 @@ def expire(connection: Connection, plan_id: str, transport: Transport, now: date
     return made_of(connection, rows, DeliveryState.EXPIRED)
 
 
-def attempts_since(
-    connection: Connection, plan_id: str, channel: str, since: datetime, transport: Transport
-) -> list[datetime]:
-    """When tries on a channel began, retries included, from ``since`` on; oldest first."""
-    query = (
-        select(attempts.c.started_at)
-        .where(
-            attempts.c.plan_id == plan_id,
-            attempts.c.transport == transport.value,
-            attempts.c.channel == channel,
-            attempts.c.started_at >= since,
-        )
-        .order_by(attempts.c.started_at)
-    )
-    return list(connection.execute(query).scalars())
-
-
-def attempts_of(connection: Connection, plan_id: str, delivery_id: str) -> list[AttemptRecord]:
-    """Every try of one delivery, first to last."""
-    query = (
-        select(
-            attempts.c.number,
-            attempts.c.started_at,
-            attempts.c.finished_at,
-            attempts.c.outcome,
-            attempts.c.code,
-            attempts.c.detail,
-        )
-        .join(deliveries, attempts.c.delivery_id == deliveries.c.id)
-        .where(deliveries.c.plan_id == plan_id, deliveries.c.delivery == delivery_id)
-        .order_by(attempts.c.number)
-    )
-    return [AttemptRecord(*row) for row in connection.execute(query)]
-
-
-def content_of(connection: Connection, plan_id: str, delivery_id: str) -> tuple[str, bytes]:
-    """The text a person reads and the frozen bytes, which are verified.
-
-    Raises ``KeyError`` for an unknown delivery, :class:`LedgerCorrupt` for bytes
-    that are no longer those that were frozen.
-    """
-    query = (
-        select(contents.c.text, contents.c.payload, contents.c.payload_sha256)
-        .join(deliveries, contents.c.delivery_id == deliveries.c.id)
-        .where(deliveries.c.plan_id == plan_id, deliveries.c.delivery == delivery_id)
-    )
-    row = connection.execute(query).first()
-    if row is None:
-        raise KeyError(delivery_id)
-    if hashlib.sha256(row.payload).hexdigest() != row.payload_sha256:
-        raise LedgerCorrupt(f"消息 {delivery_id} 的内容与封存时不符，台账被改动过或已损坏：请用备份核对")
-    return row.text, row.payload
-
-
-def _of(plan_id: str, transport: Transport) -> tuple[Any, Any]:
-    return deliveries.c.plan_id == plan_id, deliveries.c.transport == transport.value
-
-
 def _overdue(plan_id: str, transport: Transport, now: datetime) -> tuple[Any, ...]:
-    return (*_of(plan_id, transport), in_state(DeliveryState.PENDING), deliveries.c.expires_at <= now)
-
-
-def whole() -> Select[Any]:
-    """Everything of deliveries that :func:`made_of` needs."""
-    return select(
-        deliveries.c.delivery,
-        deliveries.c.id,
-        deliveries.c.message,
-        deliveries.c.channel,
-        deliveries.c.receiver,
-        deliveries.c.address,
-        deliveries.c.part,
-        deliveries.c.parts,
-        deliveries.c.message_id,
-        contents.c.payload,
-        deliveries.c.planned_at,
-        deliveries.c.not_before,
-        deliveries.c.expires_at,
-        deliveries.c.state,
-        deliveries.c.attempts,
-    ).join(contents, contents.c.delivery_id == deliveries.c.id)
-
-
-def made_of(
-    connection: Connection, rows: Sequence[AnyRow], state: DeliveryState | None = None
-) -> list[Delivery]:
-    """Rows of :func:`whole` as values, each with everyone it goes to."""
-    batches: dict[int, list[tuple[str, str]]] = {}
-    for some in chunks(row.id for row in rows):
-        query = (
-            select(receivers.c.delivery_id, receivers.c.receiver, receivers.c.address)
-            .where(receivers.c.delivery_id.in_(some))
-            .order_by(receivers.c.delivery_id, receivers.c.receiver)
-        )
-        for number, receiver, address in connection.execute(query):
-            batches.setdefault(number, []).append((receiver, address))
-    return [
-        Delivery(
-            id=row.delivery,
-            message=row.message,
-            channel=row.channel,
-            receiver=row.receiver,
-            address=row.address,
-            part=row.part,
-            parts=row.parts,
-            message_id=row.message_id,
-            payload=row.payload,
-            planned_at=row.planned_at,
-            not_before=row.not_before,
-            expires_at=row.expires_at,
-            state=state or DeliveryState(row.state),
-            attempts=row.attempts,
-            receivers=tuple(batches.get(row.id, [(row.receiver, row.address)])),
-        )
-        for row in rows
-    ]
+    return (*of_plan(plan_id, transport), in_state(DeliveryState.PENDING), deliveries.c.expires_at <= now)
 
 
 def allowed(state: DeliveryState, again: datetime | None) -> None:

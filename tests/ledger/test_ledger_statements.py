@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,19 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from reminder.ledger.ledger import Ledger
-from reminder.ledger.records import DeliveryState, EntryFilter, LedgerKind, Note, Settlement
+from reminder.ledger.records import (
+    AttemptEnd,
+    DeliveryState,
+    EntryFilter,
+    HandDecision,
+    LedgerKind,
+    Note,
+    PauseAsked,
+    PauseKind,
+    Quota,
+    Refusal,
+    Settlement,
+)
 from reminder.ledger.tables import insert_once, metadata
 
 DIALECTS = [sqlite.dialect(), postgresql.dialect()]  # type: ignore[no-untyped-call]
@@ -58,6 +72,7 @@ def everything(ledger: Ledger, sample: Any) -> None:
     ledger.interrupted(plan, live, now)
     ledger.resolve(plan, "d2", DeliveryState.PENDING, now, now)
     ledger.resolve(plan, "d3", DeliveryState.FAILED, None, now)
+    beside_the_tries(ledger, sample)
     ledger.expire(plan, live, sample.at(days=2))
     ledger.attempts_since(plan, "mail", now, live)
     ledger.entries(
@@ -74,6 +89,54 @@ def everything(ledger: Ledger, sample: Any) -> None:
     ledger.accept_plan(plan, "aa", {}, "文件", None, now)
     ledger.note(plan, Note("daemon", now, "系统"))
     ledger.notes(plan, kind="daemon", since=now)
+
+
+def beside_the_tries(ledger: Ledger, sample: Any) -> None:
+    """Slots, pauses, batches, refusals, decisions, chains, and what is told."""
+    plan, live, now = sample.plan, sample.live, sample.now
+    batch = (("p-a", "a"), ("p-b", "b"))
+    ledger.settle(plan, live, sample.message("b1", channel="app", receivers=batch), now)
+    ledger.settle(plan, live, sample.message("b2", channel="app", receivers=batch), now)
+    minute = timedelta(minutes=1)
+    quotas = {"app": (Quota(1, minute, each_receiver=True),), "mail": (Quota(1, minute),)}
+    ledger.begin(plan, "b1", now, quotas)
+    ledger.begin(plan, "b2", now, quotas)
+    ledger.settle(plan, live, sample.message("q1"), now)
+    ledger.begin(plan, "q1", now, quotas)
+    pause = PauseAsked(PauseKind.LOGIN, (minute,), 1)
+    ends = [
+        AttemptEnd("b1", 1, now, "partial", DeliveryState.ACCEPTED, refused=(Refusal("p-b"),), recovered=now)
+    ]
+    ledger.finish_many(plan, ends)
+    ledger.begin(plan, "b2", sample.at(minutes=2))
+    at = sample.at(minutes=2)
+    ledger.finish_many(
+        plan, [AttemptEnd("b2", 1, at, "transient", DeliveryState.PENDING, "", "", at, pause=pause)]
+    )
+    ledger.begin(plan, "b2", sample.at(minutes=3))
+    ledger.begin(plan, "b2", sample.at(minutes=4))
+    at = sample.at(minutes=4)
+    ledger.finish_many(
+        plan, [AttemptEnd("b2", 2, at, "transient", DeliveryState.PENDING, "", "", at, pause=pause)]
+    )
+    ledger.pauses(plan, live)
+    ledger.next_instant(plan, live)
+    ledger.next_after(plan, live, now)
+    ledger.unreached(plan, live, now)
+    ledger.resume(plan, live, "app", by="x", now=now)
+    ledger.postpone(plan, "b2", sample.at(hours=1), now)
+    ledger.sending(plan, live)
+    ledger.interrupted(plan, live, now, only=["b1"])
+    ledger.settle(plan, live, sample.message("u1", channel="robot"), now)
+    ledger.begin(plan, "u1", now)
+    ledger.finish(plan, "u1", 1, now, outcome="uncertain", state=DeliveryState.UNCERTAIN)
+    ledger.decide(plan, "u1", HandDecision.RESEND, by="x", now=now)
+    ledger.delivery(plan, "u1")
+    instead = replace(sample.message("r1"), replaced=("m-u1",))
+    ledger.settle(plan, live, instead, now)
+    found = ledger.troubles(plan, live)
+    assert found
+    ledger.told(plan, [each.id for each in found], now)
 
 
 def test_every_statement_compiles_for_both_databases(tape: tuple[Ledger, Tape], sample: Any) -> None:
@@ -144,6 +207,17 @@ def test_the_tables_compile_for_both_databases() -> None:
         (lambda it, s: it.entries(s.plan, EntryFilter()), "ix_alarms_planned"),
         (lambda it, s: it.entries(s.plan, EntryFilter(status="failed")), "ix_deliveries_message"),
         (lambda it, s: it.transport(s.plan), "ix_notes_kind"),
+        (lambda it, s: it.next_after(s.plan, s.live, s.now), "ix_deliveries_pending"),
+        (lambda it, s: it.sending(s.plan, s.live), "ix_deliveries_state"),
+        (lambda it, s: it.pauses(s.plan, s.live), "ix_pauses_open"),
+        (lambda it, s: it.troubles(s.plan, s.live), "ix_troubles_untold"),
+        (lambda it, s: it.troubles(s.plan, s.live), "ix_claims_message"),
+        (lambda it, s: it.unreached(s.plan, s.live, s.now), "ix_deliveries_state"),
+        (lambda it, s: it.unreached(s.plan, s.live, s.now), "ix_claims_message"),
+        (
+            lambda it, s: it.begin(s.plan, "d1", s.now, {"mail": (Quota(9, timedelta(minutes=1)),)}),
+            "ix_attempts_started",
+        ),
         (lambda it, s: it.last_plan(s.plan), "ix_plan_versions_plan_id_id"),
     ],
 )
@@ -154,7 +228,9 @@ def test_a_question_finds_its_index(
     ledger, record = tape
     ledger.settle(sample.plan, sample.live, sample.message("d1"), sample.now)
     ledger.settle(sample.plan, sample.live, sample.message("d2"), sample.now)
-    ledger.begin(sample.plan, "d2", sample.now)
+    ledger.settle(sample.plan, sample.live, sample.message("d3"), sample.now)
+    ledger.begin_many(sample.plan, ["d2", "d3"], sample.now)
+    ledger.finish(sample.plan, "d3", 1, sample.now, outcome="permanent", state=DeliveryState.FAILED)
     record.sql.clear()
     ask(ledger, sample)
     plans = []
