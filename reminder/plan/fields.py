@@ -53,7 +53,7 @@ def _line(value: object) -> str:
     if not text:
         raise fault("此处为空", "应为文字")
     # Control characters and line separators end up in mail headers: RFC 5322 §2.2.
-    if bad := re.search(r"[\x00-\x1f\x7f\x85\u2028\u2029]", text):
+    if bad := re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]", text):
         raise fault(f"文字里有控制字符 U+{ord(bad.group()):04X}", "应为单行文字", "请删去换行或不可见字符")
     return text
 
@@ -62,7 +62,7 @@ def _prose(value: object) -> str:
     text = _text(value, "文字")
     if not text:
         raise fault("此处为空", "应为文字")
-    if bad := re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x85\u2028\u2029]", text):
+    if bad := re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]", text):
         raise fault(f"文字里有控制字符 U+{ord(bad.group()):04X}", "应为文字", "请删去不可见字符")
     return text
 
