@@ -131,6 +131,7 @@ class Daemon:
         self._accept(edition, "start", now, {})
         self._sweeper = Sweeper(ledger, edition, self._channels, self._transport, now)
         self._unrecorded = Unrecorded()
+        self._rest = TICK_SECONDS
         self._engine = self._new_engine()
         self._complete = {file.name for file in edition.plan.files if file.complete_mark}
         self._refused = ""
@@ -197,13 +198,16 @@ class Daemon:
 
     def _sweep_until_stopped(self) -> None:
         try:
-            taken_up = self._deliverer.take_up(self._clock.now())
-            if taken_up:
-                log.warning("taken up after an unclean stop", extra={"deliveries": taken_up})
+            try:
+                if taken_up := self._deliverer.take_up(self._clock.now()):
+                    log.warning("taken up after an unclean stop", extra={"deliveries": taken_up})
+            except LedgerError as error:
+                # The engine finds them again as orphans when the ledger is well.
+                log.error("nothing taken up", extra={"error": str(error)})
             while not self._stop.is_set():
                 self._wake.clear()
                 self.tick()
-                self._clock.wait(self._wake, TICK_SECONDS)
+                self._clock.wait(self._wake, self._rest)
         except BaseException as error:
             log.exception("sweeper died")
             self._crashed = error
@@ -212,6 +216,7 @@ class Daemon:
         """One look at everything: files, transport, what is due, what is to be sent."""
         now = self._clock.now()
         problem = ""
+        self._rest = TICK_SECONDS
         try:
             if self._reload_asked.is_set() or self._watcher.at_rest(self._clock.monotonic()):
                 self._reload_asked.clear()
@@ -222,6 +227,7 @@ class Daemon:
                 log.info("swept", extra={"actions": dict(swept.actions), "deliveries": swept.deliveries})
             self._engine.kick(now)
             tell_troubles(self._ledger, self._sweeper, now)
+            self._rest = self._engine.rest(now, TICK_SECONDS)
             if self._sweeper.exhausted:
                 problem = "计划中已没有任何后续提醒，请拟定新的计划（reminder plan new-year）"
             self._storage_is_well(now)

@@ -119,6 +119,14 @@ class ThreadEngine:
             if idle:
                 self._wake()
 
+    def rest(self, now: datetime, most: float) -> float:
+        """Seconds until something is to be kicked again, at most ``most``.
+
+        A slot that opens in the middle of a tick is not left unused until its end.
+        """
+        upcoming = self._ledger.next_after(self._plan_id, self._transport, now)
+        return most if upcoming is None else min(most, (upcoming - now).total_seconds())
+
     @property
     def busy(self) -> int:
         """Deliveries handed to threads and not finished."""

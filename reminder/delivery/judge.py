@@ -11,6 +11,8 @@ from reminder.ledger.records import AttemptEnd, Delivery, DeliveryState, PauseAs
 
 THROTTLE_WAIT = timedelta(seconds=60)
 """Of a server that names no time of its own."""
+LONG_THROTTLE = timedelta(hours=1)
+"""A day's quota that is used up: from so long a wait on, the admins are told and chains fall back."""
 LOGIN_WAITS = (timedelta(minutes=1), timedelta(minutes=30))
 """A login refused once may be a hiccup; refused again, the account is tried seldom enough not to be locked."""
 LOGIN_LASTING = 2
@@ -101,7 +103,7 @@ def _pause(outcome: Outcome, fingerprint: str) -> PauseAsked | None:
             return None
         case Reach.THROTTLED:
             wait = THROTTLE_WAIT if outcome.retry_after is None else timedelta(seconds=outcome.retry_after)
-            return PauseAsked(PauseKind.THROTTLED, (wait,))
+            return PauseAsked(PauseKind.THROTTLED, (wait,), 1 if wait >= LONG_THROTTLE else 0, fingerprint)
         case Reach.LOGIN:
             return PauseAsked(PauseKind.LOGIN, LOGIN_WAITS, LOGIN_LASTING, fingerprint)
         case Reach.DEAD:

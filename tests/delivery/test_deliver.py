@@ -297,6 +297,21 @@ def test_a_login_refused_once_is_tried_after_a_minute_and_refused_again_every_ha
     assert bench.ledger.pauses(PLAN, LIVE) == []
 
 
+def test_a_days_quota_used_up_is_a_lasting_pause_and_ends_by_itself(bench: Bench) -> None:
+    """Four hours without mail are the admin's business; a minute is not."""
+    used_up = Outcome(OutcomeKind.TRANSIENT, "451", "MI:STC", 4 * 3600.0, reach=Reach.THROTTLED)
+    bench.add("a")
+    bench.add("b")
+    deliverer = bench.deliverer(answering("mail", used_up, ACCEPTED))
+    deliverer.drain(bench.now)
+    assert kinds(bench) == [("paused", "mail")]
+    assert bench.ledger.next_instant(PLAN, LIVE) == START + timedelta(hours=4)
+    bench.clock.advance(timedelta(hours=4))
+    deliverer.drain(bench.now)
+    assert bench.counts() == {"accepted": 2}
+    assert bench.ledger.pauses(PLAN, LIVE) == []
+
+
 def test_a_message_that_was_on_its_way_does_not_end_a_pause(bench: Bench) -> None:
     """It was taken before the robot was blocked; its success says nothing of the time after."""
     from tests.delivery.conftest import BLOCKED

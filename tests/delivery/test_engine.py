@@ -184,3 +184,16 @@ def test_closing_finishes_what_is_being_sent_and_leaves_the_rest(bench: Bench, e
     engine.close()
     assert bench.counts() == {"accepted": 2, "pending": 8}
     assert engine.kick(bench.now) == 0
+
+
+def test_the_rest_between_kicks_ends_when_the_next_slot_opens(bench: Bench, engine_of: Any) -> None:
+    """Never longer than asked, and not cut short by what is due already."""
+    from datetime import timedelta
+
+    engine = engine_of(bench.deliverer(Remembering("mail")))
+    assert engine.rest(bench.now, 1.0) == 1.0
+    bench.add("due")
+    assert engine.rest(bench.now, 1.0) == 1.0
+    bench.add("soon", not_before=bench.now + timedelta(milliseconds=300))
+    assert engine.rest(bench.now, 1.0) == 0.3
+    assert engine.rest(bench.now, 0.1) == 0.1
