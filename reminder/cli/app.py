@@ -22,6 +22,7 @@ import typer
 from reminder.calendars.lunar import FIRST_YEAR, LAST_YEAR, CalendarRangeError
 from reminder.cli.usage import Group, WrongUse, explain
 from reminder.errors import PlanProblems, ReminderError, UsageError
+from reminder.log import guard, redactor
 from reminder.settings import Settings
 
 app = typer.Typer(
@@ -74,6 +75,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
+    guard()
     try:
         code = _run(sys.argv[1:])
         sys.stdout.flush()
@@ -101,7 +103,7 @@ def _run(arguments: list[str]) -> int:
         print_problems(problems.problems)
         return problems.exit_code
     except ReminderError as error:
-        print(error, file=sys.stderr)
+        print(redactor(str(error)), file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("已中断。", file=sys.stderr)
