@@ -39,7 +39,8 @@ REASONS = {
 }
 """What an :class:`HttpError` means, by its ``reason``."""
 
-_USERID = re.compile(r"[A-Za-z0-9_.@-]{1,64}")
+_USERID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}")
+"""Begins with a letter or a figure: ``@all`` would be everybody."""
 _MOST_PARTS = 99
 _NUMBER = "（{part}/{parts}）\n"
 
@@ -68,7 +69,7 @@ def checked_userid(userid: str) -> str:
     """The userid itself; ``ContentError`` for what is none."""
     if not _USERID.fullmatch(userid):
         raise ContentError(
-            f"“{userid[:40]}”不是企业微信账号（userid）；只含字母、数字和 . - _ @，请核对通讯录的 wecom"
+            f"“{userid[:40]}”不是企业微信账号（userid）；以字母或数字开头，只含字母、数字和 . - _ @，请核对通讯录的 wecom"
         )
     return userid
 

@@ -22,6 +22,7 @@ _ADDRESS = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})+")
 """The dot-atom form of RFC 5321 §4.1.2; quoted local parts are nobody's address."""
 _NAMED = re.compile(r'(?P<name>[^<>"\r\n]*?)\s*<(?P<address>[^<>\s]+)>')
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_USERID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}")
 SECRET_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 
 Fault = tuple[str, str, str]
@@ -43,6 +44,15 @@ def address_fault(text: str, *, named: bool = False) -> Fault | None:
     elif re.search(r"[;,；，、]", text):
         hint = "一处只写一个地址"
     return f"{shown(text)}不是邮箱地址", allowed, hint
+
+
+def userid_fault(text: str) -> Fault | None:
+    """What is wrong with a userid of WeCom; ``@all`` would reach everybody."""
+    if _USERID.fullmatch(text):
+        return None
+    allowed = "以字母或数字开头，只含字母、数字和 . - _ @，不超过 64 个字符"
+    hint = "@all 是全体成员；发给全体请用群机器人" if text.lower() == "@all" else "请在企业微信管理后台查“账号”"
+    return f"{shown(text)}不是企业微信账号（userid）", allowed, hint
 
 
 def host_fault(text: str) -> Fault | None:

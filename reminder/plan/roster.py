@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from reminder.errors import Problem, Severity
-from reminder.plan.addresses import address_fault
+from reminder.plan.addresses import address_fault, userid_fault
 from reminder.plan.directory import Directory, Holding
 from reminder.plan.names import GROUP, PERSON, POST, UNIT, Names
 from reminder.plan.sections import Entry, Sections
@@ -59,6 +59,8 @@ def check_directory(sections: Sections, names: Names) -> Iterator[Problem]:
     for entry in sections.entries("people"):
         if entry.value.mail is not None and (fault := address_fault(entry.value.mail)):
             yield entry.place.problem(("mail",), *fault)
+        if entry.value.wecom is not None and (fault := userid_fault(entry.value.wecom)):
+            yield entry.place.problem(("wecom",), *fault)
     for entry in sections.entries("deputies"):
         if entry.value.of == entry.value.deputy:
             yield entry.place.problem(("deputy",), "代理人就是本人", "deputy 应为另一人")

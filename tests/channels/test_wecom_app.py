@@ -86,6 +86,7 @@ def test_no_part_exceeds_the_limit_and_nothing_is_lost(text: str) -> None:
         ("\ud83d", "LiLun", "残缺"),
         ("长" * 100_000, "LiLun", "过长"),
         ("正文", "LiLun|", "userid"),
+        ("正文", "@all", "userid"),
         ("正文", "@all\n", "userid"),
         ("正文", "|".join(f"u{n}" for n in range(1001)), "最多 1000"),
     ],

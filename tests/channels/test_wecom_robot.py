@@ -88,6 +88,7 @@ def test_no_part_exceeds_the_limit_and_nothing_is_lost(text: str, people: int) -
         ("\ud83d", (), "残缺"),
         ("长" * 200_000, (), "过长"),
         ("正文", ("zhang>\n<@all",), "userid"),
+        ("正文", ("@all",), "userid"),
     ],
 )
 def test_what_can_never_be_posted_is_refused(
