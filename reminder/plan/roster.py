@@ -56,15 +56,19 @@ def check_directory(sections: Sections, names: Names) -> Iterator[Problem]:
                 found = f"until（{value.until}）早于 from（{value.from_}）"
                 yield entry.place.problem(("until",), found, "until 不早于 from")
     yield from _check_units(sections, names)
+    yield from _check_addresses(sections)
+    for entry in sections.entries("deputies"):
+        if entry.value.of == entry.value.deputy:
+            yield entry.place.problem(("deputy",), "代理人就是本人", "deputy 应为另一人")
+    yield from _check_holdings(sections.entries("holdings"))
+
+
+def _check_addresses(sections: Sections) -> Iterator[Problem]:
     for entry in sections.entries("people"):
         if entry.value.mail is not None and (fault := address_fault(entry.value.mail)):
             yield entry.place.problem(("mail",), *fault)
         if entry.value.wecom is not None and (fault := userid_fault(entry.value.wecom)):
             yield entry.place.problem(("wecom",), *fault)
-    for entry in sections.entries("deputies"):
-        if entry.value.of == entry.value.deputy:
-            yield entry.place.problem(("deputy",), "代理人就是本人", "deputy 应为另一人")
-    yield from _check_holdings(sections.entries("holdings"))
 
 
 def _check_units(sections: Sections, names: Names) -> Iterator[Problem]:
