@@ -51,7 +51,9 @@ def userid_fault(text: str) -> Fault | None:
     if _USERID.fullmatch(text):
         return None
     allowed = "以字母或数字开头，只含字母、数字和 . - _ @，不超过 64 个字符"
-    hint = "@all 是全体成员；发给全体请用群机器人" if text.lower() == "@all" else "请在企业微信管理后台查“账号”"
+    hint = (
+        "@all 是全体成员；发给全体请用群机器人" if text.lower() == "@all" else "请在企业微信管理后台查“账号”"
+    )
     return f"{shown(text)}不是企业微信账号（userid）", allowed, hint
 
 
