@@ -23,6 +23,7 @@ from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import LedgerKind
 from reminder.settings import Settings
 from tests.editions import TEMPLATES
+from tests.harness import crashes
 
 
 class ShiftedClock(SystemClock):
@@ -41,6 +42,7 @@ class ShiftedClock(SystemClock):
 def main() -> int:
     schedules, data = Path(sys.argv[1]), Path(sys.argv[2])
     log.set_up("info", "text")
+    crashes.install()
     settings = Settings(schedules=schedules, templates=TEMPLATES, data=data)
     edition = examine(schedules, TEMPLATES).edition
     assert edition is not None

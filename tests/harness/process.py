@@ -15,6 +15,7 @@ from typing import Self
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import Entry, EntryFilter, LedgerKind, Transport
 from tests.editions import ROOT
+from tests.harness.crashes import VARIABLE
 
 PATIENCE = 30.0
 """Seconds to wait for what takes a second or two: tests share the machine."""
@@ -44,17 +45,21 @@ class DaemonProcess:
         scratch.write_text(str((now - datetime.now(UTC)).total_seconds()))
         scratch.replace(self.data / "clock")
 
-    def start(self) -> Self:
+    def start(self, crash: str = "", *, wait: bool = True) -> Self:
+        """Start it; with a crash switch (see :mod:`tests.harness.crashes`) it may never become ready."""
+        environment = {**self._environment, VARIABLE: crash}
         with self.log.open("a") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.harness.daemon_main", str(self.schedules), str(self.data)],
-                env=self._environment,
+                env=environment,
                 cwd=ROOT,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
             )
         assert self._process.stdout is not None
+        if not wait:
+            return self
         line = self._process.stdout.readline()
         assert line == "ready\n", (line, self.log.read_text())
         return self
@@ -63,6 +68,15 @@ class DaemonProcess:
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
+
+    def wait_for_end(self) -> int:
+        """Wait until it ends by itself; its exit code."""
+        assert self._process is not None
+        code = self._process.wait(timeout=PATIENCE)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        self._process = None
+        return code
 
     def kill(self) -> None:
         """kill -9: nothing is flushed, nothing is said."""

@@ -1,0 +1,173 @@
+"""A whole office on one machine: a live daemon, a mail server, a WeCom robot, and what they received."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import hashlib
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Self
+
+from reminder.agenda.alarms import expand
+from tests.harness.history import Arrival, Expectation, Report, check
+from tests.harness.process import DaemonProcess, wait_for
+from tests.plans import CALENDAR, at, item_yaml, plan_of, write_plan
+from tests.servers.smtp import Received, SmtpStub
+from tests.servers.wecom import Post, WecomSimulator
+
+EIGHT = at("2026-06-10 08:00")
+BOTH = "  via:\n    - mail\n    - group\n"
+KEY = "robot-key"
+
+
+class _Stamped(list[Any]):
+    """A list that notes when each element came, on the office's clock."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        super().__init__()
+        self._now = now
+        self.times: list[datetime] = []
+        self._lock = threading.Lock()
+
+    def append(self, element: Any) -> None:
+        with self._lock:
+            self.times.append(self._now())
+            super().append(element)
+
+    def __iadd__(self, elements: Iterable[Any]) -> Self:  # type: ignore[override, misc]
+        for element in elements:
+            self.append(element)
+        return self
+
+
+def items(count: int, *, minutes: int = 1, via: str = BOTH) -> list[str]:
+    """``count`` items, one every so many minutes from nine on, each to 办公室主任."""
+    found = []
+    for number in range(count):
+        clock = timedelta(hours=9) + timedelta(minutes=minutes * number)
+        hour, minute = divmod(int(clock.total_seconds()) // 60, 60)
+        rung = f"- from: due\n  workdays: 0\n  at: {hour:02d}:{minute:02d}\n  to: person:p-office\n{via}"
+        found.append(item_yaml(f"n{number:04d}", "date: 2026-06-10\nat: 23:59", rung, "alone: true"))
+    return found
+
+
+class Office:
+    """The daemon under test and its world.  Time is the office's: moved by :meth:`until`."""
+
+    def __init__(self, folder: Path, plan_items: Iterable[str], start: datetime = EIGHT) -> None:
+        self._folder = folder
+        self._items = list(plan_items)
+        self._stack = ExitStack()
+        self._start = start
+        self.kills: list[datetime] = []
+        self._offset = timedelta(0)
+
+    def __enter__(self) -> Self:
+        self.smtp = self._stack.enter_context(SmtpStub())
+        self.robot = self._stack.enter_context(WecomSimulator(keys=(KEY,), per_minute=100_000))
+        self.smtp.messages = _Stamped(self.now)
+        self.robot.posts = _Stamped(self.now)
+        self.write(self._items)
+        self.daemon = self._stack.enter_context(
+            DaemonProcess(self._folder / "schedules", self._folder / "data", {"ROBOT_KEY": KEY})
+        )
+        self.set(self._start)
+        self.daemon.go_live(self._start - timedelta(hours=1))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def write(self, plan_items: Iterable[str]) -> None:
+        """The plan's files, with channels that lead to this office's servers."""
+        channels = f"""\
+channels:
+  - id: mail
+    kind: email
+    host: 127.0.0.1
+    port: {self.smtp.port}
+    tls: none
+    from: 机关党委 <jgdw@example.com>
+  - id: group
+    kind: wecom_robot
+    secret: ROBOT_KEY
+    per_minute: 6000
+    base_url: {self.robot.base_url}
+"""
+        write_plan(self._folder / "schedules", *plan_items, channels=channels)
+
+    def set(self, now: datetime) -> None:
+        """Move the daemon's clock."""
+        self._offset = now - datetime.now(UTC)
+        self.daemon.set_clock(now)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self._offset
+
+    def adopt(self) -> None:
+        """Let the daemon take the plan into force, and stop again."""
+        self.daemon.start()
+        assert self.daemon.stop() == 0
+
+    def crash(self, boundary: str, number: int, now: datetime) -> None:
+        """Start with a crash switch, move to an instant, and wait for the crash."""
+        self.daemon.start(crash=f"{boundary}:{number}", wait=False)
+        self.set(now)
+        code = self.daemon.wait_for_end()
+        self.kills.append(self.now())
+        assert code == -9, f"{boundary}:{number} was never reached"
+
+    def kill(self) -> None:
+        self.daemon.kill()
+        self.kills.append(self.now())
+
+    def arrivals(self) -> list[Arrival]:
+        """Everything received so far, at the office's time."""
+        found = [
+            self._mail(message, stamp)
+            for message, stamp in zip(self.smtp.messages, self.smtp.messages.times, strict=False)  # type: ignore[attr-defined]
+        ]
+        found += [
+            self._post(post, stamp)
+            for post, stamp in zip(self.robot.posts, self.robot.posts.times, strict=False)  # type: ignore[attr-defined]
+        ]
+        return found
+
+    def _mail(self, received: Received, stamp: datetime) -> Arrival:
+        message = email.message_from_bytes(received.content, policy=email.policy.default)
+        body = message.get_body(("plain",))
+        text = f"{message['Subject']}\n{body.get_content() if body else ''}"
+        return Arrival(received.recipient, "mail", message["Message-ID"], text, stamp)
+
+    def _post(self, post: Post, stamp: datetime) -> Arrival:
+        identity = hashlib.sha256(post.body).hexdigest()
+        return Arrival("group:group", "group", identity, post.content, stamp)
+
+    def expectations(self, until: datetime, slack: timedelta = timedelta(hours=6)) -> list[Expectation]:
+        """What the plan promised up to an instant, from the plan alone."""
+        plan = plan_of(*self._items)
+        people = {person.id: person.mail for person in plan.directory.people}
+        found = []
+        for alarm in expand(plan, CALENDAR, self._start, until):
+            mark = f"事项{alarm.item.id}"
+            latest = min(alarm.at + slack, alarm.useful_until)
+            if "mail" in alarm.rung.via:
+                found.append(Expectation(str(people["p-office"]), "mail", mark, alarm.at, latest))
+            if "group" in alarm.rung.via:
+                found.append(Expectation("group:group", "group", mark, alarm.at, latest))
+        return found
+
+    def judge(self, until: datetime, *, in_flight: int = 2) -> Report:
+        """Wait until everything promised has arrived, or time is up; then judge the history."""
+        wanted = self.expectations(until)
+
+        def complete() -> bool:
+            return not check(wanted, self.arrivals(), self.kills, in_flight=in_flight).lost
+
+        with suppress(AssertionError):  # the report names what is missing
+            wait_for(complete, "everything that was promised", 40)
+        return check(wanted, self.arrivals(), self.kills, in_flight=in_flight)
