@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -19,6 +18,7 @@ from reminder.cli.app import (
     app,
     settings_of,
 )
+from reminder.cli.findings import BAD, GOOD, MARKS, WARN, Finding
 from reminder.cli.usage import Command
 from reminder.errors import ReminderError, UsageError, system_reason
 
@@ -27,22 +27,10 @@ if TYPE_CHECKING:
     from reminder.cli.wiring import Secrets
     from reminder.settings import Settings
 
-GOOD, WARN, BAD = "good", "warn", "bad"
-MARKS = {GOOD: "正常", WARN: "注意", BAD: "故障"}
 LEAST_ADMINS = 2
 SMALLEST_FREE_BYTES = 200 * 1024 * 1024
 EARLIEST_PLAUSIBLE_YEAR = 2026
 """The clock of a machine with a dead battery starts at 1970 or 2000."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at: how it stands, and what to do if it is not well."""
-
-    what: str
-    state: str
-    found: str
-    remedy: str = ""
 
 
 @app.command(cls=Command)
@@ -57,6 +45,7 @@ def doctor(
     """诊断：计划、密钥、邮件登录、机器人、日历、时钟、数据目录；给出处理办法。"""
     from reminder.cli.output import print_json, print_table
     from reminder.clock import SystemClock
+    from reminder.log import redactor
 
     if send_to is not None and ("@" not in send_to or any(c.isspace() for c in send_to)):
         raise UsageError(f"“{send_to}”不是邮箱地址；写作 --send-to name@example.com")
@@ -64,9 +53,11 @@ def doctor(
     findings = list(examine_all(settings, SystemClock().now(), offline=offline, send_to=send_to))
     if format is Format.JSON:
         keys = ("what", "state", "found", "remedy")
-        print_json([{key: getattr(each, key) for key in keys} for each in findings])
+        print_json([{key: redactor(getattr(each, key)) for key in keys} for each in findings])
     else:
-        rows = [(MARKS[each.state], each.what, each.found, each.remedy) for each in findings]
+        rows = [
+            (MARKS[each.state], each.what, redactor(each.found), redactor(each.remedy)) for each in findings
+        ]
         print_table(("状态", "项目", "情况", "处理办法"), rows)
     if any(each.state == BAD for each in findings):
         raise typer.Exit(1)
@@ -101,7 +92,7 @@ def examine_all(
     yield from _clock(edition, settings, now)
     yield from _wording(settings, now)
     secrets = secrets_of(settings)
-    yield from _channels(edition, secrets, offline=offline)
+    yield from _channels(edition, secrets, now, offline=offline)
     if send_to is not None:
         yield _send(edition, secrets, send_to, now)
 
@@ -199,14 +190,15 @@ def _wording(settings: Settings, now: datetime) -> Iterator[Finding]:
         yield Finding("提法", GOOD, "在复核有效期内")
 
 
-def _channels(edition: Edition, secrets: Secrets, *, offline: bool) -> Iterator[Finding]:
-    from reminder.channels.base import OutcomeKind
+def _channels(edition: Edition, secrets: Secrets, now: datetime, *, offline: bool) -> Iterator[Finding]:
     from reminder.cli.golive import is_sample
+    from reminder.cli.reachability import Probing, probe_findings, settings_findings
     from reminder.cli.wiring import live_channel
     from reminder.plan.channels import EmailChannel
 
     for channel_id, config in edition.plan.channels.items():
         what = f"通道 {channel_id}"
+        yield from settings_findings(config, edition.authorities.of_channel.get(channel_id), now)
         try:
             channel = live_channel(edition, channel_id, secrets)
         except ReminderError as error:
@@ -221,16 +213,9 @@ def _channels(edition: Edition, secrets: Secrets, *, offline: bool) -> Iterator[
             if offline:
                 yield Finding(what, GOOD, "密钥已找到（未连接）")
                 continue
-            probe: Callable[[], object] | None = getattr(channel, "probe", None)
-            outcome = probe() if probe else None
+            yield from probe_findings(config, cast("Probing", channel), now)
         finally:
             channel.close()
-        kind = getattr(outcome, "kind", OutcomeKind.ACCEPTED)
-        words = f"{getattr(outcome, 'code', '')} {getattr(outcome, 'detail', '')}".strip()
-        if kind is OutcomeKind.ACCEPTED:
-            yield Finding(what, GOOD, f"可用 {words}".strip())
-        else:
-            yield Finding(what, BAD, f"不可用：{words}", "核对 host、port、tls、username、密钥与网络")
 
 
 def _send(edition: Edition, secrets: Secrets, address: str, now: datetime) -> Finding:
