@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import functools
 import ipaddress
 import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -428,3 +430,55 @@ def test_a_rehearsal_does_without_the_http_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@KINDS
+def test_a_name_server_that_never_answers_meets_the_deadline(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system's resolver cannot be interrupted, and need not be: the attempt ends without it."""
+    answered = threading.Event()
+
+    def hang(*args: Any, **kwargs: Any) -> list[Any]:
+        answered.wait(10)
+        raise socket.gaierror(socket.EAI_AGAIN, "try again")
+
+    with named(kind) as (server, channel, payload):
+        monkeypatch.setattr(socket, "getaddrinfo", hang)
+        channel._seconds = 0.4  # type: ignore[attr-defined]
+        started = time.monotonic()
+        outcome = channel.send(parcel(payload))
+        assert time.monotonic() - started < 2
+        assert server.connections == 0
+    answered.set()
+    assert (outcome.kind, outcome.code) == (OutcomeKind.TRANSIENT, "timeout")
+
+
+@pytest.mark.parametrize("kind", ["silent", "dripping"])
+def test_a_handshake_of_https_that_never_ends_meets_the_deadline(kind: str) -> None:
+    """As for mail: TLS is under the clock of the whole, however the octets are spread."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        stopped = threading.Event()
+
+        def serve() -> None:
+            sock, _ = listener.accept()
+            with sock, contextlib.suppress(OSError):
+                if kind == "dripping":
+                    sock.sendall(b"\x16\x03\x03\x40\x00")  # a handshake record of 16 KiB, octet by octet
+                while not stopped.wait(0.05):
+                    if kind == "dripping":
+                        sock.sendall(b"\x02")
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        base_url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        config = WecomRobotChannel.model_validate({"id": "g", "base_url": base_url, "secret": "ROBOT_KEY"})
+        adapter = WecomRobotAdapter(config, key=KEY, context=client_context())
+        adapter._seconds = 0.4
+        started = time.monotonic()
+        outcome = adapter.send(parcel(POST))
+        took = time.monotonic() - started
+        stopped.set()
+        thread.join(5)
+    assert took < 2
+    assert (outcome.kind, outcome.code) == (OutcomeKind.TRANSIENT, "timeout")
