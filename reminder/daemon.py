@@ -137,6 +137,7 @@ class Daemon:
         self._refused = ""
         self._crashed: BaseException | None = None
         self._alert = StorageAlert()
+        self._taken_up = False
         self._heartbeat = heartbeat
 
     @property
@@ -198,12 +199,6 @@ class Daemon:
 
     def _sweep_until_stopped(self) -> None:
         try:
-            try:
-                if taken_up := self._deliverer.take_up(self._clock.now()):
-                    log.warning("taken up after an unclean stop", extra={"deliveries": taken_up})
-            except LedgerError as error:
-                # The engine finds them again as orphans when the ledger is well.
-                log.error("nothing taken up", extra={"error": str(error)})
             while not self._stop.is_set():
                 self._wake.clear()
                 self.tick()
@@ -222,14 +217,7 @@ class Daemon:
                 self._reload_asked.clear()
                 self.reload(now)
             self._follow_transport(now)
-            swept = self._sweeper.sweep(now)
-            if swept.actions:
-                log.info("swept", extra={"actions": dict(swept.actions), "deliveries": swept.deliveries})
-            self._engine.kick(now)
-            tell_troubles(self._ledger, self._sweeper, now)
-            self._rest = self._engine.rest(now, TICK_SECONDS)
-            if self._sweeper.exhausted:
-                problem = "计划中已没有任何后续提醒，请拟定新的计划（reminder plan new-year）"
+            problem = self._send_what_is_due(now)
             self._storage_is_well(now)
         except LedgerError as error:
             # Nothing that cannot be recorded is sent; the next tick tries again.
@@ -247,6 +235,26 @@ class Daemon:
         notify_systemd("WATCHDOG=1")
         if not problem and self._heartbeat is not None:
             self._heartbeat.progress(self._clock.monotonic())
+
+    def _send_what_is_due(self, now: datetime) -> str:
+        """Sweep, send, tell; a lasting problem in Chinese, or nothing."""
+        if not self._taken_up:
+            self._take_up(now)
+        swept = self._sweeper.sweep(now)
+        if swept.actions:
+            log.info("swept", extra={"actions": dict(swept.actions), "deliveries": swept.deliveries})
+        self._engine.kick(now)
+        tell_troubles(self._ledger, self._sweeper, now)
+        self._rest = self._engine.rest(now, TICK_SECONDS)
+        if self._sweeper.exhausted:
+            return "计划中已没有任何后续提醒，请拟定新的计划（reminder plan new-year）"
+        return ""
+
+    def _take_up(self, now: datetime) -> None:
+        """Once, before the first sends: what a killed daemon left in flight."""
+        self._taken_up = True
+        if taken_up := self._deliverer.take_up(now):
+            log.warning("taken up after an unclean stop", extra={"deliveries": taken_up})
 
     # -- storage ------------------------------------------------------------
 
@@ -271,7 +279,7 @@ class Daemon:
         self._transport = ledger.transport(self._edition.plan.id)
         self._sweeper = Sweeper(ledger, self._edition, self._channels, self._transport, now)
         self._put_into_force(now)
-        self._deliverer.take_up(now)
+        self._taken_up = False
         lost.close()
         log.warning("ledger opened anew")
 
