@@ -50,6 +50,7 @@ log = logging.getLogger(__name__)
 
 TICK_SECONDS = 1.0
 DRAIN_SECONDS = 30.0
+DRAIN_STEP_SECONDS = 0.05
 DIFFERENCE_AHEAD = timedelta(days=400)
 PROBLEMS_SHOWN = 10
 
@@ -132,6 +133,7 @@ class Daemon:
         self._sweeper = Sweeper(ledger, edition, self._channels, self._transport, now)
         self._unrecorded = Unrecorded()
         self._rest = TICK_SECONDS
+        self._retired: list[tuple[ThreadEngine, Mapping[str, Channel]]] = []
         self._engine = self._new_engine()
         self._complete = {file.name for file in edition.plan.files if file.complete_mark}
         self._refused = ""
@@ -175,14 +177,33 @@ class Daemon:
             self.stop()
             thread.join(timeout=DRAIN_SECONDS)
             self._scheduler.shutdown(wait=False)
-            self._engine.close()
-            for channel in self._channels.values():
-                channel.close()
+            self._drain()
             self._note("daemon-stopped", {})
             for number, handler in previous.items():
                 signal.signal(number, handler)
         log.info("stopped")
         return 1 if self._crashed else 0
+
+    def _drain(self) -> None:
+        """Let what is being sent finish, for half a minute; the rest is taken up at the next start."""
+        self._retired.append((self._engine, self._channels))
+        for engine, _ in self._retired:
+            engine.close(wait=False)
+        deadline = self._clock.monotonic() + DRAIN_SECONDS
+        done = threading.Event()  # never set: only its waiting is used
+        while self.left_in_flight and self._clock.monotonic() < deadline:
+            self._clock.wait(done, DRAIN_STEP_SECONDS)
+        for engine, channels in self._retired:
+            engine.close(wait=False)
+            for channel in channels.values():
+                channel.close()
+        if self.left_in_flight:
+            log.warning("stopped with deliveries in flight", extra={"deliveries": len(self.left_in_flight)})
+
+    @property
+    def left_in_flight(self) -> frozenset[str]:
+        """Deliveries whose threads have not finished."""
+        return frozenset(delivery for engine, _ in self._retired for delivery in engine.in_flight)
 
     def stop(self) -> None:
         """Ask the daemon to stop; what is being sent is finished first."""
@@ -243,12 +264,20 @@ class Daemon:
         swept = self._sweeper.sweep(now)
         if swept.actions:
             log.info("swept", extra={"actions": dict(swept.actions), "deliveries": swept.deliveries})
-        self._engine.kick(now)
+        self._engine.kick(now, self._still_elsewhere())
         tell_troubles(self._ledger, self._sweeper, now)
         self._rest = self._engine.rest(now, TICK_SECONDS)
         if self._sweeper.exhausted:
             return "计划中已没有任何后续提醒，请拟定新的计划（reminder plan new-year）"
         return ""
+
+    def _still_elsewhere(self) -> frozenset[str]:
+        """What engines of earlier editions still carry; those that are done give their channels back."""
+        for engine, channels in [each for each in self._retired if not each[0].in_flight]:
+            for channel in channels.values():
+                channel.close()
+            self._retired.remove((engine, channels))
+        return frozenset(delivery for engine, _ in self._retired for delivery in engine.in_flight)
 
     def _take_up(self, now: datetime) -> None:
         """Once, before the first sends: what a killed daemon left in flight."""
@@ -396,10 +425,13 @@ class Daemon:
         self._ledger.accept_plan(edition.plan.id, edition.digest, edition.files(), source, diff, now)
 
     def _put_into_force(self, now: datetime) -> None:
-        """Channels, agenda and jobs of the edition; what is in flight is finished first."""
-        self._engine.close()
-        for channel in self._channels.values():
-            channel.close()
+        """Channels, agenda and jobs of the edition.
+
+        What is in flight goes on over the channels it began with: a server that
+        hangs must not hold up the others' reminders.
+        """
+        self._engine.close(wait=False)
+        self._retired.append((self._engine, self._channels))
         self._channels = self._build_channels(self._edition, self._transport)
         self._sweeper.load(self._edition, self._channels, self._transport, now)
         self._engine = self._new_engine()

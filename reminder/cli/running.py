@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import tempfile
 from dataclasses import replace
@@ -63,6 +64,11 @@ def run(
         daemon = Daemon(settings, edition, ledger, clock, channels_for(settings), heartbeat_of(settings))
         banner = _banner(daemon, edition, settings, clock.now())
         code = daemon.run(lambda: print(banner, flush=True))
+        if daemon.left_in_flight:
+            # Python would wait for threads that a silent server holds; the ledger knows of them.
+            print("已停止；有消息正在发送，下次启动时接续。", flush=True)
+            ledger.close()
+            os._exit(code)
     finally:
         ledger.close()
         lock.release()

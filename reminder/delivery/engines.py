@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
@@ -48,8 +48,10 @@ class ThreadEngine:
         self._lock = threading.Lock()
         self._closing = False
 
-    def kick(self, now: datetime) -> int:
+    def kick(self, now: datetime, elsewhere: Collection[str] = ()) -> int:
         """Submit what is due and not yet in flight; how many were submitted.
+
+        ``elsewhere`` are deliveries that an engine retired by a reload still carries.
 
         Raises ``LedgerError`` while outcomes or intents cannot be written.  Then
         a single delivery was submitted, or none: its intent is the probe by
@@ -58,7 +60,7 @@ class ThreadEngine:
         self._deliverer.record_ends()
         self._deliverer.look(now)
         with self._lock:
-            running = set(self._in_flight)
+            running = {*self._in_flight, *elsewhere}
             self._waiting.clear()
             trouble, self._trouble = self._trouble, None
         self._deliverer.take_up_orphans(now, running)
@@ -128,18 +130,22 @@ class ThreadEngine:
         return most if upcoming is None else min(most, (upcoming - now).total_seconds())
 
     @property
-    def busy(self) -> int:
+    def in_flight(self) -> frozenset[str]:
         """Deliveries handed to threads and not finished."""
         with self._lock:
-            return len(self._in_flight)
+            return frozenset(self._in_flight)
 
     def close(self, *, wait: bool = True) -> None:
-        """Let what is being sent finish; what only waits stays pending in the ledger."""
+        """Let what is being sent finish; what only waits stays pending in the ledger.
+
+        Without ``wait`` it finishes by itself: :attr:`in_flight` says what still is.
+        """
         with self._lock:
             self._closing = True
             pools = list(self._pools.values())
         for pool in pools:
-            pool.shutdown(wait=wait, cancel_futures=True)
+            # What is queued runs, sees that the engine is closing, and gives its delivery back.
+            pool.shutdown(wait=wait)
         try:
             self._deliverer.record_ends()
         except LedgerError as error:

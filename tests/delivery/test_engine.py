@@ -98,7 +98,7 @@ def test_a_mail_server_that_hangs_does_not_hold_up_the_robot(bench: Bench, engin
         engine.kick(bench.now)
         until(lambda: len(simulator.posts) == 5, "the posts")
         assert time.monotonic() - began < 2
-        until(lambda: engine.busy == 0, "the mail's deadline")
+        until(lambda: not engine.in_flight, "the mail's deadline")
         assert bench.counts() == {"accepted": 5, "pending": 1}
 
 
@@ -133,7 +133,7 @@ def test_without_a_slot_the_rest_of_the_batch_does_not_ask(
     conduct = {"group": Conduct(quotas=(Quota(3, timedelta(minutes=1)),))}
     engine = engine_of(bench.deliverer(group, conduct=conduct))
     engine.kick(bench.now)
-    until(lambda: engine.busy == 0, "the end of the batch")
+    until(lambda: not engine.in_flight, "the end of the batch")
     assert len(group.arrived) == 3
     assert len(asked) <= 6
     assert engine.kick(bench.now) == 0
@@ -156,17 +156,17 @@ def test_while_intents_cannot_be_written_one_at_a_time_is_tried_and_the_kick_say
     with monkeypatch.context() as patch:
         patch.setattr(bench.ledger, "begin", full)
         engine.kick(bench.now)
-        until(lambda: engine.busy == 0, "the first refusal")
+        until(lambda: not engine.in_flight, "the first refusal")
         assert len(asked) <= 2
         for kick in range(3):
             with pytest.raises(LedgerFull):
                 engine.kick(bench.now)
-            until(lambda: engine.busy == 0, "the probe")
+            until(lambda: not engine.in_flight, "the probe")
             assert len(asked) <= 3 + kick
     assert mail.arrived == []
     with pytest.raises(LedgerFull):
         engine.kick(bench.now)  # of the probe before it
-    until(lambda: engine.busy == 0, "the probe that gets through")
+    until(lambda: not engine.in_flight, "the probe that gets through")
     engine.kick(bench.now)
     until(lambda: bench.counts() == {"accepted": 30}, "all of them")
     assert len(mail.arrived) == 30
