@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -116,11 +117,16 @@ def test_a_batch_holds_no_more_than_its_channel_takes(ledger: Ledger) -> None:
 
 
 def test_an_account_that_cannot_be_one_fails_for_its_owner_alone(ledger: Ledger) -> None:
-    """The others of the batch are served; the failure says whose entry is wrong."""
-    directory = DIRECTORY.replace("wecom: theory", "wecom: 理论科")
-    (delivery,) = swept(
-        ledger, plan_of(item_yaml("x", "date: 2026-06-10", TO_HEADS, BY_APP), directory=directory)
+    """The others of the batch are served; the failure says whose entry is wrong.
+
+    The loader refuses such an entry; one that comes by another way fails here.
+    """
+    plan = plan_of(item_yaml("x", "date: 2026-06-10", TO_HEADS, BY_APP))
+    people = tuple(
+        each.model_copy(update={"wecom": "理论科"}) if each.id == "p-theory" else each
+        for each in plan.directory.people
     )
+    (delivery,) = swept(ledger, replace(plan, directory=replace(plan.directory, people=people, _index={})))
     assert delivery.address == "office|secretary"
     failed = ledger.entries("test", EntryFilter(item="x", receiver="p-theory"))
     assert [(entry.decision, entry.reason, entry.message) for entry in failed] == [
