@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
-from reminder.cli.app import main
 
-__all__ = ["main"]
+def main() -> None:
+    """Run the command."""
+    from reminder.cli.entry import main as enter
+
+    enter()

@@ -1,16 +1,13 @@
-"""The command's frame: options that all share, errors, exit codes.
+"""The command's frame: the app and the options that all commands share.
 
-Exit codes: 0 fine, 1 problems in the plan or a failed check, 2 wrong use.  Each
-command imports what it needs when it runs: ``--help`` stays quick and the
+Each command imports what it needs when it runs: ``--help`` stays quick and the
 daemon stays small.
 """
 
 from __future__ import annotations
 
 import enum
-import os
 import re
-import sys
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
@@ -20,9 +17,8 @@ from zoneinfo import ZoneInfo
 import typer
 
 from reminder.calendars.lunar import FIRST_YEAR, LAST_YEAR, CalendarRangeError
-from reminder.cli.usage import Group, WrongUse, explain
-from reminder.errors import PlanProblems, ReminderError, UsageError
-from reminder.log import guard, redactor
+from reminder.cli.usage import Group
+from reminder.errors import ReminderError, UsageError
 from reminder.settings import Settings
 
 app = typer.Typer(
@@ -35,9 +31,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-INTERRUPTED = 130
-"""The shell's code for a process ended by Ctrl-C."""
 
 
 class Format(enum.StrEnum):
@@ -65,61 +58,6 @@ def settings_of(
     settings = Settings.from_environment()
     given = {"schedules": schedules, "templates": templates, "data": data}
     return replace(settings, **{name: path for name, path in given.items() if path is not None})  # type: ignore[arg-type]
-
-
-def main() -> None:
-    """Run the command; whatever goes wrong ends in Chinese words and an exit code."""
-    from reminder.cli import calendar, doctor, planning, records, resolve, running  # noqa: F401  # they register commands
-
-    # Under a C locale Chinese output would end in UnicodeEncodeError.
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(encoding="utf-8", errors="replace")
-    guard()
-    try:
-        code = _run(sys.argv[1:])
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader has gone (``| head``): not an error, but nothing more may be written.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
-    sys.exit(code)
-
-
-def _run(arguments: list[str]) -> int:
-    """The exit code.  Typer's own ``main`` is passed by: it would say what went wrong in English."""
-    try:
-        command = typer.main.get_command(app)
-        with command.make_context("reminder", arguments) as context:
-            command.invoke(context)
-    except typer.Exit as done:
-        return done.exit_code
-    except WrongUse as error:
-        print(explain(error), file=sys.stderr)
-        return UsageError.exit_code
-    except PlanProblems as problems:
-        from reminder.cli.output import print_problems
-
-        print_problems(problems.problems)
-        return problems.exit_code
-    except ReminderError as error:
-        print(redactor(str(error)), file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("已中断。", file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:
-        raise
-    except Exception as error:
-        if os.environ.get("REMINDER_LOG_LEVEL", "").lower() == "debug":
-            raise
-        print(
-            f"程序内部出错（{type(error).__name__}）。"
-            "请设置环境变量 REMINDER_LOG_LEVEL=debug 重试，并把输出交给维护人员。",
-            file=sys.stderr,
-        )
-        return 1
-    return 0
 
 
 def parse_day(text: str, option: str) -> date:

@@ -13,7 +13,7 @@ import pytest
 import typer
 from packaging.requirements import Requirement
 
-from reminder.cli import app as cli
+from reminder.cli import entry
 from reminder.messages.filters import FILTERS
 from reminder.messages.render import LAYOUT_NAMES, SECTION_NAMES
 from reminder.settings import Settings
@@ -133,9 +133,7 @@ def _prose(text: str) -> str:
 @cache
 def root_command() -> Any:
     """The command with all its subcommands, as ``main`` registers them."""
-    from reminder.cli import calendar, doctor, planning, records, resolve, running  # noqa: F401
-
-    return typer.main.get_command(cli.app)
+    return typer.main.get_command(entry.app)
 
 
 def written_commands() -> list[str]:
