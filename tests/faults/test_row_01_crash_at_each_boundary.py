@@ -35,7 +35,9 @@ def test_killed_at_a_boundary_nothing_is_lost(
             office.adopt()
         else:
             office.adopt()
-            office.crash(boundary, number, NINE + timedelta(minutes=10))
+            # Minute by minute: each brings a message a channel, and another pass of every boundary.
+            moments = [NINE + timedelta(minutes=minute) for minute in range(5)]
+            office.crash(boundary, number, *moments)
         with office.daemon.ledger() as ledger:
             assert ledger.integrity() == []
         office.set(NINE + timedelta(minutes=11))

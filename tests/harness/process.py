@@ -69,6 +69,11 @@ class DaemonProcess:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def alive(self) -> bool:
+        """Whether the process is still there."""
+        return self._process is not None and self._process.poll() is None
+
     def wait_for_end(self) -> int:
         """Wait until it ends by itself; its exit code."""
         assert self._process is not None
