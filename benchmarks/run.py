@@ -1,0 +1,160 @@
+"""``make bench``: measure, print a table, and write it to ``docs/benchmarks.md``.
+
+Every figure is measured in this run, on this machine; the goal stands beside it.
+Nothing here is a test: a slow machine gives a slow table, not a failure.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+PAGE = ROOT / "docs" / "benchmarks.md"
+COMMAND = [sys.executable, "-m", "reminder"]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of the table."""
+
+    what: str
+    measured: str
+    goal: str
+    how: str
+
+
+def timed(arguments: list[str], runs: int) -> list[float]:
+    """Seconds of whole processes."""
+    found = []
+    for _ in range(runs):
+        begun = time.perf_counter()
+        subprocess.run([*COMMAND, *arguments], cwd=ROOT, check=True, capture_output=True)
+        found.append(time.perf_counter() - begun)
+    return found
+
+
+def spread(seconds: list[float]) -> str:
+    return f"{statistics.median(seconds):.2f} s ({min(seconds):.2f}–{max(seconds):.2f})"
+
+
+def spine() -> Iterator[Figure]:
+    """The shipped plan: check, a year, the idle daemon."""
+    yield Figure(
+        "check of the shipped plan", spread(timed(["check"], 5)), "≤ 2 s", "median of 5 processes (min–max)"
+    )
+    folder = tempfile.mkdtemp()
+    try:
+        year = ["simulate", "--from", "2026-01-01", "--to", "2026-12-31"]
+        seconds = [timed([*year, "--data", f"{folder}/{run}"], 1)[0] for run in range(3)]
+    finally:
+        shutil.rmtree(folder)
+    yield Figure(
+        "a year of the shipped plan, simulated", spread(seconds), "≤ 60 s", "median of 3 processes (min–max)"
+    )
+    memory, rendering, first = idle_daemon()
+    yield Figure(
+        "idle daemon, resident memory",
+        f"{memory / 1024:.0f} MB",
+        "≤ 70 MB",
+        f"VmRSS after 8 s; {rendering / 1024:.0f} MB more while its rendering process lives (a minute after the last message)",
+    )
+    yield Figure("start to first tick", f"{first:.2f} s", "≤ 2 s", "from exec to the first health file")
+
+
+def idle_daemon() -> tuple[int, int, float]:
+    """Resident kilobytes of the daemon and of its children, and seconds to its first tick."""
+    with tempfile.TemporaryDirectory() as folder:
+        begun = time.perf_counter()
+        process = subprocess.Popen(
+            [*COMMAND, "run", "--data", folder],
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            while not (Path(folder) / "health.json").exists():
+                time.sleep(0.01)
+            first = time.perf_counter() - begun
+            time.sleep(8)
+            return resident(process.pid), sum(map(resident, children(process.pid))), first
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
+
+
+def resident(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1])
+    return 0
+
+
+def children(pid: int) -> list[int]:
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def burst(count: int = 1000) -> Iterator[Figure]:
+    """A thousand alarms of one minute, each a mail of its own to a loopback server."""
+    from tests.harness.office import Office, items
+    from tests.plans import at
+
+    with tempfile.TemporaryDirectory() as folder:
+        nine = at("2026-06-10 09:00")
+        with Office(Path(folder), items(count, minutes=0, via="  via:\n    - mail\n")) as office:
+            office.adopt()
+            office.daemon.start()
+            office.set(nine)
+            begun = time.perf_counter()
+            claimed = 0.0
+            while len(office.smtp.messages) < count:
+                time.sleep(0.02)
+                if not claimed and "swept" in office.daemon.log.read_text():
+                    claimed = time.perf_counter() - begun
+            done = time.perf_counter() - begun
+            late = sorted((stamp - nine).total_seconds() for stamp in office.smtp.messages.times)
+    how = "one run; the clock is moved to the due minute, the receiving server notes the times"
+    yield Figure(f"{count} alarms due at once: all claimed", f"{claimed:.1f} s", "≤ 5 s", how)
+    yield Figure(
+        f"{count} alarms due at once: lateness of the mails",
+        f"{late[count // 2]:.1f} / {late[count * 99 // 100]:.1f} / {late[-1]:.1f} s",
+        "–",
+        "50th, 99th, 100th percentile, same run",
+    )
+    yield Figure("… and mails a second", f"{count / done:.0f}", "–", "same run")
+
+
+def table(figures: list[Figure]) -> str:
+    lines = ["| what | measured | goal | how |", "| --- | --- | --- | --- |"]
+    lines += [f"| {each.what} | {each.measured} | {each.goal} | {each.how} |" for each in figures]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    figures = [*spine(), *burst()]
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout.strip()
+    head = (
+        "# Benchmarks\n\nWritten by `make bench`. Figures of other machines differ; compare only what one run measured.\n\n"
+        f"{datetime.now(UTC):%Y-%m-%d}, commit {commit or 'unknown'}, Python {platform.python_version()}, "
+        f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores.\n\n"
+    )
+    PAGE.write_text(head + table(figures) + "\n", "utf-8")
+    print(table(figures))
+
+
+if __name__ == "__main__":
+    main()
