@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, time
 from typing import Annotated, Any
@@ -115,11 +115,35 @@ def _app_number(value: object) -> int:
     raise fault(f"{shown(text)}不是应用编号", "应为正整数，如 1000002（见管理后台的 AgentId）")
 
 
-def _offsets(value: object) -> tuple[int, ...]:
-    values = value if isinstance(value, list) else [value]
-    if not values:
-        raise fault("列表是空的", "至少一个整数，如 -5")
-    return tuple(_integer(each) for each in values)
+MAX_DAYS = 366
+MAX_WORKDAYS = 250
+"""How far a reminder may lie from its anchor: a year.  The sweep looks no further
+back than 400 days before the plan begins, and a date must not leave the calendar."""
+
+
+def _offset(value: object, most: int, unit: str) -> int:
+    number = _integer(value)
+    if abs(number) > most:
+        raise fault(f"相差 {number} 个{unit}，超过一年", f"应为 -{most} 至 +{most}")
+    return number
+
+
+def _days(value: object) -> int:
+    return _offset(value, MAX_DAYS, "自然日")
+
+
+def _workdays(value: object) -> int:
+    return _offset(value, MAX_WORKDAYS, "工作日")
+
+
+def _list_of(one: Callable[[object], int]) -> Callable[[object], tuple[int, ...]]:
+    def offsets(value: object) -> tuple[int, ...]:
+        values = value if isinstance(value, list) else [value]
+        if not values:
+            raise fault("列表是空的", "至少一个整数，如 -5")
+        return tuple(one(each) for each in values)
+
+    return offsets
 
 
 def _boolean(value: object) -> bool:
@@ -148,12 +172,17 @@ AppNumber = Annotated[
     WithJsonSchema({"type": ["integer", "string"], "pattern": r"^[1-9]\d*$"}),
 ]
 """The AgentId of a WeCom app: an integer that is longer than others."""
-Offsets = Annotated[
-    tuple[int, ...],
-    BeforeValidator(_offsets),
-    WithJsonSchema({"oneOf": [_INTEGER_SCHEMA, {"type": "array", "items": _INTEGER_SCHEMA, "minItems": 1}]}),
-]
-"""One offset or a list of them."""
+_OFFSETS_SCHEMA = WithJsonSchema(
+    {"oneOf": [_INTEGER_SCHEMA, {"type": "array", "items": _INTEGER_SCHEMA, "minItems": 1}]}
+)
+Days = Annotated[int, BeforeValidator(_days), WithJsonSchema(_INTEGER_SCHEMA)]
+"""An offset in calendar days, at most a year."""
+Workdays = Annotated[int, BeforeValidator(_workdays), WithJsonSchema(_INTEGER_SCHEMA)]
+"""An offset in working days, at most a year."""
+DayOffsets = Annotated[tuple[int, ...], BeforeValidator(_list_of(_days)), _OFFSETS_SCHEMA]
+"""One offset in calendar days or a list of them."""
+WorkdayOffsets = Annotated[tuple[int, ...], BeforeValidator(_list_of(_workdays)), _OFFSETS_SCHEMA]
+"""One offset in working days or a list of them."""
 Flag = Annotated[bool, BeforeValidator(_boolean), WithJsonSchema({"type": "boolean"})]
 
 

@@ -20,7 +20,9 @@ from reminder.plan.audience import AudienceField
 from reminder.plan.base import Model
 from reminder.plan.fields import (
     Date,
+    DayOffsets,
     DayOfPeriod,
+    Days,
     Due,
     DueKind,
     DueRule,
@@ -29,11 +31,12 @@ from reminder.plan.fields import (
     Integer,
     Line,
     LunarDay,
-    Offsets,
     Prose,
     SolarDay,
     TimeOfDay,
     WindowDay,
+    WorkdayOffsets,
+    Workdays,
     did_you_mean,
     fault,
     one_of,
@@ -150,8 +153,8 @@ class RungSpec(Model):
     from_: Annotated[str, one_of([each.value for each in Anchor], "起算点")] | None = Field(
         None, alias="from"
     )
-    workdays: Offsets | None = None
-    days: Offsets | None = None
+    workdays: WorkdayOffsets | None = None
+    days: DayOffsets | None = None
     on_day: DayOfPeriod | None = None
     at: TimeOfDay | None = None
     to: AudienceField
@@ -249,7 +252,7 @@ class EventWhen(Model):
     """Whenever an event of this name is registered."""
 
     event: Identifier
-    due_workdays: Integer | None = None
+    due_workdays: Workdays | None = None
     """Working days from the event to the due date; none: the event's own day."""
     at: TimeOfDay = DEFAULT_DUE_TIME
 
@@ -339,8 +342,8 @@ class Approval(Model):
 
     by: AudienceField
     from_: Annotated[str, one_of([each.value for each in Anchor], "起算点")] = Field(alias="from")
-    workdays: Integer | None = None
-    days: Integer | None = None
+    workdays: Workdays | None = None
+    days: Days | None = None
     at: TimeOfDay = DEFAULT_ALARM_TIME
 
 
