@@ -45,6 +45,8 @@ class Reason(enum.StrEnum):
     UNSENDABLE = "unsendable"
     TEMPLATE = "template"
     NEEDS_APPROVAL = "needs-approval"
+    CONFIRMED_SENT = "confirmed-sent"
+    """A person said so of what an old ledger does not know."""
     FALLBACK = "fallback"
     """In place of a channel that did not reach the receiver: :func:`in_place_of`."""
 
@@ -60,6 +62,7 @@ REASON_TEXT: dict[str, str] = {
     Reason.UNSENDABLE: "内容不能由该通道发送",
     Reason.TEMPLATE: "模板出错",
     Reason.NEEDS_APPROVAL: "待审批",
+    Reason.CONFIRMED_SENT: "经确认此前已发出",
     Reason.FALLBACK: "改用备用通道",
 }
 

@@ -32,6 +32,7 @@ from reminder.ledger import (
     sending,
     settling,
     slots,
+    standing,
     trouble,
 )
 from reminder.ledger.errors import LedgerAddressError, LedgerCorrupt
@@ -43,12 +44,15 @@ from reminder.ledger.records import (
     Entry,
     EntryFilter,
     HandDecision,
+    Hold,
     LedgerKind,
     Note,
     Pause,
     PlanVersion,
     Quota,
+    Release,
     Settlement,
+    Standing,
     Transport,
     Trouble,
     Unreached,
@@ -89,6 +93,7 @@ class Ledger:
             create=create,
             durable=kind is not LedgerKind.SIMULATION,
             busy_timeout=busy_timeout,
+            on_change=standing.count,
         )
         try:
             found, created = schema.prepare(storage, kind=kind, now=now, create=create)
@@ -131,6 +136,39 @@ class Ledger:
         """A consistent copy in a new file, while others read and write."""
         self._storage.copy_to(target)
 
+    # Which ledger this is, and whether it may be sent from
+
+    def standing(self) -> Standing:
+        """Identity, count of changes, and the hold, if there is one."""
+        with self._storage.read() as connection:
+            return standing.standing(connection)
+
+    def last_record(self) -> datetime:
+        """When anything was last recorded, under any plan; the ledger's making if nothing was."""
+        with self._storage.read() as connection:
+            return standing.last_record(connection) or self.created
+
+    def hold(self, hold: Hold) -> None:
+        """Send nothing from this ledger until somebody releases it; an earlier hold stays as it is."""
+        with self._storage.write() as connection:
+            standing.put_on_hold(connection, hold)
+
+    def release(self, plan_id: str, transport: Transport, release: Release, now: datetime) -> tuple[int, int]:
+        """Record what a person confirmed, and end the hold; alarms and deliveries that will not be sent.
+
+        Raises ``LedgerError`` when the ledger is not on hold (any more).
+        """
+        with self._storage.write() as connection:
+            return standing.release(connection, plan_id, transport, release, now)
+
+    def abandon_log(self) -> None:
+        """To be called before a file that was put in this one's place is opened."""
+        self._storage.abandon_log()
+
+    def set_apart(self) -> None:
+        """The file was overwritten in place while open: make what was put there a file of its own."""
+        self._storage.set_apart()
+
     # Transport, adoption, plan versions, notes
 
     def plan_ids(self) -> list[str]:
@@ -156,8 +194,13 @@ class Ledger:
     def adopt(
         self, plan_id: str, transport: Transport, rungs: Iterable[tuple[str, str]], now: datetime
     ) -> int:
-        """Record (item, rung) pairs as in force from now on, unless they were; how many were new."""
+        """Record (item, rung) pairs as in force from now on, unless they were; how many were new.
+
+        None while the ledger is on hold: it does not know what it adopted before.
+        """
         with self._storage.write() as connection:
+            if standing.standing(connection).hold is not None:
+                return 0
             return register.adopt(connection, plan_id, transport, rungs, now)
 
     def adoptions(self, plan_id: str, transport: Transport) -> dict[tuple[str, str], datetime]:

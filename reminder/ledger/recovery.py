@@ -58,13 +58,18 @@ def interrupted(
     if only is not None:
         query = query.where(deliveries.c.delivery.in_(sorted(only)))
     rows = connection.execute(query.order_by(deliveries.c.id).with_for_update(of=deliveries)).all()
-    for ids in chunks([row.id for row in rows]):
+    close_attempts(connection, [row.id for row in rows], now)
+    return made_of(connection, rows)
+
+
+def close_attempts(connection: Connection, rows: Iterable[int], now: datetime) -> None:
+    """What these deliveries (numbers of rows) still have open ended in between, outcome unknown."""
+    for ids in chunks(rows):
         connection.execute(
             update(attempts)
             .where(attempts.c.delivery_id.in_(ids), attempts.c.finished_at.is_(None))
             .values(outcome="uncertain", code=INTERRUPTED, detail=INTERRUPTED_DETAIL, finished_at=now)
         )
-    return made_of(connection, rows)
 
 
 def resolve(
@@ -142,7 +147,7 @@ def decide(
     row = connection.execute(query).first()
     if row is None:
         return False
-    _record(connection, plan_id, [row.id], decision.value, by, now)
+    record_decisions(connection, plan_id, [row.id], decision.value, by, now)
     return True
 
 
@@ -187,12 +192,13 @@ def give_up_replaced(
             .values(state=DeliveryState.FAILED.value, updated_at=now)
             .returning(deliveries.c.id)
         ).all()
-        _record(connection, plan_id, [row.id for row in rows], REPLACED, CHAIN, now)
+        record_decisions(connection, plan_id, [row.id for row in rows], REPLACED, CHAIN, now)
 
 
-def _record(
+def record_decisions(
     connection: Connection, plan_id: str, rows: Iterable[int], decision: str, by: str, now: datetime
 ) -> None:
+    """Write down who decided what about these deliveries (numbers of rows)."""
     values = [
         {"plan_id": plan_id, "delivery_id": row, "at": now, "author": by, "decision": decision}
         for row in rows

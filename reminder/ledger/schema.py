@@ -20,6 +20,7 @@ from reminder.ledger.errors import (
     not_a_ledger,
 )
 from reminder.ledger.records import LedgerKind
+from reminder.ledger.standing import birth, complete
 from reminder.ledger.storage import Storage
 from reminder.ledger.tables import ledger_info, metadata
 
@@ -62,7 +63,7 @@ def prepare(
             if not _tables(connection):
                 _create(connection, kind, now)
     with storage.read() as connection:
-        revision, found, created = _describe(connection, storage.path)
+        revision, found, created = describe(connection, storage.path)
     if kind is not None and found is not kind:
         name, command = _KINDS[found]
         raise LedgerKindError(
@@ -71,6 +72,8 @@ def prepare(
         )
     if revision != HEAD:
         _migrate(storage, revision, now)
+    if kind is not None:
+        complete(storage)
     return found, created
 
 
@@ -87,11 +90,12 @@ def _create(connection: Connection, kind: LedgerKind, now: datetime) -> None:
     created = now.astimezone(UTC).isoformat(timespec="seconds")
     connection.execute(
         ledger_info.insert(),
-        [{"key": "kind", "value": kind.value}, {"key": "created", "value": created}],
+        [{"key": "kind", "value": kind.value}, {"key": "created", "value": created}, *birth()],
     )
 
 
-def _describe(connection: Connection, path: Path) -> tuple[str, LedgerKind, datetime]:
+def describe(connection: Connection, path: Path) -> tuple[str, LedgerKind, datetime]:
+    """Revision, kind and making (UTC) of a ledger of any age; ``LedgerCorrupt`` if it is none."""
     if not {"alembic_version", "ledger_info"} <= _tables(connection):
         raise not_a_ledger(path)
     revision = connection.execute(select(_stamp.c.version_num)).scalar()

@@ -30,7 +30,7 @@ def settle(
         connection,
         alarms,
         ("plan_id", "transport", "alarm"),
-        [_alarm_row(plan_id, transport, alarm, now) for alarm in settlement.alarms],
+        [alarm_row(plan_id, transport, alarm, now) for alarm in settlement.alarms],
         alarms.c.alarm,
         alarms.c.id,
     )
@@ -82,7 +82,8 @@ def coherent(settlement: Settlement) -> None:
         raise ValueError(f"claims name messages without a delivery: {sorted(promised - made)}")
 
 
-def _alarm_row(plan_id: str, transport: Transport, alarm: NewAlarm, now: datetime) -> dict[str, Any]:
+def alarm_row(plan_id: str, transport: Transport, alarm: NewAlarm, now: datetime) -> dict[str, Any]:
+    """An alarm's row, without its number."""
     return {
         "plan_id": plan_id,
         "transport": transport.value,

@@ -40,12 +40,21 @@ class Storage:
 
     ``durable=False`` leaves out the sync at every commit (still never corrupt,
     by WAL's rules): for simulations, which lose nothing in a power cut.
+    ``on_change`` is called inside each transaction that has changed a row,
+    before it commits.
     """
 
     def __init__(
-        self, path: Path, *, create: bool, durable: bool = True, busy_timeout: float = BUSY_TIMEOUT
+        self,
+        path: Path,
+        *,
+        create: bool,
+        durable: bool = True,
+        busy_timeout: float = BUSY_TIMEOUT,
+        on_change: Callable[[Connection], None] | None = None,
     ) -> None:
         self.path = path.absolute()
+        self._on_change = on_change
         self._busy_timeout = busy_timeout
         self._durable = durable
         self._turn = Turn()
@@ -59,6 +68,7 @@ class Storage:
         # Nothing is opened yet: the first to look is a reader, so that a file of
         # somebody else's that was named by mistake is not even switched to WAL.
         self._opened = self._identity()
+        self._log_opened: tuple[int, int] | None = None
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -73,7 +83,10 @@ class Storage:
             self._still_there()
             try:
                 with explaining(self.path), self._writer.begin() as connection:
+                    before = _changes_of(connection)
                     yield connection
+                    if self._on_change is not None and _changes_of(connection) != before:
+                        self._on_change(connection)
             except LedgerError:
                 # A connection that met a full disk or a fault is not trusted with the next record.
                 self._writer.dispose()
@@ -163,17 +176,49 @@ class Storage:
             if path.stat().st_mode & 0o077:
                 path.chmod(0o600)
 
+    def abandon_log(self) -> None:
+        """Another file stands in this one's place: take this one's log out of its way.
+
+        SQLite finds the log by name.  Left there, it would be played onto the
+        new file, and the mixture would be neither ledger.  It is kept beside it
+        (``….lost``), for whoever wants to put the two together again.
+        """
+        found = self._identity()
+        if found is None or found == self._opened:
+            return
+        log = log_of(self.path)
+        if self._log_opened is not None and _identity_of(log) == self._log_opened:
+            log.replace(_free(log.with_name(f"{log.name}.lost")))
+            self.path.with_name(f"{self.path.name}-shm").unlink(missing_ok=True)
+            self._log_opened = None
+
+    def set_apart(self) -> None:
+        """The file was overwritten under its log: give what was put there a file of its own.
+
+        Afterwards the path leads to another file than the one that is open, with
+        the bytes that stand there now and no log.  Nothing more is written to
+        the open one.
+        """
+        scratch = self.path.with_name(f".{self.path.name}.apart")
+        with self._turn:
+            scratch.unlink(missing_ok=True)
+            os.close(os.open(scratch, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            scratch.write_bytes(self.path.read_bytes())
+            # In this order: never the new file beside the old log.
+            log = log_of(self.path)
+            if log.exists():
+                log.replace(_free(log.with_name(f"{log.name}.lost")))
+            self.path.with_name(f"{self.path.name}-shm").unlink(missing_ok=True)
+            scratch.replace(self.path)
+
     def _identity(self) -> tuple[int, int] | None:
-        try:
-            status = self.path.stat()
-        except OSError:
-            return None
-        return (status.st_dev, status.st_ino)
+        return _identity_of(self.path)
 
     def _still_there(self) -> None:
         found = self._identity()
         if found is None or found != self._opened:
             raise gone(self.path, replaced=found is not None)
+        self._log_opened = _identity_of(log_of(self.path)) or self._log_opened
 
     def _engine(self, connect: Callable[[], sqlite3.Connection], begin: str, **options: Any) -> Engine:
         engine = create_engine("sqlite://", creator=connect, json_serializer=plain_json, **options)
@@ -239,6 +284,34 @@ class Storage:
                 "请放在本机磁盘上，不要放在网络共享里"
             )
         connection.execute("PRAGMA journal_mode = WAL")
+
+
+def log_of(path: Path) -> Path:
+    """The write-ahead log that SQLite keeps beside a file."""
+    return path.with_name(f"{path.name}-wal")
+
+
+def _identity_of(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return (status.st_dev, status.st_ino)
+
+
+def _free(path: Path) -> Path:
+    number, candidate = 2, path
+    while candidate.exists():
+        candidate = path.with_name(f"{path.name}-{number}")
+        number += 1
+    return candidate
+
+
+def _changes_of(connection: Connection) -> int:
+    """Rows changed since the driver's connection was opened."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    return driver.total_changes
 
 
 def plain_json(value: object) -> str:

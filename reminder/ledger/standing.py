@@ -1,0 +1,205 @@
+"""Which ledger this is, how far it has come, and whether it may be sent from.
+
+A ledger that comes back from a backup does not know what was sent after it was
+copied.  Sent from, it would say everything a second time.  So each ledger has
+an identity and counts its changes; whoever keeps both outside of it can tell an
+older ledger from the newest.  A copy carries its hold in itself, wherever it is
+put.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from reminder.ledger import recovery, register
+from reminder.ledger.errors import LedgerError, not_a_ledger
+from reminder.ledger.records import (
+    DeliveryState,
+    HandDecision,
+    Hold,
+    HoldReason,
+    Note,
+    Release,
+    Standing,
+    Transport,
+)
+from reminder.ledger.settling import alarm_row
+from reminder.ledger.storage import Storage
+from reminder.ledger.tables import (
+    alarms,
+    attempts,
+    deliveries,
+    insert_new,
+    ledger_info,
+    notes,
+    plan_versions,
+)
+
+IDENTITY, CHANGES, HOLD = "identity", "changes", "hold"
+RELEASED = "hold-released"
+"""Kind of the note that a person let a held ledger go on."""
+
+_COUNT = "UPDATE ledger_info SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT) WHERE key = 'changes'"
+
+
+def new_identity() -> str:
+    """Random, and never given twice."""
+    return uuid.uuid4().hex
+
+
+def birth() -> list[dict[str, str]]:
+    """The rows of ``ledger_info`` with which a ledger begins."""
+    return [{"key": IDENTITY, "value": new_identity()}, {"key": CHANGES, "value": "0"}]
+
+
+def complete(storage: Storage) -> None:
+    """Give identity and count to a ledger made before there were any."""
+    with storage.read() as connection:
+        if not _lacking(connection):
+            return
+    with storage.write() as connection:
+        insert_new(connection, ledger_info, ("key",), _lacking(connection), ledger_info.c.key)
+
+
+def _lacking(connection: Connection) -> list[dict[str, str]]:
+    known = set(connection.execute(select(ledger_info.c.key)).scalars())
+    return [row for row in birth() if row["key"] not in known]
+
+
+def count(connection: Connection) -> None:
+    """One more transaction that changed something."""
+    connection.exec_driver_sql(_COUNT)
+
+
+def standing(connection: Connection) -> Standing:
+    """As it stands in the snapshot of this connection."""
+    return _standing({row.key: row.value for row in connection.execute(select(ledger_info))})
+
+
+def standing_in_file(path: Path) -> Standing:
+    """As it stands in the file alone, without the log beside it; touches neither.
+
+    Behind the truth by what has not been folded into the file yet, never ahead
+    of it.  Raises :class:`LedgerError` if the file is no ledger, or is just
+    being written.
+    """
+    try:
+        connection = sqlite3.connect(path.absolute().as_uri() + "?mode=ro&immutable=1", uri=True)
+        try:
+            rows = connection.execute("SELECT key, value FROM ledger_info").fetchall()
+        finally:
+            connection.close()
+        return _standing(dict(rows))
+    except (sqlite3.Error, ValueError) as error:
+        raise not_a_ledger(path) from error
+
+
+def _standing(info: dict[str, str]) -> Standing:
+    return Standing(info.get(IDENTITY, ""), int(info.get(CHANGES, "0")), _hold(info.get(HOLD)))
+
+
+def _hold(text: str | None) -> Hold | None:
+    if text is None:
+        return None
+    value = json.loads(text)
+    return Hold(
+        HoldReason(value["reason"]),
+        datetime.fromisoformat(value["at"]).astimezone(UTC),
+        datetime.fromisoformat(value["since"]).astimezone(UTC),
+    )
+
+
+def last_record(connection: Connection) -> datetime | None:
+    """When anything was last recorded; None if nothing was."""
+    found = [
+        connection.execute(select(column).order_by(column.table.c.id.desc()).limit(1)).scalar()
+        for column in (
+            alarms.c.recorded_at,
+            attempts.c.started_at,
+            notes.c.at,
+            plan_versions.c.accepted_at,
+        )
+    ]
+    return max((instant for instant in found if instant is not None), default=None)
+
+
+def put_on_hold(connection: Connection, hold: Hold) -> None:
+    """Unless it is on hold already."""
+    insert_new(connection, ledger_info, ("key",), [{"key": HOLD, "value": _text(hold)}], ledger_info.c.key)
+
+
+def put_on_hold_anew(connection: Connection, hold: Hold) -> None:
+    """In place of any hold there is."""
+    connection.execute(delete(ledger_info).where(ledger_info.c.key == HOLD))
+    connection.execute(insert(ledger_info), {"key": HOLD, "value": _text(hold)})
+
+
+def _text(hold: Hold) -> str:
+    value = {
+        "reason": hold.reason.value,
+        "at": hold.at.astimezone(UTC).isoformat(),
+        "since": hold.since.astimezone(UTC).isoformat(),
+    }
+    return json.dumps(value)
+
+
+def release(
+    connection: Connection, plan_id: str, transport: Transport, release: Release, now: datetime
+) -> tuple[int, int]:
+    """Record what was confirmed and end the hold; alarms and deliveries that will not be sent."""
+    hold = standing(connection).hold
+    if hold is None:
+        raise LedgerError("台账没有暂停，不需要确认；可能刚由别人确认过")
+    new = insert_new(
+        connection,
+        alarms,
+        ("plan_id", "transport", "alarm"),
+        [alarm_row(plan_id, transport, alarm, now) for alarm in release.alarms],
+        alarms.c.id,
+    )
+    closed = 0
+    if release.sent_until is not None:
+        closed = _arrived(connection, plan_id, transport, release.sent_until, release.by, now)
+    register.adopt(connection, plan_id, transport, release.rungs, hold.since)
+    detail: dict[str, Any] = {
+        "reason": hold.reason.value,
+        "since": hold.since.isoformat(),
+        "held_at": hold.at.isoformat(),
+        "sent_until": release.sent_until.astimezone(UTC).isoformat() if release.sent_until else None,
+        "alarms": len(new),
+        "deliveries": closed,
+    }
+    register.note(connection, plan_id, Note(RELEASED, now, release.by, detail), transport)
+    connection.execute(delete(ledger_info).where(ledger_info.c.key == HOLD))
+    connection.execute(
+        update(ledger_info).where(ledger_info.c.key == IDENTITY).values(value=release.identity)
+    )
+    return len(new), closed
+
+
+def _arrived(
+    connection: Connection, plan_id: str, transport: Transport, until: datetime, by: str, now: datetime
+) -> int:
+    """What waits or was left in flight, planned at or before ``until``, counts as arrived."""
+    rows = connection.execute(
+        update(deliveries)
+        .where(
+            deliveries.c.plan_id == plan_id,
+            deliveries.c.transport == transport.value,
+            deliveries.c.state.in_([DeliveryState.PENDING.value, DeliveryState.SENDING.value]),
+            deliveries.c.planned_at <= until,
+        )
+        .values(state=DeliveryState.ACCEPTED.value, updated_at=now)
+        .returning(deliveries.c.id)
+    ).all()
+    ids = [row.id for row in rows]
+    recovery.close_attempts(connection, ids, now)
+    recovery.record_decisions(connection, plan_id, ids, HandDecision.ARRIVED.value, by, now)
+    return len(ids)
