@@ -71,6 +71,16 @@ class Settings:
         return self.data / "health.json"
 
     @property
+    def high_water(self) -> Path:
+        """How far the ledger had come, kept outside of it."""
+        return self.data / "high-water.json"
+
+    @property
+    def keys(self) -> Path:
+        """The keys that links are derived from."""
+        return self.data / "keys"
+
+    @property
     def lock(self) -> Path:
         return self.data / "daemon.lock"
 

@@ -1,0 +1,155 @@
+"""Make a backup while the daemon runs: one file, whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from reminder import __version__
+from reminder.backup.archive import CHUNK, read_archive, write_archive
+from reminder.backup.collect import collect
+from reminder.backup.errors import BackupError
+from reminder.backup.highwater import read_mark
+from reminder.backup.manifest import (
+    KEYS,
+    LEDGER,
+    SCHEDULES,
+    TEMPLATES,
+    LedgerFacts,
+    Manifest,
+    Member,
+)
+from reminder.errors import system_reason
+from reminder.ledger.copying import discard, take_copy
+
+SPARE_BYTES = 16 * 1024 * 1024
+"""Room that must be left over: the daemon writes to the same disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where everything lies.  ``secrets_folder`` and the values in ``secrets`` are kept out."""
+
+    ledger: Path
+    schedules: Path
+    templates: Path
+    keys: Path
+    high_water: Path
+    plan: str = ""
+    secrets_folder: Path | None = None
+    secrets: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The finished backup.  ``size`` in bytes; ``left_out`` names files that look like secrets."""
+
+    path: Path
+    size: int
+    checksum: str
+    manifest: Manifest
+    left_out: tuple[str, ...]
+
+
+def default_name(plan: str, now: datetime) -> str:
+    """A name that sorts by time, in UTC."""
+    return f"reminder-{plan or 'backup'}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}.tar.gz"
+
+
+def create_backup(sources: Sources, out: Path, now: datetime) -> Made:
+    """Write the backup file ``out`` (mode 0600), read it back, and only then give it its name.
+
+    Raises :class:`BackupError` (and ``LedgerError`` for the ledger's own
+    trouble); nothing is left behind then.
+    """
+    if out.exists():
+        raise BackupError(f"{out} 已经存在，没有覆盖：请换一个文件名")
+    collected = collect(
+        [(SCHEDULES, sources.schedules), (TEMPLATES, sources.templates), (KEYS, sources.keys)],
+        sources.secrets_folder,
+        sources.secrets,
+    )
+    copy = out.with_name(f".{out.name}.{os.getpid()}.ledger")
+    scratch = out.with_name(f".{out.name}.{os.getpid()}.part")
+    try:
+        out.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _room(sources.ledger, sum(map(len, collected.files.values())), out.parent)
+        facts = take_copy(sources.ledger, copy, now)
+        mark = read_mark(sources.high_water)
+        manifest = Manifest(
+            now.astimezone(UTC).isoformat(timespec="seconds"),
+            __version__,
+            sources.plan or (facts.plans[-1] if facts.plans else ""),
+            LedgerFacts(
+                facts.kind.value,
+                facts.revision,
+                facts.identity,
+                facts.changes,
+                facts.last_record.isoformat(),
+            ),
+            mark.to_json() if mark is not None else None,
+            tuple(sorted(_members(collected.files, copy), key=lambda member: member.name)),
+        )
+
+        def contents(member: Member) -> Iterable[bytes]:
+            return _chunks(copy) if member.name == LEDGER else (collected.files[member.name],)
+
+        with os.fdopen(os.open(scratch, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600), "w+b") as file:
+            checksum = write_archive(file, manifest, contents)
+            file.flush()
+            os.fsync(file.fileno())
+        read_archive(scratch)
+        size = scratch.stat().st_size
+        scratch.replace(out)
+        _sync_folder(out.parent)
+    except OSError as error:
+        raise BackupError(
+            f"备份 {out} 没有写成（{system_reason(error)}），没有留下任何文件：请检查磁盘空间和权限，或用 --out 换一处"
+        ) from error
+    finally:
+        discard(copy)
+        scratch.unlink(missing_ok=True)
+    return Made(out, size, checksum, manifest, collected.left_out)
+
+
+def _room(ledger: Path, other: int, folder: Path) -> None:
+    """The copy and, at worst, an archive that does not shrink."""
+    size = sum(
+        path.stat().st_size for path in (ledger, ledger.with_name(f"{ledger.name}-wal")) if path.exists()
+    )
+    needed, free = 2 * (size + other) + SPARE_BYTES, shutil.disk_usage(folder).free
+    if free < needed:
+        raise BackupError(
+            f"{folder} 所在磁盘只剩 {free // 2**20} MB，备份需要 {-(-needed // 2**20)} MB，没有备份："
+            "请清理磁盘，或用 --out 换一处"
+        )
+
+
+def _members(files: dict[str, bytes], copy: Path) -> Iterator[Member]:
+    digest, size = hashlib.sha256(), 0
+    for chunk in _chunks(copy):
+        digest.update(chunk)
+        size += len(chunk)
+    yield Member(LEDGER, size, digest.hexdigest())
+    for name, data in files.items():
+        yield Member(name, len(data), hashlib.sha256(data).hexdigest())
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            yield chunk
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

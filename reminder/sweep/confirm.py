@@ -1,0 +1,108 @@
+"""Let a held ledger go on: what may have been sent before, and what a person says about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from pathlib import Path
+
+from reminder.agenda.alarms import Alarm, expand
+from reminder.agenda.facts import Facts
+from reminder.agenda.occurrences import zone_of
+from reminder.agenda.policy import Action, Decision, Reason, decide_all
+from reminder.backup.highwater import Mark, write_mark
+from reminder.check import Edition
+from reminder.errors import ReminderError, system_reason
+from reminder.ledger.errors import LedgerCorrupt
+from reminder.ledger.ledger import Ledger
+from reminder.ledger.records import Hold, Release, Transport
+from reminder.ledger.standing import new_identity
+from reminder.sweep.compose import new_alarm
+from reminder.sweep.sweeper import BEFORE_PLAN
+
+JUST_AFTER = timedelta.resolution
+"""``expand`` leaves out its end; what is due this very moment is concerned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Concerned:
+    """What the held ledger cannot answer for.
+
+    ``alarms``: due by now, not in the ledger, each with what becomes of it if it
+    was not sent before.  ``waiting``: deliveries of the ledger that were not
+    finished when it was copied.  ``rungs``: (item, rung) it has not adopted.
+    """
+
+    hold: Hold
+    transport: Transport
+    alarms: tuple[tuple[Alarm, Decision], ...]
+    waiting: int
+    rungs: tuple[tuple[str, str], ...]
+
+
+def concerned(ledger: Ledger, edition: Edition, hold: Hold, now: datetime) -> Concerned:
+    """Everything that a person must know before saying what was sent."""
+    plan = edition.plan
+    transport = ledger.transport(plan.id)
+    adopted = ledger.adoptions(plan.id, transport)
+    facts = Facts(adopted)
+    rungs = tuple(
+        (item.id, rung.id)
+        for item in plan.items
+        for rung in item.rungs
+        if facts.adopted_at(item.ids, (rung.id, *rung.was)) is None
+    )
+    # A rung that came into the plan after the copy was made: it was in force by
+    # the time the ledger stopped knowing, or the person says that nothing was sent.
+    facts = Facts({**adopted, **dict.fromkeys(rungs, hold.since)}, rehearsal=transport is Transport.OUTBOX)
+    first = datetime.combine(plan.head.from_, time.min, tzinfo=zone_of(plan.head.timezone))
+    settled = ledger.settled(plan.id, transport)
+    due = [
+        alarm
+        for alarm in expand(plan, edition.calendar, first - BEFORE_PLAN, now + JUST_AFTER)
+        if alarm.key not in settled and settled.isdisjoint(alarm.former_keys)
+    ]
+    alarms = tuple(
+        (alarm, decision)
+        for alarm, decision in decide_all(due, facts, now)
+        if decision.reason is not Reason.BEFORE_ADOPTION
+    )
+    counts = ledger.counts(plan.id, transport)
+    return Concerned(hold, transport, alarms, counts.get("pending", 0) + counts.get("sending", 0), rungs)
+
+
+def confirm(
+    ledger: Ledger,
+    edition: Edition,
+    found: Concerned,
+    *,
+    by: str,
+    sent_until: datetime | None,
+    high_water: Path,
+    now: datetime,
+) -> tuple[int, int]:
+    """End the hold; how many alarms and deliveries count as sent and will not be sent.
+
+    ``sent_until`` (aware): everything planned up to then was sent; None: nothing
+    was.  Raises ``LedgerCorrupt`` for a damaged ledger, which must not go on.
+    """
+    faults = ledger.integrity()
+    if faults:
+        raise LedgerCorrupt(
+            f"台账 {ledger.path} 已损坏（{faults[0]}），不能继续使用：请用 reminder restore 恢复最近的备份"
+        )
+    sent = tuple(
+        new_alarm(alarm, Decision(Action.SUPPRESS, Reason.CONFIRMED_SENT))
+        for alarm, _ in found.alarms
+        if sent_until is not None and alarm.at <= sent_until
+    )
+    release = Release(by, sent_until, sent, found.rungs, new_identity())
+    try:
+        # The mark first: until the ledger itself is released, its own hold holds.
+        mark = Mark(release.identity, ledger.standing().changes, 0, now.isoformat())
+        write_mark(high_water, mark, durable=True)
+    except OSError as error:
+        raise ReminderError(
+            f"写不进 {high_water}（{system_reason(error)}），仍在暂停，未作更改：请检查磁盘空间和权限"
+        ) from error
+    return ledger.release(edition.plan.id, found.transport, release, now)
