@@ -14,9 +14,10 @@ from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
-from reminder.agenda.alarms import Alarm, is_active, ladder
-from reminder.agenda.duties import cells_of, receivers_of
+from reminder.agenda.alarms import Alarm, ladder
+from reminder.agenda.facts import NOTHING
 from reminder.agenda.occurrences import Occurrence, occurrences, zone_of
+from reminder.agenda.reach import Receiver, reach
 from reminder.calendars.workdays import WorkCalendar
 from reminder.calendars.yearfile import load_years
 from reminder.errors import Position, Problem, ReminderError, Severity, errors_of
@@ -130,13 +131,11 @@ def sample_occurrence(item: Item, edition: Edition) -> Occurrence | None:
 def _of_item(
     item: Item, occurrence: Occurrence, edition: Edition, position: Position, path: str
 ) -> Iterator[Problem]:
-    directory = edition.plan.directory
     zone = zone_of(edition.plan.head.timezone)
     seen: set[object] = set()
     for alarm in ladder(item, item.rungs, occurrence, edition.calendar, zone):
-        cells = cells_of(item, directory, occurrence.due)
-        receivers = receivers_of(alarm.rung.to, cells, directory, alarm.at.date())
-        if not receivers and is_active(alarm.rung):
+        receivers = reach(alarm, edition.plan, edition.calendar, NOTHING, alarm.at).receivers
+        if not receivers:
             audience = "、".join(str(term) for term in alarm.rung.to)
             yield Problem(
                 position,
@@ -145,7 +144,7 @@ def _of_item(
                 "请检查 directory.yaml 中的任职（holdings）与起止日期",
                 severity=Severity.WARNING,
             )
-        cells_of_one = receivers[0].cells if receivers else cells
+        sample = receivers[0] if receivers else None
         # On time and long after: what a template says then differs, and nothing may be undefined.
         for now in (alarm.at, alarm.at + LONG_AFTER):
             phase = (
@@ -157,13 +156,13 @@ def _of_item(
             if phase not in seen:
                 seen.add(phase)
                 for addressee in SAMPLES:
-                    yield from _render(alarm, addressee, cells_of_one, now, edition, position, path)
+                    yield from _render(alarm, addressee, sample, now, edition, position, path)
 
 
 def _render(
     alarm: Alarm,
     addressee: Addressee,
-    cells: Any,
+    receiver: Receiver | None,
     now: datetime,
     edition: Edition,
     position: Position,
@@ -171,7 +170,14 @@ def _render(
 ) -> Iterator[Problem]:
     try:
         context = section_context(
-            edition.plan, edition.calendar, [alarm], addressee, cells, edition.wording, now
+            edition.plan,
+            edition.calendar,
+            [alarm],
+            addressee,
+            receiver.cells if receiver is not None else (),
+            edition.wording,
+            now,
+            hidden=receiver is not None and receiver.counts_only,
         )
         section = edition.templates.section(alarm.rung.template, context)
         layout = layout_context(edition.plan, addressee, [section], edition.wording, now)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from reminder.agenda.duties import after_rotation
+from reminder.agenda.facts import NOTHING, Facts
 from reminder.agenda.occurrences import (
     Occurrence,
     day_of_month,
@@ -22,13 +24,11 @@ from reminder.agenda.occurrences import (
 )
 from reminder.calendars.arrangement import DayStatus
 from reminder.calendars.workdays import WorkCalendar
-from reminder.plan.audience import TermKind
 from reminder.plan.fields import DueKind
-from reminder.plan.model import Anchor, EveryWhen, FestivalsWhen, Item, Plan, Rung, WindowWhen
+from reminder.plan.model import Anchor, EventWhen, EveryWhen, FestivalsWhen, Item, Plan, Rung, WindowWhen
 
 USEFUL_WORKDAYS_AFTER_LAST = 5
 """How long the last rung after the due date is still worth sending."""
-MISSING_LIST = "missing-list"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,13 @@ class Alarm:
     at: datetime
     useful_until: datetime
     status: DayStatus
+    repetition: int = 1
+    """Which time a rung with ``repeat`` comes, from 1."""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The key in force first, then those under which the ledger may hold it."""
+        return (self.key, *self.former_keys)
 
     @property
     def order(self) -> tuple[datetime, str]:
@@ -55,60 +62,60 @@ class Alarm:
         return (self.at, self.key)
 
 
-def is_active(rung: Rung) -> bool:
-    """Whether this version can carry the rung out.
-
-    Escalations, missing lists and conditions need to know who still owes, which
-    nothing records yet; a rung for them alone stays silent and is named as
-    「尚未启用」 by ``check`` and ``agenda``.
-    """
-    if rung.template == MISSING_LIST or rung.condition is not None:
-        return False
-    return any(not term.excluded and term.kind is not TermKind.ESCALATION for term in rung.to)
-
-
-def expand(plan: Plan, calendar: WorkCalendar, since: datetime, until: datetime) -> tuple[Alarm, ...]:
+def expand(
+    plan: Plan, calendar: WorkCalendar, since: datetime, until: datetime, facts: Facts = NOTHING
+) -> tuple[Alarm, ...]:
     """Every alarm with ``since`` ≤ ``at`` < ``until`` (aware), in order."""
     found: list[Alarm] = []
     for item in plan.items:
-        found.extend(alarm for alarm in alarms_of(item, plan, calendar, since, until))
+        found.extend(alarm for alarm in alarms_of(item, plan, calendar, since, until, facts))
     found.sort(key=lambda alarm: alarm.order)
     return tuple(found)
 
 
 def alarms_of(
-    item: Item, plan: Plan, calendar: WorkCalendar, since: datetime, until: datetime
+    item: Item,
+    plan: Plan,
+    calendar: WorkCalendar,
+    since: datetime,
+    until: datetime,
+    facts: Facts = NOTHING,
 ) -> Iterator[Alarm]:
     """The alarms of one item with ``since`` ≤ ``at`` < ``until``, unordered."""
-    rungs = tuple(rung for rung in item.rungs if is_active(rung))
+    rungs = item.rungs
     if not rungs or since >= until:
         return
     zone = zone_of(plan.head.timezone)
     before, after = _reach(rungs, item)
     first, last = since.astimezone(zone).date() - after, until.astimezone(zone).date() + before
-    for occurrence in occurrences(item, plan.head, calendar, first, last):
-        for alarm in ladder(item, rungs, occurrence, calendar, zone):
-            if since <= alarm.at < until:
-                yield alarm
+    for each in occurrences(item, plan.head, calendar, first, last, facts, plan.directory):
+        for occurrence in (each, *after_rotation(item, each, plan.directory, calendar)):
+            for alarm in ladder(item, rungs, occurrence, calendar, zone):
+                if since <= alarm.at < until:
+                    yield alarm
 
 
 def ladder(
     item: Item, rungs: tuple[Rung, ...], occurrence: Occurrence, calendar: WorkCalendar, zone: ZoneInfo
 ) -> list[Alarm]:
-    """All alarms of one occurrence, whenever they are."""
+    """All alarms of one occurrence, whenever they are; one after a rotation has none before it."""
     timed = [
-        (rung, datetime.combine(rung_day(rung, occurrence, calendar), rung.at, tzinfo=zone)) for rung in rungs
+        (rung, number, datetime.combine(day, rung.at, tzinfo=zone))
+        for rung in rungs
+        for number, day in enumerate(_days(rung, occurrence, calendar), start=1)
+        if occurrence.rotated is None or day >= occurrence.rotated
     ]
     found = []
-    for rung, at in timed:
+    for rung, number, at in timed:
         later = [
             other
-            for peer, other in timed
+            for peer, _, other in timed
             if other > at and (peer.to, peer.template) == (rung.to, rung.template)
         ]
+        again = f"~{number}" if number > 1 else ""
         current, *former = (
-            f"{occurrence_id}#{rung_id}"
-            for occurrence_id in (occurrence.id, *occurrence.former_ids)
+            f"{occurrence_id}#{rung_id}{again}"
+            for occurrence_id in occurrence.ids
             for rung_id in (rung.id, *rung.was)
         )
         found.append(
@@ -121,9 +128,25 @@ def ladder(
                 at,
                 _useful_until(at, occurrence, later, calendar),
                 _status(rung, at.date(), occurrence, calendar),
+                number,
             )
         )
     return found
+
+
+def _days(rung: Rung, occurrence: Occurrence, calendar: WorkCalendar) -> Iterator[date]:
+    """The day of a rung, and each day on which it comes again."""
+    day = rung_day(rung, occurrence, calendar)
+    yield day
+    if rung.repeat is None:
+        return
+    for _ in range(1, rung.repeat.at_most):
+        if rung.repeat.every_workdays is not None:
+            day = calendar.after(day, rung.repeat.every_workdays)
+        else:
+            assert rung.repeat.every_days is not None  # the model asks for one of the two
+            day += timedelta(days=rung.repeat.every_days)
+        yield day
 
 
 def rung_day(rung: Rung, occurrence: Occurrence, calendar: WorkCalendar) -> date:
@@ -157,8 +180,10 @@ def _anchor_day(anchor: Anchor, offset: int, occurrence: Occurrence) -> date:
             return occurrence.opens
         case Anchor.MIDPOINT:
             return occurrence.midpoint
-        case Anchor.DUE | Anchor.EVENT:
+        case Anchor.DUE:
             return occurrence.due
+        case Anchor.EVENT:
+            return occurrence.first
         case Anchor.BREAK:
             return occurrence.last if offset > 0 else occurrence.first
         case Anchor.PERIOD_START:
@@ -183,6 +208,14 @@ def _status(rung: Rung, day: date, occurrence: Occurrence, calendar: WorkCalenda
     return least_certain(occurrence.status, calendar.status(day)) if by_workdays else occurrence.status
 
 
+def _repeated(rungs: tuple[Rung, ...]) -> tuple[int, int]:
+    """Days and working days over which rungs come again, at most."""
+    repeats = [rung.repeat for rung in rungs if rung.repeat is not None]
+    days = [(each.every_days or 0) * (each.at_most - 1) for each in repeats]
+    workdays = [(each.every_workdays or 0) * (each.at_most - 1) for each in repeats]
+    return max(days, default=0), max(workdays, default=0)
+
+
 _LONGEST = {"month": 31, "quarter": 92, "half-year": 184, "year": 366}
 
 
@@ -191,7 +224,9 @@ def _reach(rungs: tuple[Rung, ...], item: Item) -> tuple[timedelta, timedelta]:
     days = [rung.days or 0 for rung in rungs]
     workdays = [rung.workdays or 0 for rung in rungs]
     before = widest_day_span(max(0, *(-n for n in days)), max(0, *(-n for n in workdays)))
+    grace = item.spec.duty.on_rotation if item.spec.duty is not None else 0
     after = widest_day_span(max(0, *days), max(0, *workdays))
+    after += widest_day_span(*_repeated(rungs)) + widest_day_span(0, grace if isinstance(grace, int) else 0)
     if all(rung.anchor is Anchor.DUE for rung in rungs):
         return before, after
     # Other anchors lie as far from the due date as the period is long.
@@ -202,12 +237,16 @@ def _reach(rungs: tuple[Rung, ...], item: Item) -> tuple[timedelta, timedelta]:
             span = timedelta(days=366)
         case FestivalsWhen():
             span = timedelta(days=45)
+        case EventWhen():
+            span = timedelta(days=400)
         case _:
             span = timedelta(0)
     return before + span, after + span
 
 
-def next_alarm(item: Item, plan: Plan, calendar: WorkCalendar, after: datetime) -> datetime | None:
+def next_alarm(
+    item: Item, plan: Plan, calendar: WorkCalendar, after: datetime, facts: Facts = NOTHING
+) -> datetime | None:
     """The first alarm of an item strictly after an instant, or None if there is none."""
     zone = zone_of(plan.head.timezone)
     end = datetime.combine(plan.head.until, time.max, tzinfo=zone) + timedelta(days=740)
@@ -215,7 +254,7 @@ def next_alarm(item: Item, plan: Plan, calendar: WorkCalendar, after: datetime) 
     step = timedelta(days=100)
     while since < end:
         # In steps, so that an item with many dates is not expanded to its end each time.
-        found = [alarm.at for alarm in alarms_of(item, plan, calendar, since, min(since + step, end))]
+        found = [alarm.at for alarm in alarms_of(item, plan, calendar, since, min(since + step, end), facts)]
         if found:
             return min(found)
         since += step

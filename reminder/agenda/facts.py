@@ -1,14 +1,179 @@
 """Facts: what happened outside the plan.
 
 Frozen values that the pure core takes and the ledger keeps; nothing here knows
-where they came from.
+where they came from.  What is true now is folded from what happened, in the
+order of ``number``.
 """
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
+from types import MappingProxyType
+
+
+class DutyAction(enum.StrEnum):
+    """A transition of a duty cell.  From which state each may start, ``TRANSITIONS`` says."""
+
+    BOOK = "book"
+    """A date is arranged: in progress."""
+    DONE = "done"
+    RETURN = "return"
+    """Handed back with a reason: owed again."""
+    WAIVE = "waive"
+    """Excused with a reason."""
+    REOPEN = "reopen"
+    """A waiver or a record made by mistake is taken back, with a reason."""
+
+
+class DutyState(enum.StrEnum):
+    """Where a cell stands.  *overdue* is none of these: it is open past its due date."""
+
+    OPEN = "open"
+    IN_PROGRESS = "in-progress"
+    DONE = "done"
+    RETURNED = "returned"
+    WAIVED = "waived"
+
+
+OWED = frozenset({DutyState.OPEN, DutyState.IN_PROGRESS, DutyState.RETURNED})
+"""States in which something is still to be done."""
+
+TRANSITIONS: Mapping[DutyAction, tuple[frozenset[DutyState], DutyState]] = MappingProxyType(
+    {
+        DutyAction.BOOK: (OWED, DutyState.IN_PROGRESS),
+        DutyAction.DONE: (OWED | {DutyState.WAIVED}, DutyState.DONE),
+        DutyAction.RETURN: (frozenset({DutyState.DONE}), DutyState.RETURNED),
+        DutyAction.WAIVE: (OWED, DutyState.WAIVED),
+        DutyAction.REOPEN: (frozenset({DutyState.DONE, DutyState.WAIVED}), DutyState.OPEN),
+    }
+)
+"""Action → states it may start from, and the state it leads to."""
+
+
+class Way(enum.StrEnum):
+    """How a record came in."""
+
+    LINK = "link"
+    """By the person's own signed link."""
+    LIAISON = "liaison"
+    """By a liaison's link, for others (代填)."""
+    COMMAND = "command"
+    IMPORT = "import"
+    CONSOLE = "console"
+
+
+@dataclass(frozen=True, slots=True)
+class DutyEvent:
+    """One transition of one cell, as it was recorded.
+
+    ``occurrence`` and ``cell`` are the ids under which it was written.  ``on`` is
+    the day of the deed (for ``book`` the day arranged), ``at`` when it was
+    recorded, ``by`` who recorded it, ``for_`` in whose place, if not for
+    themselves.  ``note`` is a short remark or the reason; always empty for a
+    private item.
+    """
+
+    number: int
+    occurrence: str
+    cell: str
+    action: DutyAction
+    at: datetime
+    by: str
+    way: Way
+    on: date | None = None
+    note: str = ""
+    for_: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """An event that an admin registered: it starts the items that wait for its name.
+
+    ``subject`` is a code, never a person's name.
+    """
+
+    event: str
+    subject: str
+    on: date
+    at: datetime
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """A lot: ``commitment`` is the SHA-256 of ``seed`` in hexadecimal, recorded before the period opens.
+
+    ``seed`` is None for whoever may not know yet.  Days up to and including
+    ``committed_on`` are out of the question.
+    """
+
+    item: str
+    period: str
+    commitment: str
+    committed_on: date
+    seed: bytes | None = field(default=None, repr=False)
+    published: bool = False
+
+
+class SilenceKind(enum.StrEnum):
+    """What a silence is about."""
+
+    ITEM = "item"
+    UNIT = "unit"
+    PERSON = "person"
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """The operator's mute, final for what comes due in [``since``, ``until``)."""
+
+    id: str
+    kind: SilenceKind
+    name: str
+    since: datetime
+    until: datetime
+    by: str
+    reason: str
+
+    def holds(self, at: datetime) -> bool:
+        """Whether it is in force at an instant."""
+        return self.since <= at < self.until
+
+
+@dataclass(frozen=True, slots=True)
+class Snooze:
+    """A recipient's delay for one occurrence: nothing before the morning of ``until``."""
+
+    person: str
+    occurrence: str
+    until: date
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRequest:
+    """A text that was shown to its approvers; ``digest`` binds content, receivers and dates."""
+
+    alarm: str
+    digest: str
+    at: datetime
+    submitter: str
+    """Who the plan came from; empty when nobody knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """What an approver said of a request; ``granted`` False sends it back with ``remark``."""
+
+    alarm: str
+    digest: str
+    granted: bool
+    at: datetime
+    by: str
+    remark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +182,54 @@ class Facts:
 
     ``adopted`` says since when each rung, by (item id, rung id), has stood in an
     accepted plan on this transport.  ``rehearsal`` is true under ``outbox``.
+    ``duties`` holds the transitions of each (occurrence id, cell id) in order.
+    ``number`` is that of the newest fact: two with the same number are the same.
     """
 
     adopted: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
     rehearsal: bool = True
+    duties: Mapping[tuple[str, str], tuple[DutyEvent, ...]] = field(default_factory=dict)
+    events: tuple[Registered, ...] = ()
+    draws: Mapping[tuple[str, str], Draw] = field(default_factory=dict)
+    """By (item id, period id)."""
+    silences: tuple[Silence, ...] = ()
+    snoozes: tuple[Snooze, ...] = ()
+    requests: tuple[ApprovalRequest, ...] = ()
+    approvals: tuple[Approval, ...] = ()
+    number: int = 0
 
     def adopted_at(self, items: tuple[str, ...], rungs: tuple[str, ...]) -> datetime | None:
         """When a rung was adopted, under its present id or a former one: the earliest."""
         found = [self.adopted[item, rung] for item in items for rung in rungs if (item, rung) in self.adopted]
         return min(found, default=None)
+
+    def events_of(self, occurrences: tuple[str, ...], cell: str) -> tuple[DutyEvent, ...]:
+        """The transitions of a cell under any of its occurrence's ids, in order."""
+        found = [event for each in occurrences for event in self.duties.get((each, cell), ())]
+        if len(occurrences) > 1:
+            found.sort(key=lambda event: event.number)
+        return tuple(found)
+
+    def approved(self, alarms: tuple[str, ...], digest: str) -> bool:
+        """Whether the last word about exactly this text was yes, under any of the alarm's keys."""
+        said = [each for each in self.approvals if each.alarm in alarms and each.digest == digest]
+        return bool(said) and said[-1].granted
+
+    def snoozed_until(self, person: str, occurrences: tuple[str, ...]) -> date | None:
+        """Until when a person asked to be left alone about an occurrence; their last word counts."""
+        found = [each for each in self.snoozes if each.person == person and each.occurrence in occurrences]
+        return found[-1].until if found else None
+
+
+NOTHING = Facts()
+"""What is known of a plan that was never in force."""
+
+
+def state_after(events: tuple[DutyEvent, ...]) -> DutyState:
+    """Where a cell stands after its transitions; one that could not start is passed over."""
+    state = DutyState.OPEN
+    for event in events:
+        starts, leads = TRANSITIONS[event.action]
+        if state in starts:
+            state = leads
+    return state

@@ -18,14 +18,19 @@ from zoneinfo import ZoneInfo
 
 from dateutil.rrule import rrulestr
 
+from reminder.agenda.draws import candidate_days, candidate_units, lots
+from reminder.agenda.facts import NOTHING, Facts, Registered
 from reminder.calendars.arrangement import DayStatus
 from reminder.calendars.lunar import lunar_date
 from reminder.calendars.periods import Period, PeriodKind, periods
 from reminder.calendars.workdays import Break, WorkCalendar
+from reminder.plan.directory import Directory
 from reminder.plan.fields import DueKind, DueRule, MonthDay
 from reminder.plan.model import (
     STATUTORY_FESTIVALS,
     DatesWhen,
+    DrawWhen,
+    EventWhen,
     EveryWhen,
     ExtraFestival,
     FestivalsWhen,
@@ -71,6 +76,24 @@ class Occurrence:
     due_at: datetime
     status: DayStatus = DayStatus.OFFICIAL
     festival: Festival | None = None
+    record_ids: tuple[str, ...] = ()
+    """Under which ids its duties are recorded, if not under its own."""
+    rotated: date | None = None
+    """The day of the rotation after which it is owed once more (:mod:`~reminder.agenda.duties`)."""
+    period: tuple[date, date] | None = None
+    """Opening and due date of the occurrence itself, after a rotation."""
+    drawn: str = ""
+    """The unit that a draw chose."""
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The id in force first, then the former ones."""
+        return (self.id, *self.former_ids)
+
+    @property
+    def recorded_under(self) -> tuple[str, ...]:
+        """The ids under which the ledger may hold its duties."""
+        return self.record_ids or self.ids
 
     @property
     def midpoint(self) -> date:
@@ -95,33 +118,47 @@ def zone_of(name: str) -> ZoneInfo:
 
 
 def occurrences(
-    item: Item, head: PlanHead, calendar: WorkCalendar, first: date, last: date
+    item: Item,
+    head: PlanHead,
+    calendar: WorkCalendar,
+    first: date,
+    last: date,
+    facts: Facts = NOTHING,
+    directory: Directory | None = None,
 ) -> Iterator[Occurrence]:
     """Every occurrence of an item whose due date lies in the plan and in [first, last].
 
-    Events and draws have none here: they start when they happen.
+    Events start when they are registered and draws when their seed may be
+    known: ``facts`` tells of both.  ``directory`` is asked for the units of a draw.
     """
     since, until = max(first, head.from_), min(last, head.until)
     if since > until:
         return
-    for found in _candidates(item, head, calendar, since, until):
+    for found in _candidates(item, head, calendar, since, until, facts, directory):
         if since <= found.due <= until:
             yield found
 
 
 def _candidates(
-    item: Item, head: PlanHead, calendar: WorkCalendar, since: date, until: date
+    item: Item,
+    head: PlanHead,
+    calendar: WorkCalendar,
+    since: date,
+    until: date,
+    facts: Facts,
+    directory: Directory | None,
 ) -> Iterator[Occurrence]:
     when = item.spec.when
     match when:
+        case EventWhen():
+            started = (event for event in facts.events if event.event == when.event)
+            yield from (_started(item, when, event, head, calendar) for event in started)
+        case DrawWhen():
+            yield from _drawn(item, when, head, calendar, since, until, facts, directory)
+        case FestivalsWhen():
+            yield from _festivals(item, when, head, calendar, since, until)
         case EveryWhen():
             yield from _periodic(item, when, head, calendar, since, until)
-        case FestivalsWhen():
-            # A break at the new year may have its due date in the year before.
-            for year in range(since.year, until.year + 2):
-                for name in when.festivals:
-                    if found := _festival(item, when, name, year, head, calendar):
-                        yield found
         case WindowWhen():
             yield from _windows(item, when, head, since, until)
         case DatesWhen():
@@ -134,8 +171,48 @@ def _candidates(
         case RruleWhen():
             for day in _rule_days(when.rrule, head, since, until):
                 yield _single(item, str(day), _day_label(day), day, when, head)
-        case _:
-            return
+
+
+def _started(
+    item: Item, when: EventWhen, event: Registered, head: PlanHead, calendar: WorkCalendar
+) -> Occurrence:
+    """Open from the day it was registered; ``first`` is the event's own day."""
+    zone = zone_of(head.timezone)
+    due = event.on if when.due_workdays is None else calendar.shift(event.on, when.due_workdays)
+    opens = min(event.at.astimezone(zone).date(), due)
+    current, former = _ids(item, event.subject)
+    status = DayStatus.OFFICIAL if when.due_workdays is None else calendar.status(due)
+    due_at = datetime.combine(due, when.at, tzinfo=zone)
+    return Occurrence(current, former, event.subject, event.on, event.on, opens, due, due_at, status)
+
+
+def _drawn(
+    item: Item,
+    when: DrawWhen,
+    head: PlanHead,
+    calendar: WorkCalendar,
+    since: date,
+    until: date,
+    facts: Facts,
+    directory: Directory | None,
+) -> Iterator[Occurrence]:
+    """The days a seed chooses; none for whoever does not know the seed."""
+    for period in periods(PeriodKind(when.draw.per), since, until):
+        draw = next(
+            (facts.draws[each, period.id] for each in item.ids if (each, period.id) in facts.draws), None
+        )
+        if draw is None or draw.seed is None:
+            continue
+        units = candidate_units(when.draw, directory, period.first) if directory is not None else ()
+        days = candidate_days(period, draw, calendar)
+        for lot in lots(draw.seed, draw.item, period.id, when.draw.times, days, units):
+            several = f".{lot.number}" if when.draw.times > 1 else ""
+            current, former = _ids(item, period.id + several)
+            due_at = datetime.combine(lot.day, when.at, tzinfo=zone_of(head.timezone))
+            yield Occurrence(
+                current, former, period.label, period.first, period.last, lot.day, lot.day, due_at,
+                calendar.status(lot.day), drawn=lot.unit,
+            )  # fmt: skip
 
 
 def _day_label(day: date) -> str:
@@ -211,6 +288,16 @@ def due_date(rule: DueRule, period: Period, calendar: WorkCalendar) -> date:
 def day_of_month(year: int, month: int, day: int) -> date:
     """That day, or the month's last if it has fewer: nothing vanishes."""
     return date(year, month, min(day, gregorian.monthrange(year, month)[1]))
+
+
+def _festivals(
+    item: Item, when: FestivalsWhen, head: PlanHead, calendar: WorkCalendar, since: date, until: date
+) -> Iterator[Occurrence]:
+    # A break at the new year may have its due date in the year before.
+    for year in range(since.year, until.year + 2):
+        for name in when.festivals:
+            if found := _festival(item, when, name, year, head, calendar):
+                yield found
 
 
 def _festival(

@@ -108,9 +108,6 @@ def agenda(
     ]
     columns = ("时间", "星期", "条款", "事项", "提醒", "截止", "通道", "收件人", "备注")
     print_table(columns, rows, f"{since} 至 {until}，共 {len(rows)} 条提醒")
-    inactive = [(each.spec.title, "；".join(each.inactive)) for each in edition.plan.items if each.inactive]
-    if inactive and item is None:
-        print_table(("事项", "尚未启用"), inactive, "以下写法已检查无误，但本版本尚未启用：")
 
 
 def _alarm_json(alarm: Alarm, receivers: list[str]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from reminder.plan.model import Item
 from reminder.plan.via import Chain, channels_of
 from reminder.sweep.compose import frame, render_section
 from reminder.sweep.freeze import freeze, message_identity
-from reminder.sweep.shares import Share, other_shares, receivers_for, shares_of
+from reminder.sweep.shares import Share, other_shares, reached_by, shares_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def _share(edition: Edition, alarm: Alarm, channel: str | None, receiver: str | 
         for route in alarm.rung.via:
             if isinstance(route, Chain) and route.otherwise == channel:
                 # As everybody would get it whom the first channel does not reach.
-                shares, failures = other_shares(alarm, route, receivers_for(alarm, edition), edition)
+                shares, failures = other_shares(alarm, route, reached_by(alarm, edition).receivers, edition)
         shares = [each for each in shares if each.channel == channel]
     if receiver is not None:
         shares = [each for each in shares if each.addressee.id == receiver]

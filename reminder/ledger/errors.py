@@ -73,6 +73,13 @@ class AlreadySettled(LedgerError):
         super().__init__("台账中已有这些提醒的记录，本次一条也没有写入：" + "、".join(self.keys))
 
 
+class FactsChanged(LedgerError):
+    """Somebody recorded something since the decision was made; nothing was written, decide anew."""
+
+    def __init__(self) -> None:
+        super().__init__("作出决定之后情况有变，本次一条也没有写入，将重新判断")
+
+
 def not_a_ledger(path: Path) -> LedgerCorrupt:
     """The file is a database, but not one of ours, or not a database at all."""
     return LedgerCorrupt(

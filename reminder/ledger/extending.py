@@ -54,6 +54,7 @@ def extend(
             "decision": claim.decision,
             "reason": claim.reason,
             "message": claim.message,
+            "until": claim.until,
             "recorded_at": now,
         }
         for step, claim in new

@@ -17,13 +17,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from sqlalchemy import Connection
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from reminder.agenda.facts import Facts
 from reminder.ledger import (
     entries,
     extending,
+    facts,
     pausing,
+    postponing,
     queue,
     reach,
     recovery,
@@ -35,7 +39,9 @@ from reminder.ledger import (
     standing,
     trouble,
 )
-from reminder.ledger.errors import LedgerAddressError, LedgerCorrupt
+from reminder.ledger.errors import FactsChanged, LedgerAddressError, LedgerCorrupt
+from reminder.ledger.facts import FactKind, NewDutyEvent, Recorded
+from reminder.ledger.postponing import Postponed
 from reminder.ledger.records import (
     AttemptEnd,
     AttemptRecord,
@@ -249,15 +255,76 @@ class Ledger:
         with self._storage.read() as connection:
             return settling.settled(connection, plan_id, transport, since)
 
-    def settle(self, plan_id: str, transport: Transport, settlement: Settlement, now: datetime) -> None:
+    def settle(
+        self,
+        plan_id: str,
+        transport: Transport,
+        settlement: Settlement,
+        now: datetime,
+        *,
+        facts_number: int | None = None,
+    ) -> None:
         """Write alarms, claims and frozen deliveries: all, or none.
 
-        Raises ``AlreadySettled`` (with ``keys``) if any alarm is recorded
-        already, and ``ValueError`` for an alarm decided twice or a claim whose
-        message has no delivery.
+        ``facts_number`` is that of the facts the decision rests on.  Raises
+        ``AlreadySettled`` (with ``keys``) if any alarm is recorded already,
+        ``FactsChanged`` if the facts are no longer those, and ``ValueError`` for
+        an alarm decided twice or a claim whose message has no delivery.
         """
         with self._storage.write() as connection:
+            self._still(connection, plan_id, facts_number)
             settling.settle(connection, plan_id, transport, settlement, now)
+
+    @staticmethod
+    def _still(connection: Connection, plan_id: str, facts_number: int | None) -> None:
+        if facts_number is not None and facts.number(connection, plan_id) != facts_number:
+            raise FactsChanged
+
+    # Claims that wait for their time
+
+    def postponed(self, plan_id: str, transport: Transport, now: datetime) -> list[Postponed]:
+        """Postponed claims whose time has come, in order of time."""
+        with self._storage.read() as connection:
+            return postponing.waiting(connection, plan_id, transport, now)
+
+    def next_postponed(self, plan_id: str, transport: Transport) -> datetime | None:
+        """When the first postponed claim is to be looked at again."""
+        with self._storage.read() as connection:
+            return postponing.next_until(connection, plan_id, transport)
+
+    def messages_between(
+        self, plan_id: str, transport: Transport, since: datetime, until: datetime
+    ) -> dict[tuple[str, str], int]:
+        """How many messages were claimed in [since, until), by (receiver, channel); notices not counted."""
+        with self._storage.read() as connection:
+            return postponing.messages_between(connection, plan_id, transport, since, until)
+
+    # What happened outside the plan
+
+    def facts(self, plan_id: str, transport: Transport) -> Facts:
+        """All that decisions listen to, as of now."""
+        with self._storage.read() as connection:
+            return facts.facts(connection, plan_id, transport)
+
+    def facts_number(self, plan_id: str) -> int:
+        """Grows with every fact; cheap to ask."""
+        with self._storage.read() as connection:
+            return facts.number(connection, plan_id)
+
+    def record_duties(self, plan_id: str, new: Sequence[NewDutyEvent], now: datetime) -> list[Recorded]:
+        """Record transitions in one transaction; what came of each, in order.
+
+        Whoever records what stands already changes nothing and is told so.
+        """
+        with self._storage.write() as connection:
+            return facts.record_duties(connection, plan_id, new, now)
+
+    def remember(
+        self, plan_id: str, kind: FactKind, key: str, *, by: str, detail: Mapping[str, Any], now: datetime
+    ) -> bool:
+        """Append a happening; False, and nothing, if its key is there already."""
+        with self._storage.write() as connection:
+            return facts.remember(connection, plan_id, kind, key, by, detail, now)
 
     def extend(
         self, plan_id: str, transport: Transport, settlement: Settlement, now: datetime

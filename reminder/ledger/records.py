@@ -59,6 +59,8 @@ class NewClaim:
     decision: str
     reason: str
     message: str | None = None
+    until: datetime | None = None
+    """Of a postponed claim: when to look again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,8 @@ class Settlement:
     alarms: tuple[NewAlarm, ...]
     deliveries: tuple[NewDelivery, ...] = ()
     replaced: tuple[str, ...] = ()
+    again: tuple[NewAlarm, ...] = ()
+    """Alarms in the ledger whose postponed claims are decided now."""
 
 
 @dataclass(frozen=True, slots=True)

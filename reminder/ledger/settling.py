@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, or_, select
 
 from reminder.ledger.errors import AlreadySettled
+from reminder.ledger.postponing import decide_again
 from reminder.ledger.records import DeliveryState, NewAlarm, NewDelivery, Settlement, Transport
 from reminder.ledger.recovery import give_up_replaced
 from reminder.ledger.tables import alarms, claims, contents, deliveries, insert_new, receivers
@@ -21,8 +22,8 @@ def settle(
 ) -> None:
     """Alarms, claims and frozen deliveries of one sweep.
 
-    Raises :class:`AlreadySettled` if any alarm stands in the ledger already
-    (the caller's transaction is to be rolled back), ``ValueError`` for a
+    Raises :class:`AlreadySettled` if any alarm stands in the ledger already, or
+    a claim of ``again`` waits no longer (the caller's transaction is to be rolled back), ``ValueError`` for a
     settlement that contradicts itself.
     """
     coherent(settlement)
@@ -48,6 +49,7 @@ def settle(
             "decision": claim.decision,
             "reason": claim.reason,
             "message": claim.message,
+            "until": claim.until,
             "recorded_at": now,
         }
         for alarm in settlement.alarms
@@ -55,6 +57,8 @@ def settle(
     ]
     if claim_rows:
         connection.execute(insert(claims), claim_rows)
+    if late := decide_again(connection, plan_id, transport, settlement.again, now):
+        raise AlreadySettled(late)
     freeze(connection, plan_id, transport, settlement.deliveries, now)
     give_up_replaced(connection, plan_id, transport, settlement.replaced, now)
 
@@ -75,7 +79,10 @@ def coherent(settlement: Settlement) -> None:
         raise ValueError(f"one settlement decides an alarm twice: {twice}")
     made = {delivery.message for delivery in settlement.deliveries}
     promised = {
-        claim.message for alarm in settlement.alarms for claim in alarm.claims if claim.message is not None
+        claim.message
+        for alarm in (*settlement.alarms, *settlement.again)
+        for claim in alarm.claims
+        if claim.message is not None
     }
     if promised - made:
         # It would be shown as on its way and never be sent.

@@ -118,11 +118,23 @@ claims = Table(
     Column("reason", Text, nullable=False),
     Column("message", Text),
     Column("recorded_at", UtcDateTime, nullable=False),
+    Column("until", UtcDateTime),
     UniqueConstraint("alarm_id", "receiver", "channel"),
     # From a delivery that failed back to what it was made for.
     Index("ix_claims_message", "plan_id", "transport", "message"),
+    Index(
+        "ix_claims_postponed",
+        "plan_id",
+        "transport",
+        "until",
+        sqlite_where=text("decision = 'postpone'"),
+        postgresql_where=text("decision = 'postpone'"),
+    ),
 )
-"""Alarm × receiver × channel; many claims may name one message (a digest)."""
+"""Alarm × receiver × channel; many claims may name one message (a digest).
+
+``until`` is when a postponed one is looked at again.
+"""
 
 deliveries = Table(
     "deliveries",
@@ -213,6 +225,45 @@ notes = Table(
     Index("ix_notes_kind", "plan_id", "kind", "id"),
 )
 """Anything else that happened."""
+
+duty_events = Table(
+    "duty_events",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("plan_id", Text, nullable=False),
+    Column("occurrence", Text, nullable=False),
+    Column("cell", Text, nullable=False),
+    Column("turn", Integer, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("way", Text, nullable=False),
+    Column("on_day", Text),
+    Column("note", Text, nullable=False),
+    Column("in_place_of", Text, nullable=False),
+    UniqueConstraint("plan_id", "occurrence", "cell", "turn"),
+    Index("ix_duty_events_plan_id_id", "plan_id", "id"),
+)
+"""What became of what is owed: one row a transition, numbered within its cell.
+
+``note`` is empty for every private item: of a talk the date is kept, and who
+recorded it, and nothing else.
+"""
+
+happenings = Table(
+    "happenings",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("plan_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("detail", Json, nullable=False),
+    UniqueConstraint("plan_id", "kind", "key"),
+    Index("ix_happenings_plan_id_id", "plan_id", "id"),
+)
+"""Events registered, lots, silences, snoozes, approvals: what else the agenda listens to."""
 
 
 receivers = Table(
@@ -316,6 +367,11 @@ def in_state(state: DeliveryState) -> ColumnElement[bool]:
     a bound value it cannot see.
     """
     return deliveries.c.state == literal_column(f"'{state.value}'", Text)
+
+
+def postponed() -> ColumnElement[bool]:
+    """A claim that waits, as a literal: see :func:`in_state`."""
+    return claims.c.decision == literal_column("'postpone'", Text)
 
 
 def insert_once(dialect: str, table: Table, key: Sequence[str]) -> sqlite.Insert | postgresql.Insert:

@@ -36,11 +36,16 @@ def section_context(
     cells: Sequence[Cell],
     wording: Mapping[str, Any],
     now: datetime,
+    *,
+    hidden: bool = False,
+    deputy_for: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The variables of one section.
 
     ``alarms`` are one alarm, or those of one rung whose festivals share a break
-    (国庆 and 中秋): these are said in one text.
+    (国庆 and 中秋): these are said in one text.  ``hidden``: the receiver may know
+    how many cells are open and not whose.  ``deputy_for`` are names of absent
+    persons the receiver acts for.
     """
     first = alarms[0]
     item, occurrence, spec = first.item, first.occurrence, first.item.spec
@@ -76,11 +81,19 @@ def section_context(
             "planned": first.at.date(),
             "late": is_late(first, now),
         },
-        "cells": [{"label": cell.label} for cell in cells],
+        "cells": [] if hidden else [_cell(cell, addressee) for cell in cells],
+        "count": len(cells),
+        "hidden": hidden,
+        "deputy_for": list(deputy_for),
         "provisional": provisional,
         "link": None,
         "variants": plan.head.variants,
     }
+
+
+def _cell(cell: Cell, addressee: Addressee) -> dict[str, Any]:
+    own = any(owner.id == addressee.id for owner in cell.owners)
+    return {"label": cell.label if own else cell.title, "own": own, "unit": cell.subject}
 
 
 def layout_context(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated
 
 from pydantic import Field
@@ -18,6 +18,7 @@ from reminder.plan.base import Model
 from reminder.plan.fields import Date, Flag, Identifier, Line, one_of
 
 UNIT_KINDS = ["科室", "党组织", "其他"]
+_DAY = timedelta(days=1)
 
 
 class Dated(Model):
@@ -112,6 +113,14 @@ class Directory:
         index["units"] = {each.id: each for each in self.units}
         index["groups"] = {each.id: each for each in self.groups}
         index["posts"] = {each.id: each for each in self.posts}
+        dated = (*self.units, *self.people, *self.holdings, *self.supervision)
+        firsts = {each.from_ for each in dated if each.from_ is not None}
+        index["changes"] = tuple(sorted(firsts | {each.until + _DAY for each in dated if each.until}))
+
+    @property
+    def changes(self) -> tuple[date, ...]:
+        """The days on which somebody comes or the day after somebody left, in order."""
+        return self._index["changes"]  # type: ignore[return-value]
 
     def person(self, person_id: str) -> Person | None:
         return self._index["people"].get(person_id)  # type: ignore[attr-defined, no-any-return]
@@ -126,11 +135,35 @@ class Directory:
         return self._index["posts"].get(post_id)  # type: ignore[attr-defined, no-any-return]
 
     def holders(self, post_id: str, on: date) -> tuple[Person, ...]:
-        """Who holds a post on that day, in the order of the file."""
-        found = (
-            self.person(each.person) for each in self.holdings if each.post == post_id and each.holds(on)
+        """Who holds a post on that day, in the order of the file.
+
+        While somebody is acting, they and nobody else: whoever is away on a
+        secondment keeps the post and is not asked to fill it.
+        """
+        held = [each for each in self.holdings if each.post == post_id and each.holds(on)]
+        people = [(self.person(each.person), each.acting) for each in held]
+        present = [(person, acting) for person, acting in people if person is not None and person.holds(on)]
+        acting_only = any(acting for _, acting in present)
+        return tuple(person for person, acting in present if acting or not acting_only)
+
+    def deputies_of(self, person_id: str, on: date) -> tuple[Person, ...]:
+        """Who acts for a person that day; nobody while the person is there."""
+        ids = [each.deputy for each in self.deputies if each.of == person_id and each.holds(on)]
+        found = (self.person(each) for each in ids)
+        return unique(person for person in found if person is not None and person.holds(on))
+
+    def supervises(self, person_id: str, on: date) -> bool:
+        """Whether a person is a leader: holds a post that supervises a unit."""
+        posts = set(self.posts_of(person_id, on))
+        return any(each.leader in posts and each.holds(on) for each in self.supervision)
+
+    def units_led(self, person_id: str, on: date) -> tuple[Unit, ...]:
+        """The units whose head a person is that day."""
+        return tuple(
+            unit
+            for unit in self.units
+            if unit.holds(on) and any(head.id == person_id for head in self.head_of(unit, on))
         )
-        return tuple(person for person in found if person is not None and person.holds(on))
 
     def posts_of(self, person_id: str, on: date) -> tuple[str, ...]:
         """The posts a person holds on that day."""

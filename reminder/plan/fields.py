@@ -183,6 +183,25 @@ DayOffsets = Annotated[tuple[int, ...], BeforeValidator(_list_of(_days)), _OFFSE
 """One offset in calendar days or a list of them."""
 WorkdayOffsets = Annotated[tuple[int, ...], BeforeValidator(_list_of(_workdays)), _OFFSETS_SCHEMA]
 """One offset in working days or a list of them."""
+
+
+def _grace(value: object) -> int | str:
+    if value == "next-period":
+        return "next-period"
+    number = _integer(value)
+    if not 0 <= number <= MAX_WORKDAYS:
+        raise fault(
+            f"宽限 {number} 个工作日，超出范围", f"应为 0 至 {MAX_WORKDAYS}，或 next-period（下一周期再算）"
+        )
+    return number
+
+
+Grace = Annotated[
+    int | str,
+    BeforeValidator(_grace),
+    WithJsonSchema({"oneOf": [_INTEGER_SCHEMA, {"const": "next-period"}]}),
+]
+"""Working days of grace, or ``next-period``."""
 Flag = Annotated[bool, BeforeValidator(_boolean), WithJsonSchema({"type": "boolean"})]
 
 

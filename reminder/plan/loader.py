@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reminder.errors import Position, Problem, Severity, errors_of
-from reminder.plan.inactive import inactive_parts
 from reminder.plan.ladders import LadderBook
 from reminder.plan.model import STATUTORY_FESTIVALS, Item, ItemSpec, Plan, PlanHead, Rung, SourceFile
 from reminder.plan.names import Names
@@ -171,7 +170,7 @@ def _check_references(sections: Sections, problems: list[Problem]) -> tuple[Item
 
 
 def _item(spec: ItemSpec, rungs: tuple[Rung, ...], collects: tuple[str, ...]) -> Item:
-    return Item(spec, rungs, inactive_parts(spec, rungs), collects)
+    return Item(spec, rungs, collects)
 
 
 def _plan(sections: Sections, items: tuple[Item, ...], files: tuple[SourceFile, ...]) -> Plan:

@@ -27,6 +27,7 @@ from reminder.plan.fields import (
     DueKind,
     DueRule,
     Flag,
+    Grace,
     Identifier,
     Integer,
     Line,
@@ -48,6 +49,7 @@ from reminder.plan.via import Route, Via
 DEFAULT_ALARM_TIME = time(9, 0)
 """When a rung names no time; one time for all, so that reminders of a day meet."""
 DEFAULT_DUE_TIME = time(17, 0)
+DEFAULT_DAILY_CAP = 3
 STATUTORY_FESTIVALS = ("元旦", "春节", "清明", "劳动节", "端午", "中秋", "国庆")
 
 
@@ -113,6 +115,13 @@ class PlanHead(Model):
     office: Office
     admins: AudienceField | None = None
     """Who is told of trouble; without it, only the log and ``doctor`` say so."""
+    in_charge: AudienceField | None = None
+    """The post in charge of private duties: sees names where all others see counts, and
+    is where a pair's duty escalates to."""
+    approvers: AudienceField | None = None
+    """Who approves an escalation that concerns a leader."""
+    daily_cap: Integer = DEFAULT_DAILY_CAP
+    """Messages a person gets in a day at most; what is over it waits for the next working day."""
     via: Via = ()
     """Channels of items that name none."""
     quiet: QuietHours | None = None
@@ -322,13 +331,25 @@ _WHEN_OF_CLASS: dict[type, str] = {
 }
 
 
+NEXT_PERIOD = "next-period"
+"""``on_rotation``: who comes within a period owes nothing for it."""
+DEFAULT_GRACE_WORKDAYS = 20
+
+
 class Duty(Model):
     """What each obligor owes for an occurrence."""
 
     each: Annotated[str, one_of(["unit", "person", "pair"], "承担方式")]
     of: Literal["supervision"] | AudienceField
     """For pairs ``supervision``: each leader × each section head they supervise."""
+    by: Annotated[str, one_of(["contact", "head"], "办理人")] = "contact"
+    """Who of a unit is reminded: its contact (联络员) or its head."""
     escalate_to: AudienceField | None = None
+    """In place of those who supervise the unit; of a pair, in place of the plan's ``in_charge``."""
+    on_rotation: Grace = DEFAULT_GRACE_WORKDAYS
+    """Working days that who comes within a period has at least; or ``next-period``."""
+    gate: Flag = False
+    """The deed must lie on or before the due date; a later one cannot be recorded as done."""
 
     @model_validator(mode="after")
     def _pairs_are_supervision(self) -> Duty:
@@ -412,8 +433,6 @@ class Item:
 
     spec: ItemSpec
     rungs: tuple[Rung, ...]
-    inactive: tuple[str, ...] = ()
-    """What of it has no effect in this version, in Chinese, for ``check`` and ``agenda``."""
     collects: tuple[str, ...] = ()
     """Titles of the items that are reported together with this one."""
 

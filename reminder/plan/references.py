@@ -11,7 +11,6 @@ from reminder.plan.addresses import address_fault, check_channel
 from reminder.plan.audience import Audience, TermKind
 from reminder.plan.directory import Directory
 from reminder.plan.edges import check_edges
-from reminder.plan.inactive import inactive_parts
 from reminder.plan.ladders import LadderBook, anchor_fault, check_rungs
 from reminder.plan.model import STATUTORY_FESTIVALS, ItemSpec, PlanHead, Rung
 from reminder.plan.names import CHANNEL, GROUP, ITEM, LADDER, POST, UNIT, Names
@@ -145,8 +144,6 @@ class ItemChecks:
         if not rungs and spec.collect_with is None and spec.ladder not in self._ladders_faulty:
             found, hint = "本项没有任何提醒", "请写 ladder、remind，或以 collect_with 并入另一项"
             yield place.problem((), found, "", hint, Severity.WARNING)
-        if inactive := inactive_parts(spec, rungs):
-            yield place.problem((), "尚未启用：" + "、".join(inactive), "", "", Severity.NOTICE)
 
     def check_names(self, entry: Entry[ItemSpec]) -> Iterator[Problem]:
         """Only the names that the item uses: all that can be said of an item with faults."""

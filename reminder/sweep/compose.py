@@ -7,21 +7,26 @@ transaction.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from reminder.agenda.alarms import Alarm
-from reminder.agenda.policy import Action, Decision, Reason, in_place_of, is_late
+from reminder.agenda.policy import is_late
+from reminder.agenda.reach import Reached
+from reminder.agenda.reasons import Action, Decision, Reason, in_place_of
 from reminder.channels.base import Channel, Recipient, batch_of
 from reminder.check import Edition
 from reminder.errors import ReminderError
+from reminder.ledger.postponing import Postponed
 from reminder.ledger.records import NewAlarm, NewClaim, NewDelivery, Settlement, Transport
 from reminder.messages.context import Addressee, layout_context, section_context
 from reminder.messages.message import Message
 from reminder.messages.render import RendererUnavailable, Section
+from reminder.plan.via import channels_of
+from reminder.sweep.cap import DailyCap
 from reminder.sweep.freeze import freeze, message_identity
-from reminder.sweep.shares import Failure, Share, address_of, shares_of
+from reminder.sweep.shares import Failure, Share, address_of, reached_by, shares_of
 
 __all__ = [
     "Composed",
@@ -53,34 +58,117 @@ def compose(
     channels: Mapping[str, Channel],
     transport: Transport,
     now: datetime,
+    *,
+    reaching: Callable[[Alarm], Reached] | None = None,
+    again: Sequence[Again] = (),
+    cap: DailyCap | None = None,
 ) -> Composed:
     """Render and freeze everything that is to be sent, and record everything that is not.
 
     Alarms due together for one receiver on one channel become one message,
-    except those of items marked ``alone``.  What is on hold is left out.
+    except those of items marked ``alone``; what waited and comes ``again`` joins
+    them.  What is on hold is left out.
     """
+    reaching = reaching or (lambda alarm: reached_by(alarm, edition, now=now))
     alarms: dict[str, NewAlarm] = {}
     shares: list[Share] = []
     failures: list[Failure] = []
+    claims: dict[str, list[NewClaim]] = {}
     for alarm, decision in decided:
         if decision.action is Action.HOLD:
             continue
         alarms[alarm.key] = new_alarm(alarm, decision)
         if decision.action is not Action.SEND:
             continue
-        due, failed = shares_of(alarm, edition)
+        reached = reaching(alarm)
+        due, failed = shares_of(alarm, edition, reached)
         shares += due
         failures += failed
-        if not due and not failed:
-            alarms[alarm.key] = new_alarm(alarm, Decision(Action.SUPPRESS, Reason.NOBODY))
-    written = compose_shares(shares, failures, edition, channels, transport, now)
-    return Composed(
-        Settlement(
-            tuple(replace(each, claims=written.claims.get(key, ())) for key, each in alarms.items()),
-            written.deliveries,
-        ),
-        written.failures,
-    )
+        claims[alarm.key] = _withheld(alarm, reached)
+        if not due and not failed and not claims[alarm.key]:
+            alarms[alarm.key] = new_alarm(alarm, Decision(Action.SUPPRESS, reached.reason or Reason.NOBODY))
+    waited: dict[str, NewAlarm] = {}
+    for each in again:
+        waited[each.key] = (
+            new_alarm(each.alarm, Decision(Action.SEND, Reason.DUE), each.key) if each.alarm else _gone(each)
+        )
+        due, settled = _again(each, edition, reaching, now)
+        shares += due
+        claims[each.key] = settled
+    written = compose_shares(shares, failures, edition, channels, transport, now, cap)
+
+    def with_claims(of: Mapping[str, NewAlarm]) -> tuple[NewAlarm, ...]:
+        return tuple(
+            replace(each, claims=(*claims.get(key, ()), *written.claims.get(key, ())))
+            for key, each in of.items()
+        )
+
+    settlement = Settlement(with_claims(alarms), written.deliveries, again=with_claims(waited))
+    return Composed(settlement, written.failures)
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Claims of one alarm whose time has come.
+
+    ``key`` is the alarm's in the ledger; ``alarm`` is None when the plan no
+    longer has it.
+    """
+
+    key: str
+    alarm: Alarm | None
+    waiting: tuple[Postponed, ...]
+
+
+def _gone(each: Again) -> NewAlarm:
+    """Only its key and its claims are looked at: the alarm itself stands in the ledger."""
+    at = each.waiting[0].until
+    return NewAlarm(each.key, "", "", "", at, at, Action.SUPPRESS, Reason.NOBODY)
+
+
+def _withheld(alarm: Alarm, reached: Reached) -> list[NewClaim]:
+    """Who is not told now, on each channel, and why."""
+    return [
+        NewClaim(
+            each.receiver.person.id,
+            channel,
+            Action.POSTPONE if each.until is not None else Action.SUPPRESS,
+            each.reason,
+            until=each.until,
+        )
+        for each in reached.withheld
+        for channel in channels_of(alarm.rung.via)[:1]
+    ]
+
+
+def _again(
+    each: Again, edition: Edition, reaching: Callable[[Alarm], Reached], now: datetime
+) -> tuple[list[Share], list[NewClaim]]:
+    """What of it is sent now, and what is decided of the rest."""
+
+    def all_are(action: Action, reason: Reason) -> list[NewClaim]:
+        return [NewClaim(one.receiver, one.channel, action, reason) for one in each.waiting]
+
+    if each.alarm is None:
+        return [], all_are(Action.SUPPRESS, Reason.NOBODY)
+    reached = reaching(each.alarm)
+    if reached.reason is not None:
+        return [], all_are(Action.SUPPRESS, reached.reason)
+    if now >= each.alarm.useful_until:
+        return [], all_are(Action.MISS, Reason.EXPIRED)
+    due, _ = shares_of(each.alarm, edition, reached)
+    later = {claim.receiver: claim for claim in _withheld(each.alarm, reached)}
+    shares: list[Share] = []
+    settled: list[NewClaim] = []
+    for one in each.waiting:
+        mine = [share for share in due if (share.addressee.id, share.channel) == (one.receiver, one.channel)]
+        if mine:
+            shares += [replace(share, alarm=replace(share.alarm, key=each.key)) for share in mine]
+        elif one.receiver in later:
+            settled.append(replace(later[one.receiver], channel=one.channel))
+        else:
+            settled.append(NewClaim(one.receiver, one.channel, Action.SUPPRESS, Reason.NOTHING_OPEN))
+    return shares, settled
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,21 +187,29 @@ def compose_shares(
     channels: Mapping[str, Channel],
     transport: Transport,
     now: datetime,
+    cap: DailyCap | None = None,
 ) -> Written:
-    """Merge, render, batch and freeze; every share and every failure gets its claim."""
+    """Merge, render, batch and freeze; every share and every failure gets its claim.
+
+    What is over a receiver's daily ``cap`` waits for the next working day.
+    """
     bundles: dict[object, list[Share]] = {}
     for share in shares:
         alone = share.section_key if share.alarm.item.spec.alone else None
         bundles.setdefault((share.addressee.id, share.channel, alone, share.chain), []).append(share)
     failed = list(failures)
     rendered: list[_Rendered] = []
+    claims: dict[str, list[NewClaim]] = {}
     for bundle in bundles.values():
+        if cap is not None and not cap.admits(bundle):
+            for share in bundle:
+                claims.setdefault(share.alarm.key, []).append(cap.claim(share))
+            continue
         made, lost = _render(bundle, edition, now)
         failed += lost
         if made is not None:
             rendered.append(made)
     deliveries: list[NewDelivery] = []
-    claims: dict[str, list[NewClaim]] = {}
     for batch in _batches(rendered, channels):
         frozen, lost = _freeze(batch, edition, channels[batch[0].channel], transport, now)
         failed += lost
@@ -128,10 +224,10 @@ def compose_shares(
     return Written(tuple(deliveries), by_alarm, tuple(failed))
 
 
-def new_alarm(alarm: Alarm, decision: Decision) -> NewAlarm:
-    """The alarm as the ledger records it, without claims."""
+def new_alarm(alarm: Alarm, decision: Decision, key: str = "") -> NewAlarm:
+    """The alarm as the ledger records it, without claims; ``key`` if it stands there under a former one."""
     return NewAlarm(
-        key=alarm.key,
+        key=key or alarm.key,
         item=alarm.item.id,
         occurrence=alarm.occurrence.id,
         rung=alarm.rung.id,
@@ -315,6 +411,8 @@ def render_section(group: Sequence[Share], edition: Edition, now: datetime) -> S
         first.cells,
         edition.wording,
         now,
+        hidden=first.hidden,
+        deputy_for=first.deputy_for,
     )
     return edition.templates.section(first.alarm.rung.template, context)
 

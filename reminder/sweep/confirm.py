@@ -18,7 +18,7 @@ from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import Hold, Release, Transport
 from reminder.ledger.standing import new_identity
 from reminder.sweep.compose import new_alarm
-from reminder.sweep.sweeper import BEFORE_PLAN
+from reminder.sweep.known import BEFORE_PLAN
 
 JUST_AFTER = timedelta.resolution
 """``expand`` leaves out its end; what is due this very moment is concerned."""

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 
-from reminder.agenda.alarms import Alarm, alarms_of
+from reminder.agenda.alarms import Alarm
+from reminder.agenda.facts import NOTHING, Facts
 from reminder.agenda.occurrences import zone_of
 from reminder.agenda.policy import Action, Decision, Reason
 from reminder.channels.base import Channel
@@ -22,16 +23,13 @@ from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import Settlement, Transport, Unreached
 from reminder.plan.via import Chain
 from reminder.sweep.compose import compose_shares, new_alarm
-from reminder.sweep.shares import Failure, Share, other_shares, receivers_for
+from reminder.sweep.known import BEFORE_PLAN, KnownAlarms
+from reminder.sweep.shares import Failure, Share, other_shares, reached_by
 
 log = logging.getLogger(__name__)
 
 PATIENCE = timedelta(hours=2)
 """For how long tries may fail before the other channel is used."""
-BEFORE_PLAN = timedelta(days=400)
-"""How long before the plan's first day a rung of its first occurrence may lie."""
-BEFORE_CLOCK = timedelta(days=2)
-"""How far ahead of the clock a settled alarm may lie when the clock was set back."""
 OVERLAP = timedelta(minutes=10)
 """What the last look may have missed: failures are dated by the thread that met them."""
 
@@ -60,6 +58,7 @@ def fallen(
     alarm_of: Callable[[str], Alarm | None],
     edition: Edition,
     now: datetime,
+    facts: Facts = NOTHING,
 ) -> Fallen:
     """The shares on the other channels.  Pure.
 
@@ -85,7 +84,7 @@ def fallen(
         alarm = alarms[key]
         chain = chain_from(alarm, channel)
         assert chain is not None  # it was there a moment ago
-        receivers = receivers_for(alarm, edition)
+        receivers = reached_by(alarm, edition, facts, now).receivers
         if f"group:{channel}" not in ids:
             receivers = tuple(each for each in receivers if each.person.id in ids)
         if receivers:
@@ -106,6 +105,8 @@ class Fallback:
     edition: Edition
     channels: Mapping[str, Channel]
     transport: Transport
+    facts: Facts = NOTHING
+    """As the sweeper has them; it keeps them up to date."""
     firsts: frozenset[str] = field(init=False)
     """Channels with which a chain of the plan begins."""
     _looked: datetime | None = None
@@ -132,7 +133,7 @@ class Fallback:
             for each in self.ledger.unreached(plan_id, self.transport, since)
             if each.channel in firsts and (each.alarm, each.receiver, each.channel) not in self._done
         ]
-        alarms = _Alarms(self.edition, now)
+        alarms = KnownAlarms(self.edition, now, self.facts)
         for each in self.ledger.retrying(plan_id, self.transport, firsts):
             alarm = alarms.of(each.alarm)
             if alarm is None or (each.alarm, each.receiver, each.channel) in self._done:
@@ -142,7 +143,7 @@ class Fallback:
         if not found:
             self._looked = now
             return 0, ()
-        return self._claim(found, fallen(found, alarms.of, self.edition, now), now)
+        return self._claim(found, fallen(found, alarms.of, self.edition, now, self.facts), now)
 
     def _since(self, now: datetime) -> datetime:
         """Everything at the first look, and after the clock was set back."""
@@ -188,27 +189,3 @@ class Fallback:
                 },
             )
         return len(settlement.deliveries), written.failures
-
-
-class _Alarms:
-    """The plan's alarms up to now by the keys under which the ledger may have them."""
-
-    def __init__(self, edition: Edition, now: datetime) -> None:
-        self._edition = edition
-        self._until = now + BEFORE_CLOCK
-        self._known: dict[str, dict[str, Alarm]] = {}
-
-    def of(self, key: str) -> Alarm | None:
-        name = key.partition("/")[0]
-        if name not in self._known:
-            self._known[name] = self._of_item(name)
-        return self._known[name].get(key)
-
-    def _of_item(self, name: str) -> dict[str, Alarm]:
-        plan = self._edition.plan
-        item = plan.item(name)
-        if item is None:
-            return {}
-        first = datetime.combine(plan.head.from_, time.min, tzinfo=zone_of(plan.head.timezone)) - BEFORE_PLAN
-        found = alarms_of(item, plan, self._edition.calendar, first, self._until)
-        return {key: alarm for alarm in found for key in (alarm.key, *alarm.former_keys)}

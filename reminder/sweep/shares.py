@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from reminder.agenda.alarms import Alarm
-from reminder.agenda.duties import Cell, Receiver, cells_of, receivers_of
-from reminder.agenda.policy import Reason
+from reminder.agenda.duties import Cell
+from reminder.agenda.facts import NOTHING, Facts
+from reminder.agenda.reach import Reached, Receiver, reach
+from reminder.agenda.reasons import Reason
 from reminder.check import Edition
 from reminder.messages.context import Addressee
 from reminder.plan.audience import TermKind
@@ -41,13 +44,17 @@ class Share:
     chain: Chain | None = None
     replaces: str = ""
     passed: tuple[str, ...] = ()
+    hidden: bool = False
+    """The receiver may know how many cells are open, and not whose."""
+    deputy_for: tuple[str, ...] = ()
+    """Names of absent persons the receiver acts for."""
 
     @property
     def section_key(self) -> object:
         """Shares with equal keys are one text: festivals of one rung that share a break."""
         festival = self.alarm.occurrence.festival
         of_break = (festival.rest.first, festival.rest.last) if festival else self.alarm.occurrence.id
-        return (self.alarm.item.id, self.alarm.rung.id, self.alarm.at, of_break)
+        return (self.alarm.item.id, self.alarm.rung.id, self.alarm.repetition, self.alarm.at, of_break)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +74,22 @@ def address_of(person: Person, config: Any) -> str | None:
     return address
 
 
-def receivers_for(alarm: Alarm, edition: Edition) -> tuple[Receiver, ...]:
-    """The persons an alarm is for, with what they owe."""
-    directory = edition.plan.directory
-    cells = cells_of(alarm.item, directory, alarm.occurrence.due)
-    return receivers_of(alarm.rung.to, cells, directory, alarm.at.date())
+def reached_by(
+    alarm: Alarm, edition: Edition, facts: Facts = NOTHING, now: datetime | None = None
+) -> Reached:
+    """Whom an alarm reaches: at ``now``, or at its own time for a look ahead."""
+    return reach(alarm, edition.plan, edition.calendar, facts, now or alarm.at)
 
 
-def shares_of(alarm: Alarm, edition: Edition) -> tuple[list[Share], list[Failure]]:
-    """Who receives an alarm, on each of its channels, with what they owe."""
-    receivers = receivers_for(alarm, edition)
+def shares_of(
+    alarm: Alarm, edition: Edition, reached: Reached | None = None
+) -> tuple[list[Share], list[Failure]]:
+    """Who receives an alarm, on each of its channels, with what they owe.
+
+    Without ``reached`` as the plan alone has it, at the alarm's own time.
+    """
+    reached = reached if reached is not None else reached_by(alarm, edition)
+    receivers = reached.receivers
     shares: list[Share] = []
     failures: list[Failure] = []
     for route in alarm.rung.via:
@@ -99,6 +112,7 @@ def shares_of(alarm: Alarm, edition: Edition) -> tuple[list[Share], list[Failure
             failures += failed
         else:
             failures += [_no_address(alarm, each, channel, channel) for each in lacking]
+    failures += [_no_owner(alarm, cell) for cell in reached.unowned]
     return shares, failures
 
 
@@ -144,7 +158,10 @@ def _personal_share(
     # Greeting nobody by name, an app's message is the same for many, and one request.
     addressee = Addressee(person.id, person.name, "person", named=not isinstance(config, WecomAppChannel))
     address = address_of(person, config) or ""
-    return Share(alarm, addressee, channel, address, receiver.cells, (), chain, replaces, passed)
+    for_ = tuple(each.name for each in receiver.for_)
+    return Share(
+        alarm, addressee, channel, address, receiver.cells, (), chain, replaces, passed, receiver.counts_only, for_
+    )  # fmt: skip
 
 
 def _group_share(
@@ -163,6 +180,11 @@ def _group_share(
         mentions = tuple(each.person.wecom for each in receivers if each.person.wecom)
     addressee = Addressee(f"group:{channel}", name, "group")
     return Share(alarm, addressee, channel, channel, (), mentions, chain, replaces, passed)
+
+
+def _no_owner(alarm: Alarm, cell: Cell) -> Failure:
+    text = f"{cell.label}尚未办结，但 directory.yaml 中该单位或岗位没有可提醒的人"
+    return Failure(alarm, f"cell:{cell.id}", "-", Reason.NO_OWNER, text)
 
 
 def _no_address(alarm: Alarm, receiver: Receiver, channel: str, lacking: str) -> Failure:

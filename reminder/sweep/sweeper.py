@@ -9,29 +9,32 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 
 from reminder.agenda.alarms import Alarm, expand
 from reminder.agenda.facts import Facts
 from reminder.agenda.occurrences import zone_of
-from reminder.agenda.policy import Action, Decision, decide_all
+from reminder.agenda.policy import decide_all
+from reminder.agenda.reach import Reached
+from reminder.agenda.reasons import Action, Decision
 from reminder.channels.base import Channel
 from reminder.check import Edition
 from reminder.errors import ReminderError
-from reminder.ledger.errors import AlreadySettled
+from reminder.ledger.errors import AlreadySettled, FactsChanged
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import Settlement, Transport
 from reminder.plan.model import DEFAULT_ALARM_TIME
-from reminder.sweep.compose import Failure, compose
+from reminder.sweep.cap import DailyCap
+from reminder.sweep.compose import Again, Failure, compose
 from reminder.sweep.fallback import Fallback
+from reminder.sweep.known import BEFORE_PLAN, KnownAlarms
 from reminder.sweep.notices import Notice, notice_of, settle_notice, standing_notices
+from reminder.sweep.shares import reached_by
 
 log = logging.getLogger(__name__)
 
-BEFORE_PLAN = timedelta(days=400)
-"""How long before the plan's first day a rung of its first occurrence may lie."""
 LOOK_AHEAD = timedelta(days=40)
 """How far the pending agenda reaches; it is rebuilt once a day."""
 UNSENT_AT_ONCE = 2000
@@ -79,15 +82,23 @@ class Sweeper:
         ]
         if new:
             self._ledger.adopt(plan_id, transport, new, now)
-        adopted = self._ledger.adoptions(plan_id, transport)
-        self._facts = Facts(adopted, rehearsal=transport is Transport.OUTBOX)
-        self._fallback = Fallback(self._ledger, edition, channels, transport)
+        self._facts = self._ledger.facts(plan_id, transport)
+        self._fallback = Fallback(self._ledger, edition, channels, transport, self._facts)
         self._rebuild(now)
+
+    def _listen(self, now: datetime) -> None:
+        """Take in what was recorded since; what starts alarms of its own changes the agenda."""
+        if self._ledger.facts_number(self.edition.plan.id) == self._facts.number:
+            return
+        before, self._facts = self._facts, self._ledger.facts(self.edition.plan.id, self.transport)
+        self._fallback.facts = self._facts
+        if (before.events, before.draws) != (self._facts.events, self._facts.draws):
+            self._rebuild(now)
 
     def _rebuild(self, now: datetime) -> None:
         plan = self.edition.plan
         first = datetime.combine(plan.head.from_, time.min, tzinfo=self._zone)
-        alarms = expand(plan, self.edition.calendar, first - BEFORE_PLAN, now + LOOK_AHEAD)
+        alarms = expand(plan, self.edition.calendar, first - BEFORE_PLAN, now + LOOK_AHEAD, self._facts)
         settled = self._ledger.settled(plan.id, self.transport, None)
         self._pending = deque(
             alarm for alarm in alarms if alarm.key not in settled and settled.isdisjoint(alarm.former_keys)
@@ -99,18 +110,21 @@ class Sweeper:
             self.edition.calendar,
             now,
             datetime.combine(plan.head.until, time.max, tzinfo=self._zone) + BEFORE_PLAN,
+            self._facts,
         )
 
     def _day(self, now: datetime) -> date:
         return now.astimezone(self._zone).date()
 
     def next_instant(self, now: datetime) -> datetime:
-        """When there is something to settle next: an alarm, or the daily look at calendar and plan."""
+        """When there is something to settle next: an alarm, a claim that waits, or the daily look."""
         day = self._day(now)
         daily = datetime.combine(day, DEFAULT_ALARM_TIME, tzinfo=self._zone)
         if self._looked_on == day or daily <= now:
             daily = datetime.combine(day + timedelta(days=1), DEFAULT_ALARM_TIME, tzinfo=self._zone)
-        return min(daily, self._pending[0].at) if self._pending else daily
+        waiting = self._ledger.next_postponed(self.edition.plan.id, self.transport)
+        upcoming = [self._pending[0].at] if self._pending else []
+        return min(daily, *upcoming, *([waiting] if waiting is not None else []))
 
     def pending(self) -> Sequence[Alarm]:
         """What is still ahead, in order, as far as the agenda is built."""
@@ -118,14 +132,20 @@ class Sweeper:
 
     def sweep(self, now: datetime) -> Swept:
         """Settle everything that is due.  ``now`` is aware, read once by the caller."""
+        self._listen(now)
         if self._day(now) != self._built_on:
             self._rebuild(now)
         self._daily_look(now)
         due: list[Alarm] = []
         while self._pending and self._pending[0].at <= now:
             due.append(self._pending.popleft())
+        again = self._again(now)
         try:
-            swept = self._settle_all(due, now) if due else Swept()
+            swept = self._settle_all(due, again, now) if due or again else Swept()
+        except FactsChanged:
+            # Somebody recorded something in this very moment: it is decided anew, with that.
+            self._pending.extendleft(reversed(due))
+            return self.sweep(now)
         except BaseException:
             # What could not be written is still due: the next tick tries again.
             self._pending.extendleft(reversed(due))
@@ -134,29 +154,84 @@ class Sweeper:
         self._tell_failed(failures, now)
         return Swept(swept.actions, swept.deliveries + fallen)
 
-    def _settle_all(self, due: Sequence[Alarm], now: datetime) -> Swept:
-        decided = decide_all(due, self._facts, now)
+    def _again(self, now: datetime) -> list[Again]:
+        """Claims that waited for this moment, by alarm."""
+        waiting = self._ledger.postponed(self.edition.plan.id, self.transport, now)
+        if not waiting:
+            return []
+        known = KnownAlarms(self.edition, now, self._facts)
+        keys = dict.fromkeys(each.alarm for each in waiting)
+        return [
+            Again(key, known.of(key), tuple(each for each in waiting if each.alarm == key)) for key in keys
+        ]
+
+    def _settle_all(self, due: Sequence[Alarm], again: Sequence[Again], now: datetime) -> Swept:
+        reaching = self._reaching(now)
+        decided = decide_all(due, self._facts, now, reaching)
         held = [alarm for alarm, decision in decided if decision.action is Action.HOLD]
         self._pending.extendleft(reversed(held))
         silent = [(a, d) for a, d in decided if d.action not in (Action.SEND, Action.HOLD)]
         for start in range(0, len(silent), UNSENT_AT_ONCE):
-            self._settle(silent[start : start + UNSENT_AT_ONCE], now)
-        deliveries, failures = self._settle([(a, d) for a, d in decided if d.action is Action.SEND], now)
+            self._settle(silent[start : start + UNSENT_AT_ONCE], now, reaching)
+        sent = [(a, d) for a, d in decided if d.action is Action.SEND]
+        deliveries, failures = self._settle(sent, now, reaching, again)
         self._tell_missed([alarm for alarm, decision in silent if decision.action is Action.MISS], now)
         self._tell_failed(failures, now)
         actions = Counter(str(decision.action) for _, decision in decided)
         return Swept(dict(actions), deliveries)
 
+    def _reaching(self, now: datetime) -> Callable[[Alarm], Reached]:
+        """Whom an alarm reaches now; found once for each alarm of a sweep."""
+        known: dict[str, Reached] = {}
+
+        def reaching(alarm: Alarm) -> Reached:
+            if alarm.key not in known:
+                known[alarm.key] = reached_by(alarm, self.edition, self._facts, now)
+            return known[alarm.key]
+
+        return reaching
+
+    def _cap(self, now: datetime) -> DailyCap:
+        head, today = self.edition.plan.head, self._day(now)
+        midnight = datetime.combine(today, time.min, tzinfo=self._zone)
+        tomorrow = datetime.combine(today + timedelta(days=1), time.min, tzinfo=self._zone)
+        sent = self._ledger.messages_between(self.edition.plan.id, self.transport, midnight, tomorrow)
+        next_day = self.edition.calendar.after(today, 1)
+        return DailyCap(
+            head.daily_cap, sent, today, datetime.combine(next_day, DEFAULT_ALARM_TIME, tzinfo=self._zone)
+        )
+
     def _settle(
-        self, decided: list[tuple[Alarm, Decision]], now: datetime
+        self,
+        decided: list[tuple[Alarm, Decision]],
+        now: datetime,
+        reaching: Callable[[Alarm], Reached],
+        again: Sequence[Again] = (),
     ) -> tuple[int, tuple[Failure, ...]]:
-        """Write decisions with their deliveries; what somebody else settled is left to them."""
-        while decided:
-            composed = compose(decided, self.edition, self.channels, self.transport, now)
+        """Write decisions with their deliveries; what somebody else settled is left to them.
+
+        Raises ``FactsChanged`` if anything was recorded since the facts were read.
+        """
+        plan_id = self.edition.plan.id
+        while decided or again:
+            sends = again or any(decision.action is Action.SEND for _, decision in decided)
+            composed = compose(
+                decided,
+                self.edition,
+                self.channels,
+                self.transport,
+                now,
+                reaching=reaching,
+                again=again,
+                cap=self._cap(now) if sends else None,
+            )
             try:
-                self._ledger.settle(self.edition.plan.id, self.transport, composed.settlement, now)
+                self._ledger.settle(
+                    plan_id, self.transport, composed.settlement, now, facts_number=self._facts.number
+                )
             except AlreadySettled as conflict:
                 decided = [(alarm, decision) for alarm, decision in decided if alarm.key not in conflict.keys]
+                again = [each for each in again if each.key not in conflict.keys]
                 continue
             return len(composed.settlement.deliveries), composed.failures
         return 0, ()

@@ -54,8 +54,8 @@ def render(root: Path, context: dict[str, Any]) -> Any:
         (
             "第一行\n  {{ ofice.contact }}",
             (
-                "templates/own/mail.txt.j2:2:6: 没有名为“ofice”的变量；可用：alarm、cells、festival、item、link、notice、"
-                "occurrence、office、plan、provisional、receiver、today、variants、wording；是否想写“office”？"
+                "templates/own/mail.txt.j2:2:6: 没有名为“ofice”的变量；可用：alarm、cells、count、deputy_for、festival、hidden、item、"
+                "link、notice、occurrence、office、plan、provisional、receiver、today、variants、wording；是否想写“office”？"
             ),
         ),
         ("{% if item.title %}未收尾", "templates/own/mail.txt.j2:1:4: “if”没有收尾；请补上 {% endif %}"),

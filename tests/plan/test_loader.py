@@ -69,25 +69,6 @@ def test_defaults_come_from_the_rung_then_the_item_then_the_plan() -> None:
     assert plan.items[2].rungs[0].via == ("staff-group",)
 
 
-def test_what_is_not_yet_in_effect_is_named_at_the_item_and_as_a_notice() -> None:
-    result = loaded()
-    assert result.plan is not None
-    inactive = {item.id: " ".join(item.inactive) for item in result.plan.items}
-    for item, words in {
-        "report": ("owing", "escalation", "repeat"),
-        "talk": ("owing",),
-        "festival": ("approval",),
-        "circular": ("event", "if"),
-        "rule": (),
-        "publicity": (),
-    }.items():
-        assert [word for word in words if word not in inactive[item]] == []
-        assert bool(inactive[item]) is bool(words)
-    notices = [problem for problem in result.problems if problem.severity is Severity.NOTICE]
-    assert len(notices) == 4
-    assert all("尚未启用" in problem.found for problem in notices)
-
-
 def test_an_item_knows_what_is_collected_with_it() -> None:
     plan = plan_of()
     assert plan.items[0].collects == ("活动宣传",)

@@ -1,0 +1,253 @@
+"""What happened outside the plan: duties, events, lots, silences, approvals.
+
+Append-only.  A duty's transitions are numbered within their cell, and the
+number is part of a UNIQUE key: of fifty who record the same thing at once, one
+does.  Everything else has a key of its own under its kind.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select
+
+from reminder.agenda.facts import (
+    TRANSITIONS,
+    Approval,
+    ApprovalRequest,
+    Draw,
+    DutyAction,
+    DutyEvent,
+    DutyState,
+    Facts,
+    Registered,
+    Silence,
+    SilenceKind,
+    Snooze,
+    Way,
+    state_after,
+)
+from reminder.ledger.records import Transport
+from reminder.ledger.register import adopted
+from reminder.ledger.tables import duty_events, happenings, insert_new
+
+
+class FactKind(enum.StrEnum):
+    """What a row of ``happenings`` is; its key is unique within the kind."""
+
+    EVENT = "event"
+    """Key: event and subject, joined by ``/``."""
+    SILENCE = "silence"
+    SILENCE_END = "silence-end"
+    SNOOZE = "snooze"
+    DRAW_COMMIT = "draw-commit"
+    """Key: item and period, joined by ``/``."""
+    DRAW_PUBLISH = "draw-publish"
+    APPROVAL_REQUEST = "approval-request"
+    """Key: alarm and digest, joined by ``@``."""
+    APPROVAL = "approval"
+
+
+@dataclass(frozen=True, slots=True)
+class NewDutyEvent:
+    """A transition to be recorded.  ``occurrences``: the id in force first, then former ones."""
+
+    occurrences: tuple[str, ...]
+    cell: str
+    action: DutyAction
+    by: str
+    way: Way
+    on: date | None = None
+    note: str = ""
+    for_: str = ""
+
+
+class Effect(enum.StrEnum):
+    """What came of recording a transition."""
+
+    RECORDED = "recorded"
+    ALREADY = "already"
+    """It stands so already: nothing was written."""
+    REFUSED = "refused"
+    """It cannot start from the state the cell is in: nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The effect, and the state the cell is in now."""
+
+    effect: Effect
+    state: DutyState
+
+
+def record_duties(
+    connection: Connection, plan_id: str, new: Iterable[NewDutyEvent], now: datetime
+) -> list[Recorded]:
+    """Record transitions, each judged by the state that stands in the ledger at that moment."""
+    return [_record(connection, plan_id, each, now) for each in new]
+
+
+def _record(connection: Connection, plan_id: str, new: NewDutyEvent, now: datetime) -> Recorded:
+    query = (
+        select(duty_events)
+        .where(
+            duty_events.c.plan_id == plan_id,
+            duty_events.c.occurrence.in_(new.occurrences),
+            duty_events.c.cell == new.cell,
+        )
+        .order_by(duty_events.c.id)
+    )
+    events = tuple(_event(row) for row in connection.execute(query))
+    state = state_after(events)
+    starts, leads = TRANSITIONS[new.action]
+    if state not in starts:
+        return Recorded(Effect.ALREADY if state is leads else Effect.REFUSED, state)
+    if new.action is DutyAction.BOOK and state is leads and events[-1].on == new.on:
+        return Recorded(Effect.ALREADY, state)
+    connection.execute(
+        insert(duty_events),
+        {
+            "plan_id": plan_id,
+            "occurrence": new.occurrences[0],
+            "cell": new.cell,
+            # Not the count under this id alone: an item renamed since has events under both.
+            "turn": len(events) + 1,
+            "at": now,
+            "action": new.action.value,
+            "author": new.by,
+            "way": new.way.value,
+            "on_day": new.on.isoformat() if new.on is not None else None,
+            "note": new.note,
+            "in_place_of": new.for_,
+        },
+    )
+    return Recorded(Effect.RECORDED, leads)
+
+
+def remember(
+    connection: Connection,
+    plan_id: str,
+    kind: FactKind,
+    key: str,
+    by: str,
+    detail: Mapping[str, Any],
+    now: datetime,
+) -> bool:
+    """Append one happening; False, and nothing, if its key is there already."""
+    row = {
+        "plan_id": plan_id,
+        "kind": kind.value,
+        "key": key,
+        "at": now,
+        "author": by,
+        "detail": dict(detail),
+    }
+    return bool(insert_new(connection, happenings, ("plan_id", "kind", "key"), [row], happenings.c.id))
+
+
+def number(connection: Connection, plan_id: str) -> int:
+    """Grows with every fact: two facts with one number are the same facts."""
+    found = (
+        connection.execute(select(func.max(table.c.id)).where(table.c.plan_id == plan_id)).scalar()
+        for table in (duty_events, happenings)
+    )
+    return sum(each or 0 for each in found)
+
+
+def facts(connection: Connection, plan_id: str, transport: Transport) -> Facts:
+    """Everything the pure core needs to know."""
+    duties: dict[tuple[str, str], list[DutyEvent]] = {}
+    query = select(duty_events).where(duty_events.c.plan_id == plan_id).order_by(duty_events.c.id)
+    for row in connection.execute(query):
+        duties.setdefault((row.occurrence, row.cell), []).append(_event(row))
+    by_kind: dict[str, list[Any]] = {kind.value: [] for kind in FactKind}
+    rows = select(happenings).where(happenings.c.plan_id == plan_id).order_by(happenings.c.id)
+    for row in connection.execute(rows):
+        by_kind.setdefault(row.kind, []).append(row)
+    ended = {row.key: row.at for row in by_kind[FactKind.SILENCE_END]}
+    return Facts(
+        adopted=adopted(connection, plan_id, transport),
+        rehearsal=transport is Transport.OUTBOX,
+        duties={key: tuple(events) for key, events in duties.items()},
+        events=tuple(_registered(row) for row in by_kind[FactKind.EVENT]),
+        draws=_draws(by_kind),
+        silences=tuple(_silence(row, ended) for row in by_kind[FactKind.SILENCE]),
+        snoozes=tuple(_snooze(row) for row in by_kind[FactKind.SNOOZE]),
+        requests=tuple(_request(row) for row in by_kind[FactKind.APPROVAL_REQUEST]),
+        approvals=tuple(_approval(row) for row in by_kind[FactKind.APPROVAL]),
+        number=number(connection, plan_id),
+    )
+
+
+def _event(row: Any) -> DutyEvent:
+    return DutyEvent(
+        row.id,
+        row.occurrence,
+        row.cell,
+        DutyAction(row.action),
+        row.at,
+        row.author,
+        Way(row.way),
+        date.fromisoformat(row.on_day) if row.on_day is not None else None,
+        row.note,
+        row.in_place_of,
+    )
+
+
+def _registered(row: Any) -> Registered:
+    detail = row.detail
+    return Registered(
+        detail["event"], detail["subject"], date.fromisoformat(detail["on"]), row.at, row.author
+    )
+
+
+def _draws(by_kind: Mapping[str, list[Any]]) -> dict[tuple[str, str], Draw]:
+    published = {row.key: bytes.fromhex(row.detail["seed"]) for row in by_kind[FactKind.DRAW_PUBLISH]}
+    found = {}
+    for row in by_kind[FactKind.DRAW_COMMIT]:
+        detail = row.detail
+        seed = published.get(row.key)
+        found[detail["item"], detail["period"]] = Draw(
+            detail["item"],
+            detail["period"],
+            detail["commitment"],
+            date.fromisoformat(detail["on"]),
+            seed,
+            published=seed is not None,
+        )
+    return found
+
+
+def _silence(row: Any, ended: Mapping[str, datetime]) -> Silence:
+    detail = row.detail
+    until = datetime.fromisoformat(detail["until"])
+    return Silence(
+        row.key,
+        SilenceKind(detail["kind"]),
+        detail["name"],
+        datetime.fromisoformat(detail["since"]),
+        min(until, ended.get(row.key, until)),
+        row.author,
+        detail["reason"],
+    )
+
+
+def _snooze(row: Any) -> Snooze:
+    detail = row.detail
+    return Snooze(detail["person"], detail["occurrence"], date.fromisoformat(detail["until"]), row.at)
+
+
+def _request(row: Any) -> ApprovalRequest:
+    detail = row.detail
+    return ApprovalRequest(detail["alarm"], detail["digest"], row.at, row.author)
+
+
+def _approval(row: Any) -> Approval:
+    detail = row.detail
+    return Approval(
+        detail["alarm"], detail["digest"], detail["granted"], row.at, row.author, detail.get("remark", "")
+    )
