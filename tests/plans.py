@@ -144,20 +144,24 @@ ON_DUE_DAY = """
 
 
 def files_of(
-    *items: str, zone: str = "Asia/Shanghai", head: str = "", channels: str = CHANNELS
+    *items: str,
+    zone: str = "Asia/Shanghai",
+    head: str = "",
+    channels: str = CHANNELS,
+    directory: str = DIRECTORY,
 ) -> dict[str, bytes]:
     """The files of a plan folder, by name."""
     plan = HEAD.format(zone=zone) + head + "items:\n" + "".join(items) + "...\n"
     return {
         "plan.yaml": plan.encode(),
-        "directory.yaml": (DIRECTORY + "...\n").encode(),
+        "directory.yaml": (directory + "...\n").encode(),
         "channels.yaml": (channels + "...\n").encode(),
     }
 
 
-def plan_of(*items: str, zone: str = "Asia/Shanghai", head: str = "") -> Plan:
+def plan_of(*items: str, zone: str = "Asia/Shanghai", head: str = "", directory: str = DIRECTORY) -> Plan:
     """A loaded plan; fails the test with the problems if it has errors."""
-    result = load_plan_bytes(files_of(*items, zone=zone, head=head))
+    result = load_plan_bytes(files_of(*items, zone=zone, head=head, directory=directory))
     assert result.plan is not None, "\n".join(str(problem) for problem in result.problems)
     return result.plan
 

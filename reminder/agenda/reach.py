@@ -81,11 +81,12 @@ def reach(alarm: Alarm, plan: Plan, calendar: WorkCalendar, facts: Facts, now: d
     if _silenced(alarm, facts, SilenceKind.ITEM, item.ids):
         return Reached(reason=Reason.SILENCED)
     known = standings(item, alarm.occurrence, directory, calendar, facts, now)
-    open_ = _open(known, alarm, facts)
-    if listens(alarm.rung) and not open_:
-        silenced = any(each.owed for each in known)
-        return Reached(reason=Reason.SILENCED if silenced else Reason.NOTHING_OPEN)
-    cells = tuple(each.cell for each in open_)
+    asked = [each for each in known if each.owed and not _settled_by_booking(each, alarm)]
+    cells = tuple(
+        each.cell for each in asked if not _silenced(alarm, facts, SilenceKind.UNIT, (each.cell.subject,))
+    )
+    if listens(alarm.rung) and not cells:
+        return Reached(reason=_why_nothing(known, asked))
     found = tuple(_meant(alarm, cells, plan, today))
     present = _with_deputies(found, directory, today)
     receivers: list[Receiver] = []
@@ -114,14 +115,15 @@ def _asks_owners(rung: Rung) -> bool:
     return any(term.kind is TermKind.OWING and not term.excluded for term in rung.to)
 
 
-def _open(known: Sequence[Standing], alarm: Alarm, facts: Facts) -> tuple[Standing, ...]:
-    """The cells a rung is about: what is still owed, by its condition, and not silenced."""
-    found = [each for each in known if each.owed]
-    if alarm.rung.condition == NOT_BOOKED:
-        found = [each for each in found if each.state is not DutyState.IN_PROGRESS]
-    return tuple(
-        each for each in found if not _silenced(alarm, facts, SilenceKind.UNIT, (each.cell.subject,))
-    )
+def _settled_by_booking(standing: Standing, alarm: Alarm) -> bool:
+    """Whether the rung asks for a date and one is arranged."""
+    return alarm.rung.condition == NOT_BOOKED and standing.state is DutyState.IN_PROGRESS
+
+
+def _why_nothing(known: Sequence[Standing], asked: Sequence[Standing]) -> Reason:
+    if asked:
+        return Reason.SILENCED
+    return Reason.BOOKED if any(each.owed for each in known) else Reason.NOTHING_OPEN
 
 
 def _silenced(alarm: Alarm, facts: Facts, kind: SilenceKind, names: tuple[str, ...]) -> bool:

@@ -46,6 +46,8 @@ class Reason(enum.StrEnum):
     """Nobody approved it while it was of use."""
     NOTHING_OPEN = "nothing-open"
     """Everything it asks for is done or waived."""
+    BOOKED = "booked"
+    """It asks for a date, and one is arranged."""
     NO_OWNER = "no-owner"
     """Something is owed and nobody can be reminded of it: a vacant post."""
     SILENCED = "silenced"
@@ -70,6 +72,7 @@ REASON_TEXT: dict[str, str] = {
     Reason.NEEDS_APPROVAL: "待审批",
     Reason.NOT_APPROVED: "到期未获审批",
     Reason.NOTHING_OPEN: "已全部办结",
+    Reason.BOOKED: "已安排日期",
     Reason.NO_OWNER: "承担单位或岗位无人",
     Reason.SILENCED: "已设静默",
     Reason.SNOOZED: "本人要求暂缓",

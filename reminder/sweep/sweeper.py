@@ -123,8 +123,8 @@ class Sweeper:
         if self._looked_on == day or daily <= now:
             daily = datetime.combine(day + timedelta(days=1), DEFAULT_ALARM_TIME, tzinfo=self._zone)
         waiting = self._ledger.next_postponed(self.edition.plan.id, self.transport)
-        upcoming = [self._pending[0].at] if self._pending else []
-        return min(daily, *upcoming, *([waiting] if waiting is not None else []))
+        alarm = self._pending[0].at if self._pending else None
+        return min(instant for instant in (daily, alarm, waiting) if instant is not None)
 
     def pending(self) -> Sequence[Alarm]:
         """What is still ahead, in order, as far as the agenda is built."""
