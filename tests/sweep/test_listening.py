@@ -33,9 +33,9 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
     opened.close()
 
 
-def sweeper_of(ledger: Ledger, plan: Plan) -> tuple[Sweeper, Remembering]:
+def sweeper_of(ledger: Ledger, plan: Plan, start: str = "2026-06-18") -> tuple[Sweeper, Remembering]:
     channels = remembering()
-    return Sweeper(ledger, edition_of(plan), channels, OUTBOX, at("2026-06-04")), channels["mail"]
+    return Sweeper(ledger, edition_of(plan), channels, OUTBOX, at(start)), channels["mail"]
 
 
 def record(ledger: Ledger, cell: str, action: DutyAction, now: str, on: str | None = None) -> None:
@@ -129,7 +129,7 @@ def test_what_is_over_the_days_number_waits_for_the_next_working_day(ledger: Led
         *(item_yaml(f"i{n}", "date: 2026-06-12", rungs.format(time=f"{9 + n:02d}:00")) for n in range(4)),
         head="  daily_cap: 2\n",
     )
-    sweeper, mail = sweeper_of(ledger, plan)
+    sweeper, mail = sweeper_of(ledger, plan, "2026-06-04")
     run_through(sweeper, "2026-06-05", "2026-06-12")
     assert told(mail) == [("p-office", "06-05"), ("p-office", "06-05"), ("p-office", "06-08")]
     assert {each[3] for each in claims(ledger, receiver="p-office")} == {"due", "caught-up"}
@@ -144,7 +144,7 @@ def test_the_due_day_and_what_stays_alone_are_never_put_off(ledger: Ledger) -> N
         item_yaml("d", "date: 2026-06-12", early.format(time="12:00")),
         head="  daily_cap: 1\n",
     )
-    sweeper, mail = sweeper_of(ledger, plan)
+    sweeper, mail = sweeper_of(ledger, plan, "2026-06-04")
     run_through(sweeper, "2026-06-05", "2026-06-09")
     assert told(mail) == [("p-office", "06-05")] * 3 + [("p-office", "06-08")]
 
