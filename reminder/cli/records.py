@@ -19,20 +19,13 @@ from reminder.cli.app import (
 )
 from reminder.cli.usage import Command
 from reminder.errors import ReminderError, UsageError
+from reminder.ledger.records import DELIVERY_TEXT
 
 if TYPE_CHECKING:
     from reminder.ledger.ledger import Ledger
     from reminder.ledger.records import Entry
 
-STATE_TEXT = {
-    "pending": "待发送",
-    "sending": "发送中",
-    "accepted": "服务器已接收",
-    "failed": "发送失败",
-    "uncertain": "结果不明",
-    "expired": "已过有效期",
-}
-STATUSES = (*STATE_TEXT, "send", "merge", "miss", "supersede", "suppress", "fail")
+STATUSES = (*DELIVERY_TEXT, "send", "merge", "postpone", "miss", "supersede", "suppress", "fail")
 """What ``--status`` may be: where a delivery stands, or what was decided."""
 
 
@@ -140,7 +133,7 @@ def _status_text(entry: Entry) -> str:
     if entry.state is None:
         action = ACTION_TEXT.get(entry.decision, entry.decision)
         return f"{action}：{reason_text(entry.reason)}"
-    text = STATE_TEXT.get(entry.state, entry.state)
+    text = DELIVERY_TEXT.get(entry.state, entry.state)
     if entry.state == "accepted":
         if entry.transport == "outbox":
             text = "已写入 outbox"

@@ -75,13 +75,12 @@ def resolve(
 def _why_not(
     delivery: Delivery | None, name: str, decision: HandDecision, now: datetime, zone: ZoneInfo
 ) -> str:
-    from reminder.cli.records import STATE_TEXT
-    from reminder.ledger.records import DeliveryState, HandDecision
+    from reminder.ledger.records import DELIVERY_TEXT, DeliveryState, HandDecision
 
     if delivery is None:
         return f"台账中没有消息 {name}；编号见 reminder ledger --status uncertain --attempts"
     if delivery.state is not DeliveryState.UNCERTAIN:
-        state = STATE_TEXT.get(delivery.state, delivery.state)
+        state = DELIVERY_TEXT.get(delivery.state, delivery.state)
         return f"消息 {name} 现为“{state}”，只有“结果不明”的消息才需要决定；未作更改"
     if decision is HandDecision.RESEND and delivery.expires_at <= now:
         expired = f"{delivery.expires_at.astimezone(zone):%Y-%m-%d %H:%M}"

@@ -236,6 +236,11 @@ class Ledger:
         with self._storage.read() as connection:
             return register.last_plan(connection, plan_id)
 
+    def plan_versions(self, plan_id: str, until: datetime) -> list[PlanVersion]:
+        """Every plan accepted before an instant, the newest last."""
+        with self._storage.read() as connection:
+            return register.plan_versions_until(connection, plan_id, until)
+
     def note(self, plan_id: str, note: Note, transport: Transport | None = None) -> None:
         """Append a note."""
         with self._storage.write() as connection:

@@ -50,6 +50,17 @@ class DeliveryState(enum.StrEnum):
     EXPIRED = "expired"
 
 
+DELIVERY_TEXT: Mapping[str, str] = {
+    DeliveryState.PENDING: "待发送",
+    DeliveryState.SENDING: "发送中",
+    DeliveryState.ACCEPTED: "服务器已接收",
+    DeliveryState.FAILED: "发送失败",
+    DeliveryState.UNCERTAIN: "结果不明",
+    DeliveryState.EXPIRED: "已过有效期",
+}
+"""What people read of a state: *accepted* is neither delivered nor read."""
+
+
 @dataclass(frozen=True, slots=True)
 class NewClaim:
     """Alarm × receiver × channel: the decision, its reason, and the message it became part of."""

@@ -88,6 +88,17 @@ def last_plan(connection: Connection, plan_id: str) -> PlanVersion | None:
     return PlanVersion(*row) if row is not None else None
 
 
+def plan_versions_until(connection: Connection, plan_id: str, until: datetime) -> list[PlanVersion]:
+    """Every plan accepted before an instant, the newest last."""
+    table = plan_versions.c
+    query = (
+        select(table.digest, table.accepted_at, table.author, table.files, table.diff)
+        .where(table.plan_id == plan_id, table.accepted_at < until)
+        .order_by(table.id)
+    )
+    return [PlanVersion(*row) for row in connection.execute(query)]
+
+
 def accept_plan(
     connection: Connection,
     plan_id: str,
