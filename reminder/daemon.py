@@ -25,6 +25,7 @@ from apscheduler.triggers.base import BaseTrigger
 
 from reminder.agenda.alarms import expand, next_alarm
 from reminder.agenda.difference import Difference, difference
+from reminder.agenda.facts import NOTHING, Facts
 from reminder.channels.base import Channel
 from reminder.check import Edition, Examination, examine
 from reminder.clock import Clock
@@ -58,16 +59,17 @@ BuildChannels = Callable[[Edition, Transport], Mapping[str, Channel]]
 
 
 class ItemTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler 3 has no types
-    """Fires at an item's next alarm."""
+    """Fires at an item's next alarm, as far as the facts it was made with tell."""
 
-    def __init__(self, item: Item, edition: Edition) -> None:
+    def __init__(self, item: Item, edition: Edition, facts: Facts = NOTHING) -> None:
         self._item = item
         self._edition = edition
+        self._facts = facts
 
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
         """The first alarm after the last one that fired, or after now."""
         after = now if previous_fire_time is None else max(previous_fire_time, now - timedelta(seconds=1))
-        return next_alarm(self._item, self._edition.plan, self._edition.calendar, after)
+        return next_alarm(self._item, self._edition.plan, self._edition.calendar, after, self._facts)
 
 
 class DataFolderLock:
@@ -261,7 +263,10 @@ class Daemon:
         """Sweep, send, tell; a lasting problem in Chinese, or nothing."""
         if not self._taken_up:
             self._take_up(now)
+        known = self._sweeper.facts
         swept = self._sweeper.sweep(now)
+        if (known.events, known.draws) != (self._sweeper.facts.events, self._sweeper.facts.draws):
+            self._schedule_items()  # what was registered has alarms of its own
         if swept.actions:
             log.info("swept", extra={"actions": dict(swept.actions), "deliveries": swept.deliveries})
         self._engine.kick(now, self._still_elsewhere())
@@ -321,7 +326,7 @@ class Daemon:
             if job.id not in ids:
                 job.remove()
         for item in self._edition.plan.items:
-            trigger = ItemTrigger(item, self._edition)
+            trigger = ItemTrigger(item, self._edition, self._sweeper.facts)
             self._scheduler.add_job(self._wake.set, trigger, id=item.id, replace_existing=True)
 
     def _new_engine(self) -> ThreadEngine:
@@ -406,8 +411,9 @@ class Daemon:
 
     def _difference(self, edition: Edition, now: datetime) -> Difference:
         until = now + DIFFERENCE_AHEAD
-        before = expand(self._edition.plan, self._edition.calendar, now, until)
-        return difference(before, expand(edition.plan, edition.calendar, now, until))
+        facts = self._sweeper.facts
+        before = expand(self._edition.plan, self._edition.calendar, now, until, facts)
+        return difference(before, expand(edition.plan, edition.calendar, now, until, facts))
 
     def _accept(self, edition: Edition, source: str, now: datetime, alarms: Mapping[str, int]) -> None:
         """Record who the plan came from: every file's hash, what changed by items, and when."""

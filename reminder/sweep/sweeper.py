@@ -126,6 +126,11 @@ class Sweeper:
         alarm = self._pending[0].at if self._pending else None
         return min(instant for instant in (daily, alarm, waiting) if instant is not None)
 
+    @property
+    def facts(self) -> Facts:
+        """What was known at the last sweep."""
+        return self._facts
+
     def pending(self) -> Sequence[Alarm]:
         """What is still ahead, in order, as far as the agenda is built."""
         return tuple(self._pending)
