@@ -38,6 +38,16 @@ class DutyState(enum.StrEnum):
     WAIVED = "waived"
 
 
+DUTY_STATE_TEXT: Mapping[str, str] = MappingProxyType(
+    {
+        DutyState.OPEN: "未办结",
+        DutyState.IN_PROGRESS: "已安排",
+        DutyState.DONE: "已办结",
+        DutyState.RETURNED: "已退回",
+        DutyState.WAIVED: "已免办",
+    }
+)
+"""What people read of a state."""
 OWED = frozenset({DutyState.OPEN, DutyState.IN_PROGRESS, DutyState.RETURNED})
 """States in which something is still to be done."""
 

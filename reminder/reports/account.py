@@ -14,7 +14,7 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from reminder.agenda.duties import Standing, departed, standings
-from reminder.agenda.facts import DutyAction, DutyEvent, DutyState, Facts, state_after
+from reminder.agenda.facts import DUTY_STATE_TEXT, DutyAction, DutyEvent, DutyState, Facts, state_after
 from reminder.agenda.occurrences import Occurrence, occurrences, zone_of
 from reminder.agenda.reasons import ACTION_TEXT, reason_text
 from reminder.check import Edition
@@ -25,13 +25,6 @@ Row = tuple[str, ...]
 
 ACCEPTED = "accepted"
 _SENT = ("send", "merge")
-STATE_TEXT = {
-    DutyState.OPEN: "未办结",
-    DutyState.IN_PROGRESS: "已安排",
-    DutyState.DONE: "已办结",
-    DutyState.RETURNED: "已退回",
-    DutyState.WAIVED: "已免办",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +205,7 @@ def _cell_row(
     names: Mapping[str, str],
 ) -> Row:
     state, last = state_after(events), events[-1] if events else None
-    text = STATE_TEXT[state]
+    text = DUTY_STATE_TEXT[state]
     if standing is not None and standing.overdue:
         text = f"{text}（已过截止）"
     if standing is not None and (late := days_late(standing, each.occurrence.due)):

@@ -19,6 +19,9 @@ ROWS_SHOWN = 26
 """As many rows as fit on one page beside the head and the summary."""
 COLUMNS = ("条款", "事项", "应办", "按期办结", "迟办结", "过期未结", "已接收提醒", "未发提醒")
 
+WIDTHS = (20, 58, 13, 17, 15, 17, 19, 17)
+"""Of the columns, in millimetres."""
+
 
 def write_document(account: Account, path: Path) -> str:
     """Write the page; the seal of the account it is about.  Raises ``OSError``."""
@@ -64,13 +67,15 @@ def _table(document: Any, by_clause: Table) -> None:
     rows = [row for row in by_clause.rows if any(row[number] != "0" for number in picked[2:])]
     table = document.add_table(rows=1, cols=len(COLUMNS))
     table.style = "Table Grid"
+    table.autofit = False
     for cell, name in zip(table.rows[0].cells, COLUMNS, strict=True):
         _cell(cell, name, bold=True)
     for row in rows[:ROWS_SHOWN]:
         for cell, number in zip(table.add_row().cells, picked, strict=True):
             _cell(cell, row[number])
-    for row in table.rows:
-        for cell, width in zip(row.cells, (22, 52, 14, 17, 15, 17, 20, 17), strict=True):
+    for column, width in zip(table.columns, WIDTHS, strict=True):
+        column.width = Mm(width)
+        for cell in column.cells:
             cell.width = Mm(width)
     if len(rows) > ROWS_SHOWN:
         _run(document.add_paragraph(), f"另有{len(rows) - ROWS_SHOWN}项，见同期台账表格。", 9)
