@@ -6,8 +6,8 @@ the next, so a year takes as long as its messages take to write.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,6 +19,14 @@ from reminder.delivery.deliver import Deliverer
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import Transport
 from reminder.sweep.sweeper import Sweeper
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Something a person does at an instant: records a duty, registers an event."""
+
+    at: datetime
+    do: Callable[[datetime], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +44,10 @@ def play(
     channels: Mapping[str, Channel],
     since: datetime,
     until: datetime,
+    acts: Sequence[Act] = (),
 ) -> Played:
-    """Play ``since`` ≤ t < ``until`` (aware) on a clock of its own."""
+    """Play ``since`` ≤ t < ``until`` (aware) on a clock of its own, with what people do meanwhile."""
+    ahead = deque(sorted(acts, key=lambda act: act.at))
     clock = ManualClock(since)
     plan_id = edition.plan.id
     ledger.accept_plan(plan_id, edition.digest, edition.files(), "simulate", {}, clock.now())
@@ -47,6 +57,8 @@ def play(
     actions: Counter[str] = Counter()
     deliveries = tries = 0
     while clock.now() < until:
+        while ahead and ahead[0].at <= clock.now():
+            ahead.popleft().do(clock.now())
         swept = sweeper.sweep(clock.now())
         actions.update(swept.actions)
         deliveries += swept.deliveries
@@ -55,5 +67,7 @@ def play(
         upcoming = [sweeper.next_instant(clock.now())]
         if (retry := ledger.next_instant(plan_id, Transport.OUTBOX)) is not None:
             upcoming.append(retry)
+        if ahead:
+            upcoming.append(ahead[0].at)
         clock.set(min(upcoming))
     return Played(dict(actions), deliveries, tries)
