@@ -141,6 +141,7 @@ def _meant(alarm: Alarm, cells: tuple[Cell, ...], plan: Plan, on: date) -> Itera
     excluded = {
         p.id for term in rung.to if term.excluded for p in directory.people_meant((_plain(term),), on)
     }
+    charge = _in_charge(plan, on) if item.spec.private else set()
     owing = set(owned) if _has(rung.to, TermKind.OWING) else set()
     for person in directory.people:
         if person.id not in (named | owing | set(above)) - excluded:
@@ -154,7 +155,7 @@ def _meant(alarm: Alarm, cells: tuple[Cell, ...], plan: Plan, on: date) -> Itera
         else:
             mine = owned.get(person.id, ())
         of_others = any(all(owner.id != person.id for owner in cell.owners) for cell in mine)
-        hidden = item.spec.private and of_others and person.id not in _in_charge(plan, on)
+        hidden = item.spec.private and of_others and person.id not in charge
         yield Receiver(person, mine, counts_only=hidden)
 
 
