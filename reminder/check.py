@@ -17,17 +17,18 @@ from typing import Any
 from reminder.agenda.alarms import Alarm, ladder
 from reminder.agenda.facts import NOTHING
 from reminder.agenda.occurrences import Occurrence, occurrences, zone_of
-from reminder.agenda.reach import Receiver, reach
+from reminder.agenda.reach import Receiver, asks_above, nobody_above, reach
 from reminder.calendars.workdays import WorkCalendar
 from reminder.calendars.yearfile import load_years
 from reminder.errors import Position, Problem, ReminderError, Severity, errors_of
 from reminder.messages import limited
-from reminder.messages.context import Addressee, layout_context, section_context
+from reminder.messages.context import Addressee, confined, layout_context, section_context
 from reminder.messages.render import TemplateError, Templates
 from reminder.messages.wording import load_wording
 from reminder.plan.authorities import Authorities, read_authorities
 from reminder.plan.loader import load_plan
 from reminder.plan.model import DrawWhen, EventWhen, Item, Plan
+from reminder.plan.via import channels_of
 
 CALENDAR_FOLDER = "calendar"
 LONG_AFTER = timedelta(days=400)
@@ -132,10 +133,11 @@ def _of_item(
     item: Item, occurrence: Occurrence, edition: Edition, position: Position, path: str
 ) -> Iterator[Problem]:
     zone = zone_of(edition.plan.head.timezone)
+    yield from _of_escalation(item, occurrence, edition, position, path)
     seen: set[object] = set()
     for alarm in ladder(item, item.rungs, occurrence, edition.calendar, zone):
         receivers = reach(alarm, edition.plan, edition.calendar, NOTHING, alarm.at).receivers
-        if not receivers:
+        if not receivers and not asks_above(alarm.rung):
             audience = "、".join(str(term) for term in alarm.rung.to)
             yield Problem(
                 position,
@@ -159,6 +161,26 @@ def _of_item(
                     yield from _render(alarm, addressee, sample, now, edition, position, path)
 
 
+def _of_escalation(
+    item: Item, occurrence: Occurrence, edition: Edition, position: Position, path: str
+) -> Iterator[Problem]:
+    """Cells with nobody above them: what is not done would never come before anybody."""
+    if not any(asks_above(rung) for rung in item.rungs):
+        return
+    for cell in nobody_above(item, occurrence, edition.plan, edition.calendar):
+        duty = item.spec.duty
+        pair = duty is not None and duty.each == "pair"
+        yield Problem(
+            position,
+            f"{path}.duty",
+            f"“{cell.title}”没有可提请关注的人（承担者本人不算）",
+            "提请关注的对象：duty.escalate_to；不写时，谈话为 plan.in_charge，其余为 supervision 中分管该单位的职务",
+            "请写 plan.in_charge 或本项的 escalate_to"
+            if pair
+            else "请在名录 supervision 中写明谁分管该单位，或写本项的 escalate_to",
+        )
+
+
 def _render(
     alarm: Alarm,
     addressee: Addressee,
@@ -179,9 +201,12 @@ def _render(
             now,
             hidden=receiver is not None and receiver.counts_only,
         )
-        section = edition.templates.section(alarm.rung.template, context)
-        layout = layout_context(edition.plan, addressee, [section], edition.wording, now)
-        edition.templates.message([section], layout)
+        networks = {edition.plan.channels[each].network for each in channels_of(alarm.rung.via)}
+        for network in sorted(networks):
+            template, variables = confined(alarm.item, network, alarm.rung.template, context)
+            section = edition.templates.section(template, variables)
+            layout = layout_context(edition.plan, addressee, [section], edition.wording, now)
+            edition.templates.message([section], layout)
     except TemplateError as error:
         yield Problem(
             position, f"{path}.{alarm.rung.id}", str(error), "", "模板须对每个任务、每种收件人都能生成"

@@ -7,16 +7,15 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from reminder.agenda.alarms import Alarm
-from reminder.agenda.duties import Cell, Standing, standings
+from reminder.agenda.duties import Cell, Standing, occurrence_cells, standings
 from reminder.agenda.facts import DutyState, Facts, SilenceKind
+from reminder.agenda.occurrences import Occurrence
 from reminder.agenda.reasons import Reason
 from reminder.calendars.workdays import WorkCalendar
 from reminder.plan.audience import Audience, Term, TermKind
 from reminder.plan.directory import Directory, Person, unique
-from reminder.plan.model import DEFAULT_ALARM_TIME, Item, Plan, Rung
+from reminder.plan.model import DEFAULT_ALARM_TIME, MISSING_LIST, Item, Plan, Rung
 
-MISSING_LIST = "missing-list"
-"""The template that lists who still owes."""
 OPEN, NOT_BOOKED = "open", "not-booked"
 _LISTENING = (TermKind.OWING, TermKind.ESCALATION)
 
@@ -96,13 +95,12 @@ def reach(alarm: Alarm, plan: Plan, calendar: WorkCalendar, facts: Facts, now: d
             withheld.append(why)
         else:
             receivers.append(receiver)
-    escalates = any(term.kind is TermKind.ESCALATION for term in alarm.rung.to)
     return Reached(
         tuple(receivers),
         tuple(withheld),
         None if present else Reason.NOBODY,
         tuple(cell for cell in cells if not cell.owners) if _asks_owners(alarm.rung) else (),
-        concerns_leader=escalates and concerns_leader(cells, directory, today),
+        concerns_leader=asks_above(alarm.rung) and concerns_leader(cells, directory, today),
     )
 
 
@@ -201,6 +199,19 @@ def escalation_of(item: Item, cell: Cell, plan: Plan, on: date) -> tuple[Person,
     if duty.each == "person":  # a head's own duty is a matter of the unit they lead
         units = {unit.id for owner in cell.owners for unit in directory.units_led(owner.id, on)} or units
     return unique(person for unit in sorted(units) for person in directory.supervisors_of(unit, on))
+
+
+def asks_above(rung: Rung) -> bool:
+    """Whether the rung is an escalation."""
+    return _has(rung.to, TermKind.ESCALATION)
+
+
+def nobody_above(item: Item, occurrence: Occurrence, plan: Plan, calendar: WorkCalendar) -> list[Cell]:
+    """Cells of an occurrence that escalate to nobody but their own obligor, as of its due date."""
+    on = occurrence.due
+    cells = occurrence_cells(item, occurrence, plan.directory, calendar, on)
+    told = {cell.id for _, cell in escalation(item, cells, plan, on)}
+    return [cell for cell in cells if cell.id not in told]
 
 
 def _in_charge(plan: Plan, on: date) -> set[str]:

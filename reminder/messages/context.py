@@ -13,7 +13,8 @@ from reminder.agenda.occurrences import zone_of
 from reminder.agenda.policy import is_late
 from reminder.calendars.arrangement import DayStatus
 from reminder.calendars.workdays import WorkCalendar
-from reminder.plan.model import Plan
+from reminder.plan.model import Item, Plan
+from reminder.plan.sending import INTERNET
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,52 @@ def section_context(
         "provisional": provisional,
         "link": None,
         "variants": plan.head.variants,
+    }
+
+
+PRIVATE_TEMPLATE = "private"
+"""What is rendered of a private item on a channel that goes over the internet."""
+MASKED_TITLE = "一项工作事项"
+
+
+def confined(item: Item, network: str, template: str, context: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The template to render, and with what: of a private item only the least goes over the internet.
+
+    Decided here and by no template, so that none can forget it.
+    """
+    if item.spec.private and network == INTERNET:
+        return PRIVATE_TEMPLATE, masked(context)
+    return template, context
+
+
+def masked(context: Mapping[str, Any]) -> dict[str, Any]:
+    """A private item's variables for a text that travels over the internet.
+
+    What the matter is, whom it concerns and under which clause it stands is
+    taken out here, whatever a template does with the rest: it can say that
+    something waits, until when, and whom to ask.
+    """
+    item = {
+        **context["item"],
+        "id": "",
+        "clause": "",
+        "title": MASKED_TITLE,
+        "brief": None,
+        "done_when": None,
+        "leaders": [],
+        "units": [],
+        "collects": [],
+    }
+    occurrence = {**context["occurrence"], "id": "", "label": ""}
+    return {
+        **context,
+        "item": item,
+        "occurrence": occurrence,
+        "festival": None,
+        "cells": [],
+        "count": 0,
+        "hidden": True,
+        "deputy_for": [],
     }
 
 

@@ -331,6 +331,8 @@ _WHEN_OF_CLASS: dict[type, str] = {
 }
 
 
+MISSING_LIST = "missing-list"
+"""The template that lists who still owes."""
 NEXT_PERIOD = "next-period"
 """``on_rotation``: who comes within a period owes nothing for it."""
 DEFAULT_GRACE_WORKDAYS = 20

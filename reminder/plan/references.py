@@ -12,7 +12,7 @@ from reminder.plan.audience import Audience, TermKind
 from reminder.plan.directory import Directory
 from reminder.plan.edges import check_edges
 from reminder.plan.ladders import LadderBook, anchor_fault, check_rungs
-from reminder.plan.model import STATUTORY_FESTIVALS, ItemSpec, PlanHead, Rung
+from reminder.plan.model import MISSING_LIST, STATUTORY_FESTIVALS, Anchor, ItemSpec, PlanHead, Rung
 from reminder.plan.names import CHANNEL, GROUP, ITEM, LADDER, POST, UNIT, Names
 from reminder.plan.place import Place
 from reminder.plan.roster import check_directory
@@ -58,8 +58,12 @@ def check_head(entry: Entry[PlanHead], names: Names) -> Iterator[Problem]:
         yield place.problem(("timezone",), found, "写 IANA 时区名", "北京时间写 Asia/Shanghai")
     if fault := address_fault(head.office.mailbox):
         yield place.problem(("office", "mailbox"), *fault)
-    if head.admins is not None:
-        yield from _check_audience(head.admins, place, ("admins",), names, "admins")
+    for key in ("admins", "in_charge", "approvers"):
+        audience = getattr(head, key)
+        if audience is not None:
+            yield from _check_audience(audience, place, (key,), names, key)
+    if head.daily_cap < 1:
+        yield place.problem(("daily_cap",), f"daily_cap 是 {head.daily_cap}，那就一条也发不出", "至少为 1")
     yield from _check_via(head.via, place, (), names)
     seen = set(STATUTORY_FESTIVALS)
     for index, festival in enumerate(head.festivals):
@@ -216,8 +220,30 @@ class ItemChecks:
             if groups:
                 found = "本项不公开（private），而提醒会发到群：" + "、".join(groups)
                 yield place.problem((), found, "不公开的事项只能用逐人发送的通道", "请改 via")
+        yield from self._check_listening(spec, place, rungs)
         if self._incomplete:
             yield from self._check_addresses(spec, place, rungs)
+
+    def _check_listening(self, spec: ItemSpec, place: Place, rungs: tuple[Rung, ...]) -> Iterator[Problem]:
+        """What names who still owes goes to persons only; what depends on a duty needs one."""
+        for rung in rungs:
+            names_them = rung.template == MISSING_LIST or any(
+                term.kind in (TermKind.OWING, TermKind.ESCALATION) for term in rung.to if not term.excluded
+            )
+            groups = sorted(set(channels_of(rung.via)) & self._group_channels)
+            if names_them and groups and not spec.private:
+                found = f"提醒“{rung.id}”点到未办结的人，而通道里有群：{'、'.join(groups)}"
+                allowed = "owing、escalation 和 missing-list 只能逐人发送"
+                yield place.problem((), found, allowed, "请改该提醒的 via")
+            if spec.duty is None and (rung.condition is not None or rung.template == MISSING_LIST):
+                what = f"if: {rung.condition}" if rung.condition is not None else f"template: {MISSING_LIST}"
+                found = f"提醒“{rung.id}”写了 {what}，而本项没有写 duty"
+                yield place.problem((), found, "", "请写 duty（谁承担），或删去这一行")
+            offset = rung.workdays if rung.workdays is not None else rung.days
+            before = rung.anchor is Anchor.DUE and offset is not None and offset < 0
+            if before and any(term.kind is TermKind.ESCALATION for term in rung.to):
+                found = f"提醒“{rung.id}”在截止之前就提请上级关注"
+                yield place.problem((), found, "", "通常从截止之后开始，如 workdays: +3", Severity.WARNING)
 
     def _check_addresses(self, spec: ItemSpec, place: Place, rungs: tuple[Rung, ...]) -> Iterator[Problem]:
         """Persons without an address on a channel, or on any channel of a chain."""
@@ -266,7 +292,9 @@ class ItemChecks:
             person.id
             for day in self._days()
             for unit in directory.units_meant(duty.of, day)
-            for person in directory.contact_of(unit, day)
+            for person in (
+                directory.head_of(unit, day) if duty.by == "head" else directory.contact_of(unit, day)
+            )
         }
 
 

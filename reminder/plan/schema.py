@@ -89,6 +89,7 @@ _HELP = {
     "duplicate_check_seconds": "服务器在多少秒内丢弃重复的同一条消息，1–14400，默认 1800",
     "mail": "邮箱地址",
     "wecom": "企业微信 userid",
+    "network": "internet（默认）：非公开事项只写有事待办、何时之前、向谁了解；intranet：单位内网，可写明内容",
     "quiet": "静默时段，如 21:30-07:30：其间到期的消息推迟到结束时发；通道里写的优先，写 none 则该通道不设",
     "uncertain": "结果不明时：resend 重发（默认），hold 等人工决定",
     "per_minute": "每分钟最多发多少次（重试也计入）",

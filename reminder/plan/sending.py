@@ -15,6 +15,7 @@ from reminder.plan.fields import Integer, fault, one_of, shown
 _SPAN = re.compile(r"(?P<start>\d{2}:\d{2})\s*(?:[-–—~～]|至)\s*(?P<end>\d{2}:\d{2})")
 _ALLOWED = "写作 21:30-07:30（起止时刻，24 小时制，可以跨过午夜）；不设静默写 none"
 NEVER = "none"
+INTERNET, INTRANET = "internet", "intranet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,8 @@ QuietHours = Annotated[
 class Sending(Model):
     """What every channel may say about how it is used."""
 
+    network: Annotated[str, one_of([INTERNET, INTRANET], "网络")] = INTERNET
+    """What the messages travel over: of a private item only the least goes over the internet."""
     uncertain: Annotated[str, one_of(["resend", "hold"], "结果不明时的做法")] = "resend"
     """A message of which nobody knows whether it arrived: send it again, or let a person decide."""
     quiet: QuietHours | None = None

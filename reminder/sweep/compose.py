@@ -20,7 +20,7 @@ from reminder.check import Edition
 from reminder.errors import ReminderError
 from reminder.ledger.postponing import Postponed
 from reminder.ledger.records import NewAlarm, NewClaim, NewDelivery, Settlement, Transport
-from reminder.messages.context import Addressee, layout_context, section_context
+from reminder.messages.context import Addressee, confined, layout_context, section_context
 from reminder.messages.message import Message
 from reminder.messages.render import RendererUnavailable, Section
 from reminder.plan.via import channels_of
@@ -414,7 +414,9 @@ def render_section(group: Sequence[Share], edition: Edition, now: datetime) -> S
         hidden=first.hidden,
         deputy_for=first.deputy_for,
     )
-    return edition.templates.section(first.alarm.rung.template, context)
+    network = edition.plan.channels[first.channel].network
+    template, context = confined(first.alarm.item, network, first.alarm.rung.template, context)
+    return edition.templates.section(template, context)
 
 
 def frame(sections: Sequence[Section], addressee: Addressee, edition: Edition, now: datetime) -> Message:

@@ -1,0 +1,68 @@
+"""Private items: over the internet only that something waits, until when, and whom to ask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from reminder.ledger.ledger import Ledger
+from reminder.ledger.records import LedgerKind, Transport
+from reminder.messages.message import Message
+from reminder.plan.loader import load_plan_bytes
+from reminder.sweep.sweeper import Sweeper
+from tests.editions import edition_of, remembering
+from tests.plans import CHANNELS, ON_DUE_DAY, at, files_of, item_yaml
+
+TALK = item_yaml(
+    "talk",
+    "every: half-year",
+    "- from: due\n  workdays:\n    - -5\n    - 0\n  to: owing\n  template: talk",
+    "private: true\nbrief: 与分管科室负责人谈一次。\nduty:\n  each: pair\n  of: supervision",
+).replace("title: 事项talk", "title: 廉政谈话")
+OTHER = item_yaml("open", "date: 2026-06-23", ON_DUE_DAY.replace("p-office", "p-leader"))
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    opened = Ledger.open(tmp_path / "ledger.sqlite3", kind=LedgerKind.SIMULATION, now=at("2026-06-01"))
+    yield opened
+    opened.close()
+
+
+def sent(ledger: Ledger, network: str, *items: str) -> list[Message]:
+    channels = CHANNELS.replace("    kind: email\n", f"    kind: email\n    network: {network}\n")
+    result = load_plan_bytes(files_of(*items, channels=channels))
+    assert result.plan is not None, result.problems
+    adapters = remembering()
+    sweeper = Sweeper(ledger, edition_of(result.plan), adapters, Transport.OUTBOX, at("2026-06-01"))
+    sweeper.sweep(at("2026-06-23 09:00"))
+    sweeper.sweep(at("2026-06-30 09:00"))
+    return [message for message, to, _ in adapters["mail"].composed if to.id == "p-leader"]
+
+
+SECRETS = ("谈", "办公室主任", "理论科科长", "科室", "2026年上半年", "talk", "二（一）1")
+
+
+def test_over_the_internet_a_private_matter_is_not_named(ledger: Ledger) -> None:
+    """Neither in the subject, nor in any form of the text, on any day of the ladder."""
+    messages = sent(ledger, "internet", TALK)
+    assert len(messages) == 2
+    for message in messages:
+        everything = f"{message.subject}\n{message.text}\n{message.html}\n{message.markdown}"
+        assert [word for word in SECRETS if word in everything.replace("机关党委办公室", "")] == []
+        assert "有一项工作事项" in everything
+        assert "机关党委办公室" in message.text
+
+
+def test_on_the_offices_own_network_it_names_what_is_open(ledger: Ledger) -> None:
+    first, _ = sent(ledger, "intranet", TALK)
+    assert "廉政谈话" in first.subject
+    assert "办公室主任" in first.text
+
+
+def test_it_stays_unnamed_in_a_digest_with_others(ledger: Ledger) -> None:
+    first, _ = sent(ledger, "internet", TALK, OTHER)
+    assert "事项open" in first.subject
+    assert "谈" not in first.subject + first.text
