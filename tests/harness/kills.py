@@ -33,7 +33,8 @@ class Kind:
 
     ``single``: one message at a time, since what the last kill left behind is
     finished before the next alarm comes due; a kill can then repeat one message
-    at most.  Otherwise the alarm comes due at once, beside all that is taken up.
+    at most.  Otherwise the alarms come due up to a second after the start, when
+    some of what was left behind is finished, some in flight and some still waits.
     """
 
     name: str
@@ -103,6 +104,8 @@ def lives(folder: Path, kind: Kind, count: int, seed: int) -> Tally:
             office.daemon.start()
             if kind.single:
                 _settle(office, life * kind.alarms * kind.channels)
+            else:
+                time.sleep(dice.random())
             now += timedelta(minutes=kind.alarms)
             office.come_due(now)
             time.sleep(dice.uniform(*KILL_AFTER))
