@@ -1,15 +1,18 @@
 """Whether an RFC 5545 rule is one that a plan can live by.
 
-python-dateutil accepts more than a daily agenda can use, and some rules send it
-into an endless search (``INTERVAL=0``; a 30th of February looked for day by day
-until the year 9999), so a rule is tried here within bounds before anything else
-walks it.
+python-dateutil accepts more than a daily agenda can use, does not ask whether a
+value is in its range (a ninth Tuesday of a month is an ``IndexError`` when it is
+walked, or another day), and some rules send it into an endless search
+(``INTERVAL=0``; a 30th of February looked for day by day until the year 9999).  So
+every value is read and the rule is tried here, within bounds, before anything
+else walks it.
 """
 
 from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Mapping
 from datetime import date, datetime, time
 
 from dateutil.rrule import rrule, rrulestr
@@ -30,6 +33,15 @@ PARTS = [
     "BYWEEKNO",
     "WKST",
 ]
+_NUMBERS = {"BYMONTH": 12, "BYMONTHDAY": 31, "BYYEARDAY": 366, "BYWEEKNO": 53, "BYSETPOS": 366}
+"""The greatest value of each; but for months they may be counted from the end."""
+_NOT_WITH = {
+    "BYWEEKNO": ("DAILY", "WEEKLY", "MONTHLY"),
+    "BYYEARDAY": ("DAILY", "WEEKLY", "MONTHLY"),
+    "BYMONTHDAY": ("WEEKLY",),
+}
+"""What RFC 5545 forbids, and python-dateutil looks for week by week until the year 9999."""
+_DAYS = ["MO", "TU", "WE", "TH", "FR", "SA", "SU"]
 
 
 def rule_fault(text: str, start: date) -> tuple[str, str, str] | None:
@@ -46,7 +58,51 @@ def rule_fault(text: str, start: date) -> tuple[str, str, str] | None:
             return f"{name} 是“{parts[name]}”", f"{name} 应为 1–9999 的整数", ""
     if "UNTIL" in parts and not re.fullmatch(r"\d{8}", parts["UNTIL"]):
         return f"UNTIL 是“{parts['UNTIL'][:20]}”", "UNTIL 只写日期，如 20261231", ""
-    return _try(text, start)
+    return _value_fault(parts) or _try(text, start)
+
+
+def _value_fault(parts: Mapping[str, str]) -> tuple[str, str, str] | None:
+    """The first value that RFC 5545 (section 3.3.10) does not know."""
+    for name, frequencies in _NOT_WITH.items():
+        if name in parts and parts["FREQ"] in frequencies:
+            fitting = "、".join(each for each in FREQUENCIES if each not in frequencies)
+            return f"{name} 与 FREQ={parts['FREQ']} 连用", f"{name} 只用于 FREQ={fitting}", ""
+    for name, most in _NUMBERS.items():
+        signed = name != "BYMONTH"
+        for value in _values(parts, name):
+            if not _is_number(value, most, signed=signed):
+                allowed = f"{name} 应为 1 至 {most}" + (f" 或 -{most} 至 -1" if signed else "") + " 的整数"
+                return f"{name} 里有“{value[:20]}”", f"{allowed}，以英文逗号分隔", ""
+    if (first := parts.get("WKST", "MO")) not in _DAYS:
+        return f"WKST 是“{first[:20]}”", "WKST 可用：" + "、".join(_DAYS), did_you_mean(first, _DAYS)
+    for value in _values(parts, "BYDAY"):
+        number, day = value[:-2], value[-2:]
+        if day not in _DAYS:
+            allowed = "BYDAY 可用：" + "、".join(_DAYS) + "，前面可写第几个，如 2TU、-1FR"
+            return f"BYDAY 里有“{value[:20]}”", allowed, did_you_mean(value, _DAYS)
+        if number and (fault := _ordinal_fault(parts, value, number)):
+            return fault
+    return None
+
+
+def _ordinal_fault(parts: Mapping[str, str], value: str, number: str) -> tuple[str, str, str] | None:
+    """The second Tuesday is one of a month or of a year, and no month has a sixth."""
+    if parts["FREQ"] not in ("MONTHLY", "YEARLY") or "BYWEEKNO" in parts:
+        found = f"BYDAY 里有“{value[:20]}”，是第几个星期几"
+        return found, "第几个只用于 FREQ=MONTHLY 或 YEARLY，且没有 BYWEEKNO", "请只写星期几"
+    most = 5 if parts["FREQ"] == "MONTHLY" or "BYMONTH" in parts else 53
+    if _is_number(number, most, signed=True):
+        return None
+    return f"BYDAY 里有“{value[:20]}”", f"第几个应为 1 至 {most}，或从末尾数起的 -{most} 至 -1", ""
+
+
+def _values(parts: Mapping[str, str], name: str) -> list[str]:
+    return parts[name].split(",") if name in parts else []
+
+
+def _is_number(text: str, most: int, *, signed: bool) -> bool:
+    pattern = r"[+-]?[0-9]{1,3}" if signed else r"[0-9]{1,3}"
+    return re.fullmatch(pattern, text) is not None and 1 <= abs(int(text)) <= most
 
 
 def _parts(text: str) -> tuple[dict[str, str], tuple[str, str, str] | None]:

@@ -2,46 +2,35 @@
 
 from __future__ import annotations
 
-import os
-import random
-import time
-from datetime import timedelta
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.harness.office import Office, items
-from tests.plans import at
+import pytest
 
-NINE = at("2026-06-10 09:00")
-KILLS = 1000 if os.environ.get("REMINDER_TORTURE") == "full" else 12
-A_LIFE = 2
-"""New alarms come due in every life of the daemon."""
+from tests.amounts import amount, report
+from tests.harness.kills import KINDS, Kind, Tally, lives
+
+AN_OFFICE = 25
+"""Kills an office sees: a start reads and renders every item of its plan, so many small plans are quicker."""
+AT_ONCE = 2
+SHARES = {"mail": (500, 4), "robot": (500, 4), "both at once": (200, 6)}
+"""A thousand kills with one message in flight at a time, some more with several; and the sample."""
 
 
-def test_random_kills_lose_nothing_and_leave_a_sound_ledger(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_random_kills_lose_nothing_and_leave_a_sound_ledger(tmp_path: Path, kind: Kind) -> None:
     """Each life is ended by kill -9 some 50 to 140 ms after its alarms came due."""
-    dice = random.Random(20260610)
-    per_batch = 200
-    done = 0
-    uncertain = 0
-    while done < KILLS:
-        lives = min(per_batch, KILLS - done)
-        folder = tmp_path / f"batch{done}"
-        with Office(folder, items(lives * A_LIFE)) as office:
-            office.adopt()
-            now = NINE
-            for _ in range(lives):
-                office.daemon.start()
-                now += timedelta(minutes=A_LIFE)
-                office.set(now)
-                time.sleep(dice.uniform(0.05, 1.14))
-                office.kill()
-                with office.daemon.ledger() as ledger:
-                    assert ledger.integrity() == []
-            office.set(now + timedelta(minutes=1))
-            office.daemon.start()
-            report = office.judge(NINE + timedelta(minutes=lives * A_LIFE))
-            assert report.clean, report
-            assert len(report.excused) <= 2 * lives
-            uncertain += len(report.excused)
-        done += lives
-    print(f"{done} kills, {uncertain} duplicates inside the send window")
+    kills = amount(*SHARES[kind.name])
+    an_office = min(AN_OFFICE, -(-kills // AT_ONCE))
+    shares = [min(an_office, kills - begun) for begun in range(0, kills, an_office)]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        folders = [tmp_path / str(number) for number in range(len(shares))]
+        offices = pool.map(lives, folders, [kind] * len(shares), shares, range(len(shares)))
+        tally = sum(offices, Tally())
+    report(f"{kind.name}: {tally}")
+    assert tally.faults == []
+    assert tally.kills == kills
+    if kind.single:
+        assert tally.most <= 1
+    assert tally.repeated <= tally.uncertain
+    assert tally.inside >= kills // 20  # kills that meet no send prove nothing

@@ -3,12 +3,14 @@
 ``python -m tests.harness.daemon_main SCHEDULES DATA`` with the file
 ``DATA/clock`` holding what to add to the machine's clock, in seconds.  The
 offset is read anew at every look at the clock, so a test makes time jump by
-writing the file.
+writing the file.  APScheduler does not see that clock; SIGUSR1 stands for its
+job, which wakes the sweeper at the instant an alarm comes due.
 """
 
 from __future__ import annotations
 
 import contextlib
+import signal
 import sys
 import threading
 from datetime import datetime, timedelta
@@ -51,6 +53,7 @@ def main() -> int:
     clock = ShiftedClock(data / "clock")
     ledger = Ledger.open(settings.ledger, kind=LedgerKind.DAEMON, now=clock.now())
     daemon = Daemon(settings, edition, ledger, clock, channels_for(settings))
+    signal.signal(signal.SIGUSR1, lambda *_: daemon._wake.set())
     try:
         return daemon.run(lambda: print("ready", flush=True))
     finally:

@@ -1,18 +1,21 @@
 """A history checker: what the plan promised against what the receivers got.
 
 Expectations come from the plan, arrivals from the receiving side; the daemon's
-own ledger is not asked.  Every expectation is matched with a distinct arrival in
+own ledger is asked for the send windows, which can only excuse less.  Every expectation is matched with a distinct arrival in
 its time; every loss, every duplicate and every arrival nobody expected is named.
 
-A duplicate is excused only by a kill between the two arrivals, and a kill
-excuses no more of them than sends could be in flight.  Two *different* messages
-about the same thing are never excused: a repeat must be recognisable.
+A duplicate is excused only by a kill between the two arrivals that came inside
+the message's send window: its intent was committed and its outcome was not.  A
+kill excuses one repeat of such a message, and no more repeats on a channel than
+sends could be in flight there.  Two *different* messages about the same thing
+are never excused: a repeat must be recognisable.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -43,6 +46,14 @@ class Arrival:
     at: datetime
 
 
+@dataclass(frozen=True)
+class Kill:
+    """The end of a life, and the (channel, identity) of what was then inside its send window."""
+
+    at: datetime
+    in_flight: frozenset[tuple[str, str]]
+
+
 @dataclass
 class Report:
     """Everything that is not as it should be; ``excused`` is what a kill explains."""
@@ -54,6 +65,8 @@ class Report:
     repeated: list[Expectation] = field(default_factory=list)
     """Said by two different messages."""
     extras: list[Arrival] = field(default_factory=list)
+    by_kill: dict[datetime, int] = field(default_factory=dict)
+    """How many repeats each kill had to excuse; only those that had to."""
 
     @property
     def clean(self) -> bool:
@@ -72,7 +85,7 @@ class Report:
 def check(
     expectations: Iterable[Expectation],
     arrivals: Iterable[Arrival],
-    kills: Sequence[datetime] = (),
+    kills: Sequence[Kill] = (),
     *,
     in_flight: int = 1,
 ) -> Report:
@@ -81,6 +94,27 @@ def check(
     messages: dict[tuple[str, str, str], list[Arrival]] = {}
     for arrival in sorted(arrivals, key=lambda each: each.at):
         messages.setdefault((arrival.receiver, arrival.channel, arrival.identity), []).append(arrival)
+    explained = _match(expectations, messages, report)
+    excuses = _Excuses(kills, in_flight)
+    for key, copies in messages.items():
+        if key not in explained:
+            report.extras.extend(copies)
+        for before, again in itertools.pairwise(copies):
+            kill = excuses.take(before, again)
+            if kill is None:
+                report.duplicates.append(again)
+            else:
+                report.excused.append(again)
+                report.by_kill[kill.at] = report.by_kill.get(kill.at, 0) + 1
+    return report
+
+
+def _match(
+    expectations: Iterable[Expectation],
+    messages: Mapping[tuple[str, str, str], list[Arrival]],
+    report: Report,
+) -> set[tuple[str, str, str]]:
+    """The messages that somebody expected; what is wrong with the rest of the expectations is reported."""
     explained: set[tuple[str, str, str]] = set()
     for expected in expectations:
         found = [
@@ -97,22 +131,29 @@ def check(
         first = messages[found[0]][0]
         if not expected.earliest <= first.at <= expected.latest:
             report.untimely.append((expected, first))
-    excuses = {(kill, channel): in_flight for kill in kills for channel in {key[1] for key in messages}}
-    for key, copies in messages.items():
-        if key not in explained:
-            report.extras.extend(copies)
-        for before, again in itertools.pairwise(copies):
-            excuse = next(
-                (
-                    (kill, key[1])
-                    for kill in kills
-                    if before.at <= kill <= again.at and excuses[kill, key[1]] > 0
-                ),
-                None,
-            )
-            if excuse is None:
-                report.duplicates.append(again)
-            else:
-                excuses[excuse] -= 1
-                report.excused.append(again)
-    return report
+    return explained
+
+
+class _Excuses:
+    """What the kills can explain; each explanation is used once."""
+
+    def __init__(self, kills: Sequence[Kill], in_flight: int) -> None:
+        self._kills = kills
+        self._in_flight = in_flight
+        self._used: Counter[tuple[datetime, str]] = Counter()
+        self._spent: set[tuple[datetime, str, str]] = set()
+
+    def take(self, before: Arrival, again: Arrival) -> Kill | None:
+        """A kill in the send window of this message, between its two arrivals."""
+        message = (again.channel, again.identity)
+        for kill in self._kills:
+            if (
+                before.at <= kill.at <= again.at
+                and message in kill.in_flight
+                and (kill.at, *message) not in self._spent
+                and self._used[kill.at, again.channel] < self._in_flight
+            ):
+                self._used[kill.at, again.channel] += 1
+                self._spent.add((kill.at, *message))
+                return kill
+        return None

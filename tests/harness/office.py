@@ -5,15 +5,17 @@ from __future__ import annotations
 import email
 import email.policy
 import hashlib
+import signal
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
 from reminder.agenda.alarms import expand
-from tests.harness.history import Arrival, Expectation, Report, check
+from reminder.ledger.records import Transport
+from tests.harness.history import Arrival, Expectation, Kill, Report, check
 from tests.harness.process import DaemonProcess, wait_for
 from tests.plans import CALENDAR, at, item_yaml, plan_of, write_plan
 from tests.servers.smtp import Received, SmtpStub
@@ -57,6 +59,11 @@ def items(count: int, *, minutes: int = 1, via: str = BOTH) -> list[str]:
     return found
 
 
+def _identity_of(body: bytes) -> str:
+    """A post carries no name: what it says is all that makes it the same."""
+    return hashlib.sha256(body).hexdigest()
+
+
 class Office:
     """The daemon under test and its world.  Time is the office's: moved by :meth:`until`."""
 
@@ -65,7 +72,7 @@ class Office:
         self._items = list(plan_items)
         self._stack = ExitStack()
         self._start = start
-        self.kills: list[datetime] = []
+        self.kills: list[Kill] = []
         self._offset = timedelta(0)
 
     def __enter__(self) -> Self:
@@ -110,6 +117,11 @@ channels:
     def now(self) -> datetime:
         return datetime.now(UTC) + self._offset
 
+    def come_due(self, now: datetime) -> None:
+        """It is now this instant, and the alarm clock wakes the sweeper."""
+        self.set(now)
+        self.daemon.signal(signal.SIGUSR1)
+
     def adopt(self) -> None:
         """Let the daemon take the plan into force, and stop again."""
         self.daemon.start()
@@ -123,12 +135,29 @@ channels:
             with suppress(AssertionError):  # not yet: the next instant may bring it
                 wait_for(lambda: not self.daemon.alive, "the crash", A_TICK)
         code = self.daemon.wait_for_end()
-        self.kills.append(self.now())
+        self._note_the_kill()
         assert code == -9, f"{boundary}:{number} was never reached"
 
-    def kill(self) -> None:
+    def kill(self) -> Kill:
+        """kill -9, and what it caught in flight."""
         self.daemon.kill()
-        self.kills.append(self.now())
+        return self._note_the_kill()
+
+    def _note_the_kill(self) -> Kill:
+        """Only when the servers have read what the dead process had still sent."""
+        wait_for(lambda: not (self.smtp.busy or self.robot.busy), "the end of the dead process's connections")
+        kill = Kill(self.now(), frozenset(self._in_flight()))
+        self.kills.append(kill)
+        return kill
+
+    def _in_flight(self) -> Iterator[tuple[str, str]]:
+        """Channel and identity of each delivery with an intent and no outcome."""
+        with self.daemon.ledger() as ledger:
+            for number in ledger.sending("test", Transport.LIVE):
+                delivery = ledger.delivery("test", number)
+                assert delivery is not None
+                mail = delivery.channel == "mail"
+                yield delivery.channel, delivery.message_id if mail else _identity_of(delivery.payload)
 
     def arrivals(self) -> list[Arrival]:
         """Everything received so far, at the office's time."""
@@ -149,8 +178,7 @@ channels:
         return Arrival(received.recipient, "mail", message["Message-ID"], text, stamp)
 
     def _post(self, post: Post, stamp: datetime) -> Arrival:
-        identity = hashlib.sha256(post.body).hexdigest()
-        return Arrival("group:group", "group", identity, post.content, stamp)
+        return Arrival("group:group", "group", _identity_of(post.body), post.content, stamp)
 
     def expectations(self, until: datetime, slack: timedelta = timedelta(hours=6)) -> list[Expectation]:
         """What the plan promised up to an instant, from the plan alone."""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.harness.history import Arrival, Expectation, check
+from tests.harness.history import Arrival, Expectation, Kill, check
 
 NINE = datetime(2026, 6, 10, 1, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -44,27 +44,47 @@ def test_a_duplicate_without_a_kill_is_a_fault() -> None:
     assert check(WANTED, [*GOT, arrival(2, 1)]).duplicates == [arrival(2, 1)]
 
 
+def killed(at: datetime, *numbers: int) -> Kill:
+    """A kill inside the send windows of these messages."""
+    return Kill(at, frozenset(("mail", f"id{number}") for number in numbers))
+
+
 def test_a_duplicate_around_a_kill_is_excused_once() -> None:
     """One send in flight, one repeat; a second repeat of the same kill is a fault."""
-    kill = arrival(2).at + timedelta(seconds=1)
+    kill = killed(arrival(2).at + timedelta(seconds=1), 1, 2)
     report = check(WANTED, [*GOT, arrival(2, 1)], [kill])
     assert report.clean
     assert report.excused == [arrival(2, 1)]
+    assert report.by_kill == {kill.at: 1}
     twice = check(WANTED, [*GOT, arrival(2, 1), arrival(1, 6)], [kill])
     assert len(twice.excused) == 1
     assert len(twice.duplicates) == 1
 
 
+def test_a_message_is_repeated_once_for_a_kill_however_many_were_in_flight() -> None:
+    """Its own send was one of them."""
+    kill = killed(arrival(2).at + timedelta(seconds=1), 1, 2)
+    thrice = [*GOT, replace(arrival(2), at=arrival(2).at + timedelta(seconds=0.5)), arrival(2, 1)]
+    report = check(WANTED, thrice, [kill], in_flight=2)
+    assert len(report.excused) == len(report.duplicates) == 1
+
+
+def test_a_duplicate_outside_the_send_window_is_not_excused() -> None:
+    """The kill came between the arrivals, but the outcome stood in the ledger, or no intent did."""
+    kill = killed(arrival(2).at + timedelta(seconds=1), 3)
+    assert check(WANTED, [*GOT, arrival(2, 1)], [kill]).duplicates == [arrival(2, 1)]
+
+
 def test_a_duplicate_after_a_kill_that_was_before_both_is_not_excused() -> None:
     """A kill explains only what was in flight when it came."""
-    kill = arrival(2).at - timedelta(seconds=1)
+    kill = killed(arrival(2).at - timedelta(seconds=1), 2)
     assert check(WANTED, [*GOT, arrival(2, 1)], [kill]).duplicates == [arrival(2, 1)]
 
 
 def test_the_same_thing_said_by_another_message_is_never_excused() -> None:
     """A new Message-ID makes a repeat unrecognisable for the receiver."""
     other = replace(arrival(2, 1), identity="new")
-    kill = arrival(2).at + timedelta(seconds=1)
+    kill = killed(arrival(2).at + timedelta(seconds=1), 2)
     assert check(WANTED, [*GOT, other], [kill]).repeated == [WANTED[2]]
 
 

@@ -99,6 +99,8 @@ class SmtpStub:
         self.messages: list[Received] = []
         self.commands: list[str] = []
         self.connections = 0
+        self.pause = 0.0
+        """Seconds between taking a message over and saying so."""
 
     def misbehave(
         self, stage: str, do: str, text: str = "", *, times: int | None = None, taken: bool | None = None
@@ -111,6 +113,12 @@ class SmtpStub:
         """No more faults."""
         with self._lock:
             self._faults.clear()
+
+    @property
+    def busy(self) -> bool:
+        """Whether somebody is connected; what a dead client sent before is read to its end first."""
+        with self._lock:
+            return bool(self._open)
 
     def hang_up(self) -> None:
         """Close every open connection, as a server does with idle ones."""
@@ -329,6 +337,8 @@ class SmtpStub:
                     )
                     for recipient in session.recipients
                 ]
+            if self.pause:
+                self._stopped.wait(self.pause)
         if fault is not None:
             self._commit(session, fault)
         else:

@@ -94,6 +94,8 @@ class WecomSimulator:
         self.requests: list[tuple[str, str, bytes]] = []
         """Method, path with query, and body of everything that was asked."""
         self.connections = 0
+        self.pause = 0.0
+        """Seconds between showing a robot's post in the group and saying so."""
         self._troubles = list(troubles)
         self._clock = clock
         self._context = context or (server_context() if tls else None)
@@ -116,6 +118,12 @@ class WecomSimulator:
         """No more trouble."""
         with self._lock:
             self._troubles.clear()
+
+    @property
+    def busy(self) -> bool:
+        """Whether somebody is connected; what a dead client sent before is read to its end first."""
+        with self._lock:
+            return bool(self._open)
 
     def __enter__(self) -> Self:
         simulator = self
@@ -262,6 +270,8 @@ class _Handler(BaseHTTPRequestHandler):
             errcode, errmsg = 40008, "invalid message type"
         else:
             errcode, errmsg = simulator.answer(parse_qs(url.query).get("key", [""])[0], body)
+            if simulator.pause:
+                simulator.stopped.wait(simulator.pause)
         if trouble is not None:
             self._misbehave(trouble)
             return

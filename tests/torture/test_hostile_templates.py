@@ -11,7 +11,7 @@ import pytest
 from reminder.messages.forms import FORMS, MAX_CHARACTERS, Bundle
 from reminder.messages.limited import Limited, Limits
 from reminder.messages.trouble import TemplateError
-from tests.torture.amounts import amount, report
+from tests.amounts import amount, report
 from tests.torture.hostile_templates import CANARY, hostile_templates
 
 CONTEXT: dict[str, Any] = {

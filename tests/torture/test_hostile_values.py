@@ -26,9 +26,9 @@ from reminder.plan.channels import EmailChannel
 from reminder.plan.loader import load_plan_bytes
 from reminder.plan.model import Plan
 from reminder.sweep.compose import compose
+from tests.amounts import amount, report
 from tests.editions import edition_of
 from tests.plans import CALENDAR, CHANNELS, at, files_of, item_yaml
-from tests.torture.amounts import amount, report
 from tests.torture.hostile_values import FIELDS, Hostile, hostile_values, quoted
 
 NOW = at("2026-06-10 09:00")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.torture.amounts import amount, report
+from tests.amounts import amount, report
 from tests.torture.load_mutated import is_whole_or_nothing
 from tests.torture.mutated_plans import mutated, sound_folders
 

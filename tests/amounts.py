@@ -6,6 +6,9 @@ import os
 
 FULL = os.environ.get("REMINDER_TORTURE") == "full"
 
+reports: list[str] = []
+"""What was counted, in the order in which the tests ended; the run's summary shows it."""
+
 
 def amount(full: int, sample: int) -> int:
     """The number of cases in this run."""
@@ -13,5 +16,6 @@ def amount(full: int, sample: int) -> int:
 
 
 def report(text: str) -> None:
-    """Said in the summary of the long run."""
+    """Said in the summary of the run, and at once where the output is shown."""
     print(text)
+    reports.append(text)
