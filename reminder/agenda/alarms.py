@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from reminder.agenda.occurrences import (
     Occurrence,
     day_of_month,
+    instant,
     least_certain,
     occurrences,
     widest_day_span,
@@ -96,14 +97,13 @@ def ladder(
     item: Item, rungs: tuple[Rung, ...], occurrence: Occurrence, calendar: WorkCalendar, zone: ZoneInfo
 ) -> list[Alarm]:
     """All alarms of one occurrence, whenever they are."""
-    timed = [
-        (rung, datetime.combine(rung_day(rung, occurrence, calendar), rung.at, tzinfo=zone)) for rung in rungs
-    ]
+    days = [rung_day(rung, occurrence, calendar) for rung in rungs]
+    timed = [(rung, day, instant(day, rung.at, zone)) for rung, day in zip(rungs, days, strict=True)]
     found = []
-    for rung, at in timed:
+    for rung, day, at in timed:
         later = [
             other
-            for peer, other in timed
+            for peer, _, other in timed
             if other > at and (peer.to, peer.template) == (rung.to, rung.template)
         ]
         current, *former = (
@@ -119,8 +119,9 @@ def ladder(
                 occurrence,
                 rung,
                 at,
-                _useful_until(at, occurrence, later, calendar),
-                _status(rung, at.date(), occurrence, calendar),
+                _useful_until(at, occurrence, later)
+                or instant(calendar.after(day, USEFUL_WORKDAYS_AFTER_LAST), rung.at, zone),
+                _status(rung, day, occurrence, calendar),
             )
         )
     return found
@@ -167,15 +168,11 @@ def _anchor_day(anchor: Anchor, offset: int, occurrence: Occurrence) -> date:
             return occurrence.last
 
 
-def _useful_until(
-    at: datetime, occurrence: Occurrence, later: list[datetime], calendar: WorkCalendar
-) -> datetime:
+def _useful_until(at: datetime, occurrence: Occurrence, later: list[datetime]) -> datetime | None:
+    """Until the due date, then until the next rung that says the same; None for the last."""
     if at < occurrence.due_at:
         return occurrence.due_at
-    if later:
-        return min(later)
-    end = calendar.after(at.date(), USEFUL_WORKDAYS_AFTER_LAST)
-    return datetime.combine(end, at.timetz())
+    return min(later, default=None)
 
 
 def _status(rung: Rung, day: date, occurrence: Occurrence, calendar: WorkCalendar) -> DayStatus:

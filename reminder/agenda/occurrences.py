@@ -12,7 +12,7 @@ from __future__ import annotations
 import calendar as gregorian
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -150,12 +150,22 @@ def _rule_days(rule: str, head: PlanHead, since: date, until: date) -> Iterator[
         yield at.date()
 
 
+def instant(day: date, clock: time, zone: ZoneInfo) -> datetime:
+    """A time of day on a day, by RFC 5545 §3.3.5; aware, in the zone, and a time that its clocks show.
+
+    What a change of clocks leaves out counts with the offset before it, what
+    comes twice is the first.  Two datetimes of one zone are compared by what
+    they show, so only those that clocks do show are in the order of time.
+    """
+    return datetime.combine(day, clock, tzinfo=zone).astimezone(UTC).astimezone(zone)
+
+
 def _due_at(
     day: date,
     when: EveryWhen | FestivalsWhen | WindowWhen | DatesWhen | LunarWhen | RruleWhen,
     head: PlanHead,
 ) -> datetime:
-    return datetime.combine(day, when.at, tzinfo=zone_of(head.timezone))
+    return instant(day, when.at, zone_of(head.timezone))
 
 
 def _ids(item: Item, suffix: str) -> tuple[str, tuple[str, ...]]:

@@ -9,6 +9,7 @@ writing the file.
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import threading
 from datetime import datetime, timedelta
@@ -23,7 +24,7 @@ from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import LedgerKind
 from reminder.settings import Settings
 from tests.editions import TEMPLATES
-from tests.harness import crashes
+from tests.harness import crashes, shims
 
 
 class ShiftedClock(SystemClock):
@@ -43,6 +44,7 @@ def main() -> int:
     schedules, data = Path(sys.argv[1]), Path(sys.argv[2])
     log.set_up("info", "text")
     crashes.install()
+    shims.install(data)
     settings = Settings(schedules=schedules, templates=TEMPLATES, data=data)
     edition = examine(schedules, TEMPLATES).edition
     assert edition is not None
@@ -52,7 +54,11 @@ def main() -> int:
     ledger = Ledger.open(settings.ledger, kind=LedgerKind.DAEMON, now=clock.now())
     daemon = Daemon(settings, edition, ledger, clock, channels_for(settings))
     try:
-        return daemon.run(lambda: print("ready", flush=True))
+        code = daemon.run(lambda: print("ready", flush=True))
+        if daemon.left_in_flight:
+            ledger.close()
+            os._exit(code)  # as the command does: Python would wait for threads that a silent server holds
+        return code
     finally:
         ledger.close()
         lock.release()

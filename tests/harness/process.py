@@ -21,7 +21,7 @@ PATIENCE = 30.0
 """Seconds to wait for what takes a second or two: tests share the machine."""
 
 
-def wait_for(condition: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
+def wait_for(condition: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
     """Poll until something is true; the test fails saying what never came."""
     deadline = time.monotonic() + seconds
     while not condition():
