@@ -45,8 +45,9 @@ def main() -> int:
     log.set_up("info", "text")
     crashes.install()
     shims.install(data)
-    settings = Settings(schedules=schedules, templates=TEMPLATES, data=data)
-    edition = examine(schedules, TEMPLATES).edition
+    templates = Path(os.environ.get("REMINDER_TEMPLATES") or TEMPLATES)
+    settings = Settings(schedules=schedules, templates=templates, data=data)
+    edition = examine(schedules, templates).edition
     assert edition is not None
     lock = DataFolderLock(settings.lock)
     lock.acquire()

@@ -34,7 +34,7 @@ class DaemonProcess:
 
     def __init__(self, schedules: Path, data: Path, environment: dict[str, str] | None = None) -> None:
         self.schedules, self.data = schedules, data
-        self._environment = {**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})}
+        self.environment = {**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})}
         self._process: subprocess.Popen[str] | None = None
         data.mkdir(parents=True, exist_ok=True)
         self.log = data / "daemon.log"
@@ -47,7 +47,7 @@ class DaemonProcess:
 
     def start(self, crash: str = "", *, wait: bool = True) -> Self:
         """Start it; with a crash switch (see :mod:`tests.harness.crashes`) it may never become ready."""
-        environment = {**self._environment, VARIABLE: crash}
+        environment = {**self.environment, VARIABLE: crash}
         with self.log.open("a") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.harness.daemon_main", str(self.schedules), str(self.data)],
