@@ -12,12 +12,13 @@ import contextlib
 import os
 import sys
 import threading
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from reminder import log
 from reminder.check import examine
-from reminder.cli.wiring import channels_for
+from reminder.cli.wiring import channels_for, heartbeat_of
 from reminder.clock import SystemClock
 from reminder.daemon import Daemon, DataFolderLock
 from reminder.ledger.ledger import Ledger
@@ -46,14 +47,16 @@ def main() -> int:
     crashes.install()
     shims.install(data)
     templates = Path(os.environ.get("REMINDER_TEMPLATES") or TEMPLATES)
-    settings = Settings(schedules=schedules, templates=templates, data=data)
+    settings = replace(
+        Settings.from_environment(), schedules=schedules, templates=templates, data=data, database_url=None
+    )
     edition = examine(schedules, templates).edition
     assert edition is not None
     lock = DataFolderLock(settings.lock)
     lock.acquire()
     clock = ShiftedClock(data / "clock")
     ledger = Ledger.open(settings.ledger, kind=LedgerKind.DAEMON, now=clock.now())
-    daemon = Daemon(settings, edition, ledger, clock, channels_for(settings))
+    daemon = Daemon(settings, edition, ledger, clock, channels_for(settings), heartbeat_of(settings))
     try:
         code = daemon.run(lambda: print("ready", flush=True))
         if daemon.left_in_flight:
