@@ -48,7 +48,7 @@ class _Formatter(logging.Formatter):
             return redactor(json.dumps(_clean(fields), ensure_ascii=False, default=_text))
         head = f"{fields.pop('at')} {fields.pop('level'):7} {fields.pop('logger')}: {fields.pop('event')}"
         trace = fields.pop("trace", None)
-        tail = "".join(f" {key}={value}" for key, value in fields.items())
+        tail = "".join(f" {key}={_on_one_line(str(value))}" for key, value in fields.items())
         return redactor(head + tail + (f"\n{trace}" if trace else ""))
 
 
@@ -76,6 +76,11 @@ def _clean(value: Any) -> Any:
 
 def _text(value: object) -> str:
     return redactor(str(value))
+
+
+def _on_one_line(text: str) -> str:
+    """Without line ends: an event is one line, and nothing that is told can pose as another."""
+    return " | ".join(text.splitlines()) if text else text
 
 
 def set_up(level: str, log_format: str, stream: TextIO | None = None) -> None:

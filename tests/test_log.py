@@ -113,6 +113,16 @@ def test_json_lines_stay_json() -> None:
     assert event["list"] == ["***"]
 
 
+def test_what_is_told_stays_on_one_line() -> None:
+    """A list of problems, or a server's words that try to pose as another event."""
+    with capturing("info", "text") as stream:
+        logging.getLogger("reminder.x").info(
+            "refused", extra={"problems": "a.yaml:1:1: 甲\nb.yaml:2:2: 乙\u2028x"}
+        )
+    (line,) = stream.getvalue().splitlines()
+    assert line.endswith(" reminder.x: refused problems=a.yaml:1:1: 甲 | b.yaml:2:2: 乙 | x")
+
+
 def test_a_secret_is_masked_from_the_moment_it_was_looked_up() -> None:
     """Whoever resolves a secret registers it with the process's redactor."""
     redactor.add("canary-of-this-test")

@@ -17,6 +17,7 @@ from reminder.agenda.facts import NOTHING, Facts
 from reminder.agenda.occurrences import (
     Occurrence,
     day_of_month,
+    instant,
     least_certain,
     occurrences,
     widest_day_span,
@@ -100,16 +101,16 @@ def ladder(
 ) -> list[Alarm]:
     """All alarms of one occurrence, whenever they are; one after a rotation has none before it."""
     timed = [
-        (rung, number, datetime.combine(day, rung.at, tzinfo=zone))
+        (rung, number, day, instant(day, rung.at, zone))
         for rung in rungs
         for number, day in enumerate(_days(rung, occurrence, calendar), start=1)
         if occurrence.rotated is None or day >= occurrence.rotated
     ]
     found = []
-    for rung, number, at in timed:
+    for rung, number, day, at in timed:
         later = [
             other
-            for peer, _, other in timed
+            for peer, _, _, other in timed
             if other > at and (peer.to, peer.template) == (rung.to, rung.template)
         ]
         again = f"~{number}" if number > 1 else ""
@@ -126,8 +127,9 @@ def ladder(
                 occurrence,
                 rung,
                 at,
-                _useful_until(at, occurrence, later, calendar),
-                _status(rung, at.date(), occurrence, calendar),
+                _useful_until(at, occurrence, later)
+                or instant(calendar.after(day, USEFUL_WORKDAYS_AFTER_LAST), rung.at, zone),
+                _status(rung, day, occurrence, calendar),
                 number,
             )
         )
@@ -192,15 +194,11 @@ def _anchor_day(anchor: Anchor, offset: int, occurrence: Occurrence) -> date:
             return occurrence.last
 
 
-def _useful_until(
-    at: datetime, occurrence: Occurrence, later: list[datetime], calendar: WorkCalendar
-) -> datetime:
+def _useful_until(at: datetime, occurrence: Occurrence, later: list[datetime]) -> datetime | None:
+    """Until the due date, then until the next rung that says the same; None for the last."""
     if at < occurrence.due_at:
         return occurrence.due_at
-    if later:
-        return min(later)
-    end = calendar.after(at.date(), USEFUL_WORKDAYS_AFTER_LAST)
-    return datetime.combine(end, at.timetz())
+    return min(later, default=None)
 
 
 def _status(rung: Rung, day: date, occurrence: Occurrence, calendar: WorkCalendar) -> DayStatus:

@@ -21,9 +21,10 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 from reminder.agenda.facts import OWED, DutyAction, DutyEvent, DutyState, Facts, state_after
-from reminder.agenda.occurrences import Occurrence
+from reminder.agenda.occurrences import Occurrence, instant
 from reminder.calendars.workdays import WorkCalendar
 from reminder.plan.directory import Directory, Person, Unit
 from reminder.plan.model import NEXT_PERIOD, Duty, Item
@@ -162,7 +163,7 @@ def after_rotation(
         if cell.since is not None and cell.due is not None and cell.due > last:
             due_on[cell.since] = cell.due
     for since, due in sorted(due_on.items()):
-        due_at = datetime.combine(due, occurrence.due_at.timetz())
+        due_at = _at(due, occurrence)
         yield replace(
             occurrence,
             id=f"{occurrence.id}+{since}",
@@ -174,6 +175,13 @@ def after_rotation(
             rotated=since,
             period=(first, last),
         )
+
+
+def _at(day: date, occurrence: Occurrence) -> datetime:
+    """The occurrence's time of day on another day."""
+    zone = occurrence.due_at.tzinfo
+    assert isinstance(zone, ZoneInfo)  # as every occurrence has it
+    return instant(day, occurrence.due_at.time(), zone)
 
 
 def _span(occurrence: Occurrence) -> tuple[date, date]:
@@ -234,7 +242,7 @@ def standing_of(cell: Cell, occurrence: Occurrence, facts: Facts, now: datetime)
     state = state_after(events)
     due_at = occurrence.due_at
     if cell.due is not None and cell.due != occurrence.due:
-        due_at = datetime.combine(cell.due, due_at.timetz())
+        due_at = _at(cell.due, occurrence)
     return Standing(cell, state, events, overdue=state in OWED and now > due_at)
 
 

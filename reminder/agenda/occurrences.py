@@ -12,7 +12,7 @@ from __future__ import annotations
 import calendar as gregorian
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -182,7 +182,7 @@ def _started(
     opens = min(event.at.astimezone(zone).date(), due)
     current, former = _ids(item, event.subject)
     status = DayStatus.OFFICIAL if when.due_workdays is None else calendar.status(due)
-    due_at = datetime.combine(due, when.at, tzinfo=zone)
+    due_at = instant(due, when.at, zone)
     return Occurrence(current, former, event.subject, event.on, event.on, opens, due, due_at, status)
 
 
@@ -208,7 +208,7 @@ def _drawn(
         for lot in lots(draw.seed, draw.item, period.id, when.draw.times, days, units):
             several = f".{lot.number}" if when.draw.times > 1 else ""
             current, former = _ids(item, period.id + several)
-            due_at = datetime.combine(lot.day, when.at, tzinfo=zone_of(head.timezone))
+            due_at = instant(lot.day, when.at, zone_of(head.timezone))
             yield Occurrence(
                 current, former, period.label, period.first, period.last, lot.day, lot.day, due_at,
                 calendar.status(lot.day), drawn=lot.unit,
@@ -227,12 +227,22 @@ def _rule_days(rule: str, head: PlanHead, since: date, until: date) -> Iterator[
         yield at.date()
 
 
+def instant(day: date, clock: time, zone: ZoneInfo) -> datetime:
+    """A time of day on a day, by RFC 5545 §3.3.5; aware, in the zone, and a time that its clocks show.
+
+    What a change of clocks leaves out counts with the offset before it, what
+    comes twice is the first.  Two datetimes of one zone are compared by what
+    they show, so only those that clocks do show are in the order of time.
+    """
+    return datetime.combine(day, clock, tzinfo=zone).astimezone(UTC).astimezone(zone)
+
+
 def _due_at(
     day: date,
     when: EveryWhen | FestivalsWhen | WindowWhen | DatesWhen | LunarWhen | RruleWhen,
     head: PlanHead,
 ) -> datetime:
-    return datetime.combine(day, when.at, tzinfo=zone_of(head.timezone))
+    return instant(day, when.at, zone_of(head.timezone))
 
 
 def _ids(item: Item, suffix: str) -> tuple[str, tuple[str, ...]]:

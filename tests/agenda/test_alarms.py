@@ -154,6 +154,33 @@ def test_a_daily_rule_fires_once_on_every_local_day(zone: str, time: str) -> Non
     assert sorted(instants) == instants
 
 
+def test_alarms_of_a_gap_are_in_the_order_of_time() -> None:
+    """29 March in Berlin has no 02:00 to 03:00: 02:30 is told at 03:30, after what is told at 03:00."""
+    times = ["02:30", "03:00", "03:15"]
+    plan = plan_of(
+        *(
+            item_yaml(
+                f"x{n}", "date: 2026-03-29\nat: 23:00", f"- from: due\n  days: 0\n  at: {at}\n  to: everyone"
+            )
+            for n, at in enumerate(times)
+        ),
+        zone="Europe/Berlin",
+    )
+    assert [(each.item.id, f"{each.at:%H:%M}") for each in alarms(plan)] == [
+        ("x1", "03:00"),
+        ("x2", "03:15"),
+        ("x0", "03:30"),
+    ]
+
+
+def test_an_alarm_of_a_gap_that_comes_after_its_due_time_is_still_of_use() -> None:
+    """Due at 03:00, told at 02:30, which that day is half an hour later: no reason to call it missed."""
+    text = "- from: due\n  days: 0\n  at: 02:30\n  to: everyone"
+    (alarm,) = alarms(plan_of(item_yaml("x", "date: 2026-03-29\nat: 03:00", text), zone="Europe/Berlin"))
+    assert alarm.at > alarm.occurrence.due_at
+    assert alarm.useful_until > alarm.at + timedelta(days=1)
+
+
 def busy_plan() -> Plan:
     ladder = rung("- from: due\n  workdays:\n    - -10\n    - -2\n    - 0\n    - 3")
     return plan_of(

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.office import Office, items
+from tests.harness.office import Office, items, usage
 from tests.harness.process import wait_for
 from tests.plans import at
 from tests.servers.smtp import Received
@@ -138,17 +138,6 @@ def test_row_34_sweeps_and_reloads_leak_nothing(tmp_path: Path) -> None:
         assert last["descriptors"] <= first["descriptors"] + 8, (first, last)
         assert last["threads"] <= first["threads"] + 4, (first, last)
         assert last["memory"] <= first["memory"] + 20 * 1024, (first, last)
-
-
-def usage(office: Office) -> dict[str, int]:
-    """Open descriptors, threads and resident kilobytes of the daemon."""
-    process = Path(f"/proc/{office.daemon.pid}")
-    status = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines() if ":" in line)
-    return {
-        "descriptors": len(list((process / "fd").iterdir())),
-        "threads": int(status["Threads"]),
-        "memory": int(status["VmRSS"].split()[0]),
-    }
 
 
 def test_row_35_a_sweep_that_stands_still_is_seen_from_outside(tmp_path: Path) -> None:

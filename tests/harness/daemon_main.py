@@ -10,22 +10,24 @@ job, which wakes the sweeper at the instant an alarm comes due.
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 import threading
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from reminder import log
 from reminder.check import examine
-from reminder.cli.wiring import channels_for
+from reminder.cli.wiring import channels_for, heartbeat_of
 from reminder.clock import SystemClock
 from reminder.daemon import Daemon, DataFolderLock
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import LedgerKind
 from reminder.settings import Settings
 from tests.editions import TEMPLATES
-from tests.harness import crashes
+from tests.harness import crashes, shims
 
 
 class ShiftedClock(SystemClock):
@@ -45,17 +47,25 @@ def main() -> int:
     schedules, data = Path(sys.argv[1]), Path(sys.argv[2])
     log.set_up("info", "text")
     crashes.install()
-    settings = Settings(schedules=schedules, templates=TEMPLATES, data=data)
-    edition = examine(schedules, TEMPLATES).edition
+    shims.install(data)
+    templates = Path(os.environ.get("REMINDER_TEMPLATES") or TEMPLATES)
+    settings = replace(
+        Settings.from_environment(), schedules=schedules, templates=templates, data=data, database_url=None
+    )
+    edition = examine(schedules, templates).edition
     assert edition is not None
     lock = DataFolderLock(settings.lock)
     lock.acquire()
     clock = ShiftedClock(data / "clock")
     ledger = Ledger.open(settings.ledger, kind=LedgerKind.DAEMON, now=clock.now())
-    daemon = Daemon(settings, edition, ledger, clock, channels_for(settings))
+    daemon = Daemon(settings, edition, ledger, clock, channels_for(settings), heartbeat_of(settings))
     signal.signal(signal.SIGUSR1, lambda *_: daemon._wake.set())
     try:
-        return daemon.run(lambda: print("ready", flush=True))
+        code = daemon.run(lambda: print("ready", flush=True))
+        if daemon.left_in_flight:
+            ledger.close()
+            os._exit(code)  # as the command does: Python would wait for threads that a silent server holds
+        return code
     finally:
         ledger.close()
         lock.release()

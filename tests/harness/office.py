@@ -5,25 +5,32 @@ from __future__ import annotations
 import email
 import email.policy
 import hashlib
+import json
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
+from zoneinfo import ZoneInfo
 
 from reminder.agenda.alarms import expand
-from reminder.ledger.records import Transport
+from reminder.ledger.records import AttemptRecord, Transport
 from tests.harness.history import Arrival, Expectation, Kill, Report, check
 from tests.harness.process import DaemonProcess, wait_for
-from tests.plans import CALENDAR, at, item_yaml, plan_of, write_plan
+from tests.plans import CALENDAR, SHANGHAI, at, item_yaml, plan_of, write_plan
 from tests.servers.smtp import Received, SmtpStub
 from tests.servers.wecom import Post, WecomSimulator
 
 EIGHT = at("2026-06-10 08:00")
 BOTH = "  via:\n    - mail\n    - group\n"
+CLERK = "clerk@example.com"
+"""Who is told of trouble."""
 KEY = "robot-key"
+AGENT, APP_SECRET = 1000002, "app-secret"
+MEMBERS = ("leader", "office", "theory", "liaison", "secretary")
+"""Who has an account of the WeCom app; the test plan's people."""
 A_TICK = 2.5
 """Seconds in which the daemon notices a jump of its clock and acts on it."""
 
@@ -65,24 +72,53 @@ def _identity_of(body: bytes) -> str:
 
 
 class Office:
-    """The daemon under test and its world.  Time is the office's: moved by :meth:`until`."""
+    """The daemon under test and its world.  Time is the office's: moved by :meth:`set`.
 
-    def __init__(self, folder: Path, plan_items: Iterable[str], start: datetime = EIGHT) -> None:
+    ``zone`` is the plan's.  ``smtp`` says how the mail server is (its accounts,
+    say); ``mail`` and ``group`` are settings of the two channels, over the usual
+    ones; with ``app`` there is a third, a WeCom app with these members.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        plan_items: Iterable[str],
+        start: datetime = EIGHT,
+        *,
+        zone: ZoneInfo = SHANGHAI,
+        smtp: Mapping[str, Any] | None = None,
+        mail: Mapping[str, object] | None = None,
+        group: Mapping[str, object] | None = None,
+        app: tuple[str, ...] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self._folder = folder
         self._items = list(plan_items)
         self._stack = ExitStack()
         self._start = start
+        self._zone = zone
+        self._smtp = dict(smtp or {})
+        self._settings = {"mail": dict(mail or {}), "group": dict(group or {})}
+        self._app = app
+        self._environment = {"ROBOT_KEY": KEY, "APP_SECRET": APP_SECRET, **(environment or {})}
         self.kills: list[Kill] = []
         self._offset = timedelta(0)
 
     def __enter__(self) -> Self:
-        self.smtp = self._stack.enter_context(SmtpStub())
-        self.robot = self._stack.enter_context(WecomSimulator(keys=(KEY,), per_minute=100_000))
+        self.smtp = self._stack.enter_context(SmtpStub(**self._smtp))
+        self.robot = self._stack.enter_context(
+            WecomSimulator(
+                keys=(self._environment["ROBOT_KEY"],),
+                per_minute=100_000,
+                apps={AGENT: self._environment["APP_SECRET"]},
+                members=self._app or (),
+            )
+        )
         self.smtp.messages = _Stamped(self.now)
         self.robot.posts = _Stamped(self.now)
         self.write(self._items)
         self.daemon = self._stack.enter_context(
-            DaemonProcess(self._folder / "schedules", self._folder / "data", {"ROBOT_KEY": KEY})
+            DaemonProcess(self._folder / "schedules", self._folder / "data", self._environment)
         )
         self.set(self._start)
         self.daemon.go_live(self._start - timedelta(hours=1))
@@ -93,21 +129,34 @@ class Office:
 
     def write(self, plan_items: Iterable[str]) -> None:
         """The plan's files, with channels that lead to this office's servers."""
-        channels = f"""\
-channels:
-  - id: mail
-    kind: email
-    host: 127.0.0.1
-    port: {self.smtp.port}
-    tls: none
-    from: 机关党委 <jgdw@example.com>
-  - id: group
-    kind: wecom_robot
-    secret: ROBOT_KEY
-    per_minute: 6000
-    base_url: {self.robot.base_url}
-"""
-        write_plan(self._folder / "schedules", *plan_items, channels=channels)
+        channels: dict[str, dict[str, object]] = {
+            "mail": {
+                "kind": "email",
+                "host": "127.0.0.1",
+                "port": self.smtp.port,
+                "tls": "none",
+                "from": "机关党委 <jgdw@example.com>",
+            },
+            "group": {
+                "kind": "wecom_robot",
+                "secret": "ROBOT_KEY",
+                "per_minute": 6000,
+                "base_url": self.robot.base_url,
+            },
+        }
+        if self._app is not None:
+            channels["app"] = {
+                "kind": "wecom_app",
+                "corpid": self.robot.desk.corpid,
+                "agentid": AGENT,
+                "secret": "APP_SECRET",
+                "base_url": self.robot.base_url,
+            }
+        text = "channels:\n"
+        for name, settings in channels.items():
+            settings |= self._settings.get(name, {})
+            text += f"  - id: {name}\n" + "".join(f"    {key}: {value}\n" for key, value in settings.items())
+        write_plan(self._folder / "schedules", *plan_items, zone=self._zone.key, channels=text)
 
     def set(self, now: datetime) -> None:
         """Move the daemon's clock."""
@@ -159,6 +208,46 @@ channels:
                 mail = delivery.channel == "mail"
                 yield delivery.channel, delivery.message_id if mail else _identity_of(delivery.payload)
 
+    def states(self, item: str, channel: str) -> dict[str | None, str | None]:
+        """Where an item's deliveries on a channel stand by the ledger, by receiver."""
+        return {each.receiver: each.state for each in self.daemon.entries(item=item, channel=channel)}
+
+    def tries(self, item: str, channel: str) -> list[AttemptRecord]:
+        """Every attempt of an item's deliveries on a channel, in order."""
+        entries = self.daemon.entries(item=item, channel=channel)
+        with self.daemon.ledger() as ledger:
+            found = [
+                attempt
+                for name in dict.fromkeys(name for entry in entries for name in entry.deliveries)
+                for attempt in ledger.attempts_of("test", name)
+            ]
+        return sorted(found, key=lambda each: (each.started_at, each.number))
+
+    def ended(self, item: str, channel: str) -> list[AttemptRecord]:
+        """Those of :meth:`tries` of which it is known what came of them."""
+        return [each for each in self.tries(item, channel) if each.outcome is not None]
+
+    def notices(self) -> list[str]:
+        """What the admin was told by mail, subject and text."""
+        return [each.text for each in self.arrivals() if each.channel == "mail" and each.receiver == CLERK]
+
+    @property
+    def health(self) -> dict[str, Any]:
+        """What the health file says; empty as long as there is none."""
+        try:
+            found: dict[str, Any] = json.loads((self.daemon.data / "health.json").read_text("utf-8"))
+        except FileNotFoundError:
+            return {}
+        return found
+
+    def look(self) -> None:
+        """Wait until the daemon has swept at the present time, and once more."""
+        now = self.now()
+        for _ in range(2):
+            last = self.health.get("at")
+            wait_for(lambda last=last: self.health.get("at") not in (None, last), "a sweep")  # type: ignore[misc]
+        assert datetime.fromisoformat(self.health["at"]) >= now - timedelta(seconds=1)
+
     def arrivals(self) -> list[Arrival]:
         """Everything received so far, at the office's time."""
         found = [
@@ -182,7 +271,7 @@ channels:
 
     def expectations(self, until: datetime, slack: timedelta = timedelta(hours=6)) -> list[Expectation]:
         """What the plan promised up to an instant, from the plan alone."""
-        plan = plan_of(*self._items)
+        plan = plan_of(*self._items, zone=self._zone.key)
         people = {person.id: person.mail for person in plan.directory.people}
         found = []
         for alarm in expand(plan, CALENDAR, self._start, until):
@@ -204,3 +293,14 @@ channels:
         with suppress(AssertionError):  # the report names what is missing
             wait_for(complete, "everything that was promised", 40)
         return check(wanted, self.arrivals(), self.kills, in_flight=in_flight)
+
+
+def usage(office: Office) -> dict[str, int]:
+    """Open descriptors, threads and resident kilobytes of the daemon."""
+    process = Path(f"/proc/{office.daemon.pid}")
+    status = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines() if ":" in line)
+    return {
+        "descriptors": len(list((process / "fd").iterdir())),
+        "threads": int(status["Threads"]),
+        "memory": int(status["VmRSS"].split()[0]),
+    }

@@ -21,7 +21,7 @@ PATIENCE = 30.0
 """Seconds to wait for what takes a second or two: tests share the machine."""
 
 
-def wait_for(condition: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
+def wait_for(condition: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
     """Poll until something is true; the test fails saying what never came."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -34,7 +34,7 @@ class DaemonProcess:
 
     def __init__(self, schedules: Path, data: Path, environment: dict[str, str] | None = None) -> None:
         self.schedules, self.data = schedules, data
-        self._environment = {**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})}
+        self.environment = {**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})}
         self._process: subprocess.Popen[str] | None = None
         data.mkdir(parents=True, exist_ok=True)
         self.log = data / "daemon.log"
@@ -47,7 +47,7 @@ class DaemonProcess:
 
     def start(self, crash: str = "", *, wait: bool = True) -> Self:
         """Start it; with a crash switch (see :mod:`tests.harness.crashes`) it may never become ready."""
-        environment = {**self._environment, VARIABLE: crash}
+        environment = {**self.environment, VARIABLE: crash}
         with self.log.open("a") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.harness.daemon_main", str(self.schedules), str(self.data)],

@@ -21,17 +21,20 @@ from tests.servers.certificates import server_context
 
 STAGES = ("connect", "tls", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "text", "dot", "quit")
 """``text`` is while the message is read, ``dot`` when it is complete."""
+ACTIONS = ("reply", "hold", "hang", "drop", "reset", "drip", "flood")
 
 
 @dataclass
 class Fault:
     """What goes wrong at a stage.
 
-    ``do``: ``reply`` (answer with ``text``), ``hang`` (say nothing more),
+    ``do``: ``reply`` (answer with ``text``), ``hold`` (the same, once the stub is
+    told to :meth:`~SmtpStub.go_on`), ``hang`` (say nothing more),
     ``drop`` (close), ``reset`` (close with RST), ``drip`` (a byte of an endless
     reply every 50 ms), ``flood`` (an endless reply).  ``times`` bounds how often
     it happens, None is for ever.  ``taken`` says whether a message that meets
     the fault at ``dot`` is taken over; default: unless the server refuses it.
+    ``only`` limits it to commands that hold this text (one recipient's address).
     """
 
     stage: str
@@ -39,9 +42,10 @@ class Fault:
     text: str = ""
     times: int | None = None
     taken: bool | None = None
+    only: str = ""
 
     def __post_init__(self) -> None:
-        if self.stage not in STAGES or self.do not in ("reply", "hang", "drop", "reset", "drip", "flood"):
+        if self.stage not in STAGES or self.do not in ACTIONS:
             raise ValueError(f"no such fault: {self.stage} {self.do}")
 
 
@@ -94,6 +98,7 @@ class SmtpStub:
         self._faults = list(faults)
         self._lock = threading.Lock()
         self._stopped = threading.Event()
+        self._released = threading.Event()
         self._threads: list[threading.Thread] = []
         self._open: set[socket.socket] = set()
         self.messages: list[Received] = []
@@ -103,11 +108,22 @@ class SmtpStub:
         """Seconds between taking a message over and saying so."""
 
     def misbehave(
-        self, stage: str, do: str, text: str = "", *, times: int | None = None, taken: bool | None = None
+        self,
+        stage: str,
+        do: str,
+        text: str = "",
+        *,
+        times: int | None = None,
+        taken: bool | None = None,
+        only: str = "",
     ) -> None:
         """From now on; the first fault of a stage is met first."""
         with self._lock:
-            self._faults.append(Fault(stage, do, text, times, taken))
+            self._faults.append(Fault(stage, do, text, times, taken, only))
+
+    def go_on(self) -> None:
+        """Give the answers that were held back, and hold none back any more."""
+        self._released.set()
 
     def behave(self) -> None:
         """No more faults."""
@@ -143,6 +159,7 @@ class SmtpStub:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stopped.set()
+        self._released.set()
         _shut(self._listener)
         self._listener.close()
         self._accepting.join(5)
@@ -209,18 +226,18 @@ class SmtpStub:
     def _reply(self, session: _Session, text: str) -> None:
         session.sock.sendall(text.encode("utf-8").replace(b"\n", b"\r\n") + b"\r\n")
 
-    def _fault(self, stage: str) -> Fault | None:
+    def _fault(self, stage: str, about: str = "") -> Fault | None:
         with self._lock:
             for fault in self._faults:
-                if fault.stage == stage and fault.times != 0:
+                if fault.stage == stage and fault.times != 0 and fault.only in about:
                     if fault.times is not None:
                         fault.times -= 1
                     return fault
         return None
 
-    def _meet(self, session: _Session, stage: str) -> bool:
+    def _meet(self, session: _Session, stage: str, about: str = "") -> bool:
         """Commit the stage's fault, if one is set; says whether it answered in place of the server."""
-        fault = self._fault(stage)
+        fault = self._fault(stage, about)
         if fault is None:
             return False
         self._commit(session, fault)
@@ -228,7 +245,9 @@ class SmtpStub:
 
     def _commit(self, session: _Session, fault: Fault) -> None:
         match fault.do:
-            case "reply":
+            case "reply" | "hold":
+                if fault.do == "hold":
+                    self._released.wait(60)
                 self._reply(session, fault.text)
                 if fault.text.startswith("421") or fault.stage == "connect":
                     raise _Gone
@@ -252,7 +271,7 @@ class SmtpStub:
         with self._lock:
             self.commands.append(verb)
         stage = {"HELO": "ehlo"}.get(verb, verb.lower())
-        if stage in STAGES and stage != "auth" and self._meet(session, stage):
+        if stage in STAGES and stage != "auth" and self._meet(session, stage, argument):
             if verb == "QUIT":
                 raise _Gone
             return
@@ -327,7 +346,7 @@ class SmtpStub:
         content, _, session.buffer = octets.partition(b"\r\n.\r\n")
         content = (content + b"\r\n").replace(b"\r\n..", b"\r\n.")[2:]
         fault = self._fault("dot")
-        refused = fault is not None and fault.do == "reply" and not fault.text.startswith("2")
+        refused = fault is not None and fault.do in ("reply", "hold") and not fault.text.startswith("2")
         taken = not refused if fault is None or fault.taken is None else fault.taken
         if taken:
             with self._lock:

@@ -1,0 +1,54 @@
+"""Faults of the machine beneath the daemon, set from outside: the product knows nothing of them.
+
+``REMINDER_TEST_HOSTS=mail.example.com=10.0.0.8`` answers for a name server, and
+the file ``DATA/standstill`` holds up the sweeper for as long as it is there.
+``REMINDER_TEST_DRAIN`` is for how many seconds a stop drains, ``REMINDER_TEST_TICK``
+how long the sweeper rests at most (a test that moves time in many steps waits less),
+``REMINDER_TEST_HEARTBEAT`` how long the heartbeat does.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+from reminder import daemon, progress
+from reminder.sweep.sweeper import Sweeper
+
+HOSTS = "REMINDER_TEST_HOSTS"
+DRAIN = "REMINDER_TEST_DRAIN"
+TICK = "REMINDER_TEST_TICK"
+HEARTBEAT = "REMINDER_TEST_HEARTBEAT"
+
+
+def install(data: Path) -> None:
+    """Put the faults that the environment names between the daemon and its machine."""
+    if hosts := os.environ.get(HOSTS):
+        _resolve(dict(each.split("=", 1) for each in hosts.split(",")))
+    daemon.DRAIN_SECONDS = float(os.environ.get(DRAIN) or daemon.DRAIN_SECONDS)
+    daemon.TICK_SECONDS = float(os.environ.get(TICK) or daemon.TICK_SECONDS)
+    progress.HEARTBEAT_SECONDS = float(os.environ.get(HEARTBEAT) or progress.HEARTBEAT_SECONDS)
+    _stand_still_while(data / "standstill")
+
+
+def _resolve(hosts: dict[str, str]) -> None:
+    real = socket.getaddrinfo
+
+    def answer(host: Any, port: Any, *args: Any, **options: Any) -> Any:
+        return real(hosts.get(host, host), port, *args, **options)
+
+    socket.getaddrinfo = answer
+
+
+def _stand_still_while(file: Path) -> None:
+    real = Sweeper.sweep
+
+    def sweep(self: Sweeper, *args: Any) -> Any:
+        while file.exists():
+            time.sleep(0.05)
+        return real(self, *args)
+
+    Sweeper.sweep = sweep  # type: ignore[method-assign]
