@@ -96,7 +96,7 @@ def reach(alarm: Alarm, plan: Plan, calendar: WorkCalendar, facts: Facts, now: d
             withheld.append(why)
         else:
             receivers.append(receiver)
-    escalates = any(term.kind is TermKind.ESCALATION for term in alarm.rung.to)
+    escalates = _has(alarm.rung.to, TermKind.ESCALATION)
     return Reached(
         tuple(receivers),
         tuple(withheld),
@@ -141,7 +141,7 @@ def _meant(alarm: Alarm, cells: tuple[Cell, ...], plan: Plan, on: date) -> Itera
     excluded = {
         p.id for term in rung.to if term.excluded for p in directory.people_meant((_plain(term),), on)
     }
-    charge = _in_charge(plan, on) if item.spec.private else set()
+    charge = in_charge(plan, on) if item.spec.private else set()
     owing = set(owned) if _has(rung.to, TermKind.OWING) else set()
     for person in directory.people:
         if person.id not in (named | owing | set(above)) - excluded:
@@ -203,8 +203,8 @@ def escalation_of(item: Item, cell: Cell, plan: Plan, on: date) -> tuple[Person,
     return unique(person for unit in sorted(units) for person in directory.supervisors_of(unit, on))
 
 
-def _in_charge(plan: Plan, on: date) -> set[str]:
-    """Who may see the names of a private item's cells besides their obligors."""
+def in_charge(plan: Plan, on: date) -> set[str]:
+    """Ids of those who may see the names of a private item's cells besides their obligors."""
     audience = plan.head.in_charge
     return {p.id for p in plan.directory.people_meant(audience, on)} if audience is not None else set()
 
