@@ -11,7 +11,7 @@ from typing import Any
 from reminder.agenda.approvals import may_read
 from reminder.agenda.facts import Facts
 from reminder.agenda.occurrences import zone_of
-from reminder.check import Edition
+from reminder.check import APPROVAL_TEMPLATE, Edition
 from reminder.messages.context import Addressee, layout_context
 from reminder.messages.message import Message
 from reminder.plan.channels import EmailChannel, WecomAppChannel
@@ -20,7 +20,6 @@ from reminder.plan.via import steps
 from reminder.sweep.approvals import Waiting
 from reminder.sweep.texts import Said, Text, reached_then, said
 
-APPROVAL_TEMPLATE = "approval"
 NAMES_SHOWN = 6
 DIFFERENCES_SHOWN = 20
 GREETING = "您好。"
