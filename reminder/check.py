@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from reminder.agenda.alarms import Alarm, ladder
+from reminder.agenda.approval_checks import asked_too_late, leaders_unapproved
 from reminder.agenda.facts import NOTHING
 from reminder.agenda.occurrences import Occurrence, occurrences, zone_of
 from reminder.agenda.reach import Receiver, asks_above, nobody_above, reach
@@ -31,6 +32,8 @@ from reminder.plan.model import DrawWhen, EventWhen, Item, Plan
 from reminder.plan.via import channels_of
 
 CALENDAR_FOLDER = "calendar"
+APPROVAL_TEMPLATE = "approval"
+"""The template by which approvers are asked."""
 LONG_AFTER = timedelta(days=400)
 SAMPLES = (Addressee("sample", "理论科科长", "person"), Addressee("group:sample", "工作群", "group"))
 """For whom every template is rendered: a person and a group."""
@@ -111,6 +114,9 @@ def _of_edition(edition: Edition) -> Iterator[Problem]:
         for name in unknown:
             allowed = "可用：" + "、".join(edition.templates.names())
             yield Problem(position, path, f"没有名为“{name}”的模板", allowed)
+        yield from leaders_unapproved(item, edition.plan, position, path)
+        if (item.spec.approval is not None) and APPROVAL_TEMPLATE not in names:
+            yield Problem(position, f"{path}.approval", f"没有名为“{APPROVAL_TEMPLATE}”的模板，不能提请审批")
         occurrence = sample_occurrence(item, edition)
         if occurrence is None:
             if not isinstance(item.spec.when, EventWhen | DrawWhen):
@@ -135,7 +141,9 @@ def _of_item(
     zone = zone_of(edition.plan.head.timezone)
     yield from _of_escalation(item, occurrence, edition, position, path)
     seen: set[object] = set()
-    for alarm in ladder(item, item.rungs, occurrence, edition.calendar, zone):
+    alarms = ladder(item, item.rungs, occurrence, edition.calendar, zone)
+    yield from asked_too_late(alarms, edition.calendar, position, path)
+    for alarm in alarms:
         receivers = reach(alarm, edition.plan, edition.calendar, NOTHING, alarm.at).receivers
         if not receivers and not asks_above(alarm.rung):
             audience = "、".join(str(term) for term in alarm.rung.to)

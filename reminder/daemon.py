@@ -37,10 +37,10 @@ from reminder.errors import Position, Problem, ReminderError, UsageError, errors
 from reminder.ledger.errors import LedgerError, LedgerGone
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import LedgerKind, Note, Transport
-from reminder.plan.fingerprint import item_changes, item_digests
 from reminder.plan.model import Item
 from reminder.progress import Heartbeat, notify_systemd
 from reminder.settings import Settings
+from reminder.sweep.accept import accept
 from reminder.sweep.alerts import StorageAlert
 from reminder.sweep.notices import notice_of
 from reminder.sweep.sweeper import Sweeper
@@ -131,7 +131,7 @@ class Daemon:
         self._edition = edition
         self._transport = ledger.transport(edition.plan.id)
         self._channels = build_channels(edition, self._transport)
-        self._accept(edition, "start", now, {})
+        accept(ledger, edition, "start", now)
         self._sweeper = Sweeper(ledger, edition, self._channels, self._transport, now)
         self._unrecorded = Unrecorded()
         self._rest = TICK_SECONDS
@@ -355,7 +355,7 @@ class Daemon:
         changes = self._difference(examination.edition, now)
         self._edition = examination.edition
         self._complete = {file.name for file in self._edition.plan.files if file.complete_mark}
-        self._accept(self._edition, "files", now, _summary(changes))
+        accept(self._ledger, self._edition, "files", now, _summary(changes))
         self._put_into_force(now)
         log.info("plan reloaded", extra=_summary(changes))
         if changes.moved:
@@ -414,21 +414,6 @@ class Daemon:
         facts = self._sweeper.facts
         before = expand(self._edition.plan, self._edition.calendar, now, until, facts)
         return difference(before, expand(edition.plan, edition.calendar, now, until, facts))
-
-    def _accept(self, edition: Edition, source: str, now: datetime, alarms: Mapping[str, int]) -> None:
-        """Record who the plan came from: every file's hash, what changed by items, and when."""
-        digests = item_digests(edition.plan)
-        last = self._ledger.last_plan(edition.plan.id)
-        before = last.diff.get("digests", {}) if last else {}
-        changes = item_changes(before, digests)
-        diff = {
-            "added": list(changes.added),
-            "removed": list(changes.removed),
-            "changed": list(changes.changed),
-            "alarms": dict(alarms),
-            "digests": digests,
-        }
-        self._ledger.accept_plan(edition.plan.id, edition.digest, edition.files(), source, diff, now)
 
     def _put_into_force(self, now: datetime) -> None:
         """Channels, agenda and jobs of the edition.

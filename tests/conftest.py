@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import hypothesis
 import pytest
 
 from tests.amounts import reports
+
+# A busy machine must not fail a law: how long an example takes is measured in benchmarks.
+hypothesis.settings.register_profile("laws", deadline=None)
+hypothesis.settings.load_profile("laws")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

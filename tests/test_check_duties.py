@@ -13,8 +13,11 @@ PAIRS = "duty:\n  each: pair\n  of: supervision"
 UP = "- id: up\n  from: due\n  workdays: {offset}\n  to: escalation"
 
 
-def found(folder: Path, *items: str, **options: str) -> list[str]:
-    write_plan(folder, *items, **options)
+APPROVERS = "  approvers: post:第一党支部书记\n"
+
+
+def found(folder: Path, *items: str, head: str = "", **options: str) -> list[str]:
+    write_plan(folder, *items, head=APPROVERS + head, **options)
     return [str(problem) for problem in examine(folder, TEMPLATES).problems]
 
 
@@ -28,7 +31,7 @@ def test_a_talk_that_escalates_to_nobody_is_an_error_that_names_it(tmp_path: Pat
         "“分管副部长与办公室主任”没有可提请关注的人（承担者本人不算）",
         "“分管副部长与理论科科长”没有可提请关注的人（承担者本人不算）",
     ]
-    assert problems[0].startswith("plan.yaml:16:")
+    assert problems[0].startswith("plan.yaml:17:")
     assert problems[0].endswith("请写 plan.in_charge 或本项的 escalate_to")
 
 
@@ -36,7 +39,7 @@ def test_the_obligor_is_not_above_themselves(tmp_path: Path) -> None:
     head = "  in_charge: person:p-leader\n"
     problems = found(tmp_path, item_yaml("x", "every: half-year", UP.format(offset="+1"), PAIRS), head=head)
     assert len(problems) == 2
-    head = "  in_charge: post:第一党支部书记\n  approvers: post:第一党支部书记\n"
+    head = "  in_charge: post:第一党支部书记\n"
     assert found(tmp_path, item_yaml("x", "every: half-year", UP.format(offset="+1"), PAIRS), head=head) == []
 
 

@@ -58,6 +58,13 @@ class Alarm:
         return (self.key, *self.former_keys)
 
     @property
+    def text_key(self) -> object:
+        """Alarms with equal keys are said in one text: festivals of one rung that share a break."""
+        festival = self.occurrence.festival
+        of_break = (festival.rest.first, festival.rest.last) if festival else self.occurrence.id
+        return (self.item.id, self.rung.id, self.repetition, self.at, of_break)
+
+    @property
     def order(self) -> tuple[datetime, str]:
         """By time, then by key: the same whatever the order of items."""
         return (self.at, self.key)
@@ -169,11 +176,18 @@ def rung_day(rung: Rung, occurrence: Occurrence, calendar: WorkCalendar) -> date
                 day = day_of_month(occurrence.first.year, occurrence.first.month, rung.on_day.day)
                 found = calendar.before(day, 0)
                 return found if found >= occurrence.first else calendar.after(day, 1)
-    offset = rung.workdays if rung.workdays is not None else rung.days
-    assert offset is not None, rung.id  # the model asks for one of the two
     assert rung.anchor is not None, rung.id
-    anchor = _anchor_day(rung.anchor, offset, occurrence)
-    return calendar.shift(anchor, offset) if rung.workdays is not None else anchor + timedelta(days=offset)
+    return day_from(rung.anchor, rung.workdays, rung.days, occurrence, calendar)
+
+
+def day_from(
+    anchor: Anchor, workdays: int | None, days: int | None, occurrence: Occurrence, calendar: WorkCalendar
+) -> date:
+    """So many working days (or else calendar days) from an anchor of an occurrence."""
+    offset = workdays if workdays is not None else days
+    assert offset is not None  # the model asks for one of the two
+    day = _anchor_day(anchor, offset, occurrence)
+    return calendar.shift(day, offset) if workdays is not None else day + timedelta(days=offset)
 
 
 def _anchor_day(anchor: Anchor, offset: int, occurrence: Occurrence) -> date:

@@ -184,6 +184,10 @@ class Approval:
     at: datetime
     by: str
     remark: str = ""
+    submitter: str = ""
+    """Who the plan came from at that moment; empty when nobody knew."""
+    for_: tuple[str, ...] = ()
+    """Absent approvers in whose place it was said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,8 +226,18 @@ class Facts:
 
     def approved(self, alarms: tuple[str, ...], digest: str) -> bool:
         """Whether the last word about exactly this text was yes, under any of the alarm's keys."""
-        said = [each for each in self.approvals if each.alarm in alarms and each.digest == digest]
+        said = self.said_of(alarms, digest)
         return bool(said) and said[-1].granted
+
+    def said_of(self, alarms: tuple[str, ...], digest: str | None = None) -> tuple[Approval, ...]:
+        """What approvers said of exactly this text, in order; without ``digest`` of any text of the alarm."""
+        return tuple(
+            each for each in self.approvals if each.alarm in alarms and digest in (None, each.digest)
+        )
+
+    def asked_of(self, alarms: tuple[str, ...]) -> tuple[ApprovalRequest, ...]:
+        """The texts of an alarm that approvers were shown, in order."""
+        return tuple(each for each in self.requests if each.alarm in alarms)
 
     def snoozed_until(self, person: str, occurrences: tuple[str, ...]) -> date | None:
         """Until when a person asked to be left alone about an occurrence; their last word counts."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from reminder.agenda.alarms import Alarm
+from reminder.agenda.approvals import covered
 from reminder.agenda.facts import Facts
 from reminder.agenda.reach import Reached
 from reminder.agenda.reasons import (
@@ -38,12 +39,17 @@ LATE_AFTER = timedelta(minutes=15)
 Reaching = Callable[[Alarm], Reached]
 """Whom an alarm reaches now."""
 Digesting = Callable[[Alarm, Reached], str]
-"""What binds an approval: a digest of content, receivers and dates."""
+"""What binds an approval: a digest of content, receivers and dates; empty if nothing would be sent."""
 
 
 def needs_approval(alarm: Alarm, reached: Reached | None) -> bool:
-    """Whether somebody has to approve it: by the item, or because it brings a leader before another."""
-    return alarm.item.spec.approval is not None or (reached is not None and reached.concerns_leader)
+    """Whether somebody has to approve it: by the item, or because it brings a leader before another.
+
+    What reaches nobody need not be approved.
+    """
+    if reached is not None and not reached.receivers and not reached.withheld:
+        return False
+    return covered(alarm.item, alarm.rung) is not None or (reached is not None and reached.concerns_leader)
 
 
 def decide(
@@ -65,16 +71,22 @@ def decide(
     reached = reaching(alarm) if reaching is not None else None
     if reached is not None and reached.reason is not None and not reached.unowned:
         return Decision(Action.SUPPRESS, reached.reason)
-    held = (
-        needs_approval(alarm, reached)
-        and not facts.rehearsal
-        and not (digesting and reached and facts.approved(alarm.keys, digesting(alarm, reached)))
-    )
+    held = not approved(alarm, reached, facts, digesting)
     if now >= alarm.useful_until:
         return Decision(Action.MISS, Reason.NOT_APPROVED if held else Reason.EXPIRED)
     if held:
         return Decision(Action.HOLD, Reason.NEEDS_APPROVAL)
     return Decision(Action.SEND, Reason.CAUGHT_UP if is_late(alarm, now) else Reason.DUE)
+
+
+def approved(alarm: Alarm, reached: Reached | None, facts: Facts, digesting: Digesting | None) -> bool:
+    """Whether it may go out: it need not be approved, or exactly what it says now was."""
+    if facts.rehearsal or not needs_approval(alarm, reached):
+        return True
+    if digesting is None or reached is None:
+        return False
+    digest = digesting(alarm, reached)
+    return not digest or facts.approved(alarm.keys, digest)
 
 
 def is_late(alarm: Alarm, now: datetime) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from reminder.check import Edition
 from reminder.cli.wiring import live_channel, secrets_of
 from reminder.errors import ReminderError
@@ -22,7 +24,7 @@ def is_sample(address: str) -> bool:
     )
 
 
-def obstacles(edition: Edition, settings: Settings) -> list[str]:
+def obstacles(edition: Edition, settings: Settings, today: date) -> list[str]:
     """Every reason against going live, in Chinese; empty when there is none."""
     plan = edition.plan
     found: list[str] = []
@@ -40,11 +42,18 @@ def obstacles(edition: Edition, settings: Settings) -> list[str]:
             live_channel(edition, channel_id, secrets).close()
         except ReminderError as error:
             found.append(str(error))
-    waiting = [item.spec.title for item in plan.items if item.spec.approval is not None]
-    if waiting:
-        found.append(
-            "以下任务写有 approval（须经审批），审批功能尚未启用，正式发送时不能放行："
-            + "、".join(waiting)
-            + "；请先删去 approval，或继续试运行"
-        )
-    return found
+    return found + _unapproved(edition, today)
+
+
+def _unapproved(edition: Edition, today: date) -> list[str]:
+    """Items that wait for an approval which nobody could give today."""
+    plan = edition.plan
+    titles = [
+        item.spec.title
+        for item in plan.items
+        if item.spec.approval is not None and not plan.directory.people_meant(item.spec.approval.by, today)
+    ]
+    if not titles:
+        return []
+    found = f"以下任务须经审批，而现在没有审批人，到时不能发出：{'、'.join(titles)}"
+    return [f"{found}；请检查 approval.by 和 directory.yaml 中的任职（holdings）"]

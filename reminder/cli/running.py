@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 HEALTHY_SECONDS = 60
 AHEAD_SHOWN = 8
+UNPLANNED = {"notice": "管理员通知", "approval": "提请审批"}
+"""What the ledger's items that no plan has are called."""
 LIVE_TEXT = {"live": "正式发送", "outbox": "试运行"}
 
 
@@ -210,7 +212,7 @@ def _by_item(ledger: object, edition: Edition, since: datetime) -> list[dict[str
     for item_id in order:
         if item_id not in alarms:
             continue
-        clause, title = titles.get(item_id, ("", "管理员通知"))
+        clause, title = titles.get(item_id, ("", UNPLANNED.get(item_id, item_id)))
         rows[item_id] = {
             "item": item_id,
             "clause": clause,
@@ -249,6 +251,7 @@ def live(
     templates: TemplatesOption = None,
 ) -> None:
     """转为正式发送（或退回试运行）：记入台账，从此刻起的提醒才会真正发出。"""
+    from reminder.agenda.occurrences import zone_of
     from reminder.cli.golive import obstacles
     from reminder.clock import SystemClock
     from reminder.ledger.ledger import Ledger
@@ -258,13 +261,15 @@ def live(
     edition = edition_of(settings)
     if not by:
         raise UsageError("请用 --by 写明由谁决定，将记入台账；如 reminder live --by 机关党委办公室")
-    if not off and (found := obstacles(edition, settings)):
+    now = SystemClock().now()
+    today = now.astimezone(zone_of(edition.plan.head.timezone)).date()
+    if not off and (found := obstacles(edition, settings, today)):
         raise ReminderError("还不能转为正式发送：\n" + "\n".join(f"  - {each}" for each in found))
     question = "退回试运行（outbox），不再真正发送？" if off else "转为正式发送（live），到时将真正发出消息？"
     if not yes:
         confirm(question)
     _writable(settings.data)
-    now = SystemClock().now()
+    now = SystemClock().now()  # the answer may have taken its time
     ledger = Ledger.open(settings.ledger, kind=LedgerKind.DAEMON, now=now)
     try:
         if off:

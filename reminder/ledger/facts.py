@@ -8,7 +8,7 @@ does.  Everything else has a key of its own under its kind.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -48,8 +48,9 @@ class FactKind(enum.StrEnum):
     """Key: item and period, joined by ``/``."""
     DRAW_PUBLISH = "draw-publish"
     APPROVAL_REQUEST = "approval-request"
-    """Key: alarm and digest, joined by ``@``."""
+    """Key: the first alarm of the text and its digest, joined by ``@``; the author is the submitter."""
     APPROVAL = "approval"
+    """Key: as the request's, with the number of what was said of this text before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +178,8 @@ def facts(connection: Connection, plan_id: str, transport: Transport) -> Facts:
         draws=_draws(by_kind),
         silences=tuple(_silence(row, ended) for row in by_kind[FactKind.SILENCE]),
         snoozes=tuple(_snooze(row) for row in by_kind[FactKind.SNOOZE]),
-        requests=tuple(_request(row) for row in by_kind[FactKind.APPROVAL_REQUEST]),
-        approvals=tuple(_approval(row) for row in by_kind[FactKind.APPROVAL]),
+        requests=tuple(each for row in by_kind[FactKind.APPROVAL_REQUEST] for each in _requests(row)),
+        approvals=tuple(each for row in by_kind[FactKind.APPROVAL] for each in _approvals(row)),
         number=number(connection, plan_id),
     )
 
@@ -241,13 +242,23 @@ def _snooze(row: Any) -> Snooze:
     return Snooze(detail["person"], detail["occurrence"], date.fromisoformat(detail["until"]), row.at)
 
 
-def _request(row: Any) -> ApprovalRequest:
+def _requests(row: Any) -> Iterator[ApprovalRequest]:
+    """One text may be that of several alarms: festivals that share a break."""
     detail = row.detail
-    return ApprovalRequest(detail["alarm"], detail["digest"], row.at, row.author)
+    for alarm in detail["alarms"]:
+        yield ApprovalRequest(alarm, detail["digest"], row.at, row.author)
 
 
-def _approval(row: Any) -> Approval:
+def _approvals(row: Any) -> Iterator[Approval]:
     detail = row.detail
-    return Approval(
-        detail["alarm"], detail["digest"], detail["granted"], row.at, row.author, detail.get("remark", "")
-    )
+    for alarm in detail["alarms"]:
+        yield Approval(
+            alarm,
+            detail["digest"],
+            detail["granted"],
+            row.at,
+            row.author,
+            detail["remark"],
+            detail["submitter"],
+            tuple(detail["for"]),
+        )

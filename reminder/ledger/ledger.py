@@ -222,14 +222,17 @@ class Ledger:
         author: str,
         diff: Any,
         now: datetime,
+        *,
+        signed: bool = False,
     ) -> bool:
         """Record the plan that comes into force; False if the last one has this digest.
 
         ``files``: name to hash; ``diff``: what changed against the one before,
-        anything JSON can hold.
+        anything JSON can hold.  ``signed``: the author answers for it, and is
+        recorded also for the plan that is in force.
         """
         with self._storage.write() as connection:
-            return register.accept_plan(connection, plan_id, digest, files, author, diff, now)
+            return register.accept_plan(connection, plan_id, digest, files, author, diff, now, signed=signed)
 
     def last_plan(self, plan_id: str) -> PlanVersion | None:
         """The plan accepted last."""

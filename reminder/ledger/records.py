@@ -443,6 +443,10 @@ class Release:
     identity: str
 
 
+UNSIGNED = frozenset(("start", "files", "simulate"))
+"""Authors of a plan that is only known to have lain in the folder."""
+
+
 @dataclass(frozen=True, slots=True)
 class PlanVersion:
     """A plan as it came into force: the hash of every file, and what changed."""
@@ -452,3 +456,8 @@ class PlanVersion:
     author: str
     files: Mapping[str, Any]
     diff: Any
+
+    @property
+    def submitter(self) -> str:
+        """Who answers for it: a person's id, or a name; empty when nobody has said so."""
+        return "" if self.author in UNSIGNED else self.author

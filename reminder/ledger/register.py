@@ -107,10 +107,15 @@ def accept_plan(
     author: str,
     diff: Any,
     now: datetime,
+    *,
+    signed: bool = False,
 ) -> bool:
-    """Record a plan that comes into force; False, and nothing, if it was the last one already."""
+    """Record a plan that comes into force; False, and nothing, if it was the last one already.
+
+    ``signed``: its author answers for it, and is recorded though the plan itself is in force.
+    """
     last = last_plan(connection, plan_id)
-    if last is not None and last.digest == digest:
+    if last is not None and last.digest == digest and (not signed or last.author == author):
         return False
     connection.execute(
         insert(plan_versions),

@@ -32,11 +32,11 @@ FORMS: Mapping[str, Form] = {
 
 SECTION_NAMES = frozenset(
     """plan office item occurrence festival alarm receiver cells count hidden deputy_for
-    provisional today link wording variants notice""".split()  # noqa: SIM905 - a list of fourteen lines reads worse
+    provisional today link wording variants notice approval""".split()  # noqa: SIM905 - a list of fourteen lines reads worse
 )
 """The variables a section's template may use; anything else in one is an error at load.
 
-``notice`` is given to the template of that name only, which has no item.
+``notice`` and ``approval`` are given to the templates of that name only, which have no item.
 """
 LAYOUT_NAMES = frozenset(("plan", "office", "receiver", "today", "sections", "link", "wording"))
 """The variables the layout is given."""

@@ -368,6 +368,8 @@ class Approval(Model):
     workdays: Workdays | None = None
     days: Days | None = None
     at: TimeOfDay = DEFAULT_ALARM_TIME
+    rungs: tuple[Identifier, ...] = ()
+    """Whose messages are read first; none named: those of every rung."""
 
 
 class Responsible(Model):

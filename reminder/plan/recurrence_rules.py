@@ -58,6 +58,8 @@ def rule_fault(text: str, start: date) -> tuple[str, str, str] | None:
             return f"{name} 是“{parts[name]}”", f"{name} 应为 1–9999 的整数", ""
     if "UNTIL" in parts and not re.fullmatch(r"\d{8}", parts["UNTIL"]):
         return f"UNTIL 是“{parts['UNTIL'][:20]}”", "UNTIL 只写日期，如 20261231", ""
+    if "COUNT" in parts and "UNTIL" in parts:
+        return "COUNT 与 UNTIL 同时写了", "RFC 5545 只许写其一：多少次，或到哪一天为止", ""
     return _value_fault(parts) or _try(text, start)
 
 

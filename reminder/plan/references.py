@@ -11,6 +11,7 @@ from reminder.plan.addresses import address_fault, check_channel
 from reminder.plan.audience import Audience, TermKind
 from reminder.plan.directory import Directory
 from reminder.plan.edges import check_edges
+from reminder.plan.fields import did_you_mean
 from reminder.plan.ladders import LadderBook, anchor_fault, check_rungs
 from reminder.plan.model import MISSING_LIST, STATUTORY_FESTIVALS, Anchor, ItemSpec, PlanHead, Rung
 from reminder.plan.names import CHANNEL, GROUP, ITEM, LADDER, POST, UNIT, Names
@@ -144,7 +145,7 @@ class ItemChecks:
         yield from check_rungs(entry, self._book, rungs)
         yield from self._check_channels(spec, place, rungs)
         if spec.approval is not None:
-            yield from self._check_approval(spec, place)
+            yield from self._check_approval(spec, place, rungs)
         if not rungs and spec.collect_with is None and spec.ladder not in self._ladders_faulty:
             found, hint = "本项没有任何提醒", "请写 ladder、remind，或以 collect_with 并入另一项"
             yield place.problem((), found, "", hint, Severity.WARNING)
@@ -200,7 +201,7 @@ class ItemChecks:
             found = "duty.of 是 supervision，而名录里没有 supervision（分管）"
             yield place.problem(("duty", "of"), found, "", "请在名录里写明谁分管哪个单位")
 
-    def _check_approval(self, spec: ItemSpec, place: Place) -> Iterator[Problem]:
+    def _check_approval(self, spec: ItemSpec, place: Place, rungs: tuple[Rung, ...]) -> Iterator[Problem]:
         approval = spec.approval
         assert approval is not None
         if fault := anchor_fault(approval.from_, spec):
@@ -210,6 +211,44 @@ class ItemChecks:
             yield place.problem(
                 ("approval",), found, "workdays（工作日）与 days（自然日）必写其一，且只写其一"
             )
+        known = [name for rung in rungs for name in (rung.id, *rung.was)]
+        for index, name in enumerate(approval.rungs):
+            if name not in known and spec.ladder not in self._ladders_faulty:
+                allowed = "可用：" + "、".join(rung.id for rung in rungs)
+                hint = did_you_mean(name, known)
+                yield place.problem(("approval", "rungs", index), f"没有“{name}”这一档提醒", allowed, hint)
+        if not list(_check_audience(approval.by, place, ("approval", "by"), self._names, "")):
+            yield from self._check_approvers(approval.by, place)
+
+    def _check_approvers(self, by: Audience, place: Place) -> Iterator[Problem]:
+        """Whether there is always somebody, and somebody besides those who write the plan."""
+        directory, head = self._directory, self._head
+        audience = "、".join(str(term) for term in by)
+        days = (head.from_, *(day for day in directory.changes if head.from_ < day < head.until), head.until)
+        meant = {day: {person.id for person in directory.people_meant(by, day)} for day in days}
+        where: Loc = ("approval", "by")
+        remedy = "请检查 directory.yaml 中的任职（holdings）与起止日期"
+        if not any(meant.values()):
+            yield place.problem(where, f"审批人“{audience}”没有任何人，消息将不能发出", "", remedy)
+            return
+        if empty := next((day for day, people in meant.items() if not people), None):
+            found = f"审批人“{audience}”自 {empty} 起没有任何人，消息将不能发出"
+            yield place.problem(where, found, "", remedy, Severity.WARNING)
+        admins = self._people_meant(head.admins) if head.admins is not None else set()
+        everybody = set().union(*meant.values())
+        if everybody <= admins:
+            found = f"审批人“{audience}”都是管理员（plan.admins）：他们提交的内容没有别人审批"
+            hint = "请另写一位不编写计划的审批人"
+            yield place.problem(where, found, "", hint, Severity.WARNING)
+        lacking = [
+            person.name
+            for person in directory.people
+            if person.id in everybody
+            and all(getattr(person, key) is None for key in set(self._address_keys.values()))
+        ]
+        if lacking:
+            found = f"审批人没有可用的地址，收不到审批请求：{'、'.join(lacking)}"
+            yield place.problem(where, found, "", "请在名录 people 里补上 mail", Severity.WARNING)
 
     def _check_channels(self, spec: ItemSpec, place: Place, rungs: tuple[Rung, ...]) -> Iterator[Problem]:
         if any(not rung.via for rung in rungs):

@@ -115,6 +115,7 @@ _HELP_OF = {
     ("RungSpec", "from"): "起算点：opens 开始、midpoint 中点、due 截止、event 事件、break 放假",
     ("Approval", "by"): "由谁审批",
     ("Approval", "from"): "起算点：due 截止、break 放假等",
+    ("Approval", "rungs"): "哪几档提醒须审批（写编号）；不写为全部",
     ("Office", "contact"): "联系人或联系部门",
     ("ExtraFestival", "date"): "公历月日，如 03-08",
 }

@@ -342,6 +342,7 @@ def _names(edition: Edition) -> Mapping[str, str]:
         **{person.id: person.name for person in plan.directory.people},
         **{f"group:{each.id}": each.name or each.id for each in plan.channels.values() if not each.personal},
         "notice": "管理员通知",
+        "approval": "提请审批",
     }
 
 

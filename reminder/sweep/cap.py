@@ -1,8 +1,8 @@
 """The daily cap: not more than so many messages for one person in one day.
 
 What is over it waits for the next working day.  It never waits past its use:
-the due day and later, what stays alone, and what would be of no use by then go
-out all the same.
+the due day and later, what stays alone or was approved, and what would be of no
+use by then go out all the same.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ class DailyCap:
         alarm = share.alarm
         return (
             alarm.item.spec.alone
+            or share.as_of is not None  # approved for its hour
             or self.today >= alarm.occurrence.due
             or self.next_morning >= alarm.useful_until
         )

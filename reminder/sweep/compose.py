@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from reminder.agenda.alarms import Alarm
-from reminder.agenda.policy import is_late
+from reminder.agenda.policy import is_late, needs_approval
 from reminder.agenda.reach import Reached
 from reminder.agenda.reasons import Action, Decision, Reason, in_place_of
 from reminder.channels.base import Channel, Recipient, batch_of
@@ -61,13 +61,14 @@ def compose(
     *,
     reaching: Callable[[Alarm], Reached] | None = None,
     again: Sequence[Again] = (),
+    approved: Callable[[Alarm, Reached], bool] | None = None,
     cap: DailyCap | None = None,
 ) -> Composed:
     """Render and freeze everything that is to be sent, and record everything that is not.
 
     Alarms due together for one receiver on one channel become one message,
     except those of items marked ``alone``; what waited and comes ``again`` joins
-    them.  What is on hold is left out.
+    them, if it is still ``approved`` or need not be.  What is on hold is left out.
     """
     reaching = reaching or (lambda alarm: reached_by(alarm, edition, now=now))
     alarms: dict[str, NewAlarm] = {}
@@ -82,7 +83,7 @@ def compose(
             continue
         reached = reaching(alarm)
         due, failed = shares_of(alarm, edition, reached)
-        shares += due
+        shares += as_approved(due, alarm, reached)
         failures += failed
         claims[alarm.key] = _withheld(alarm, reached)
         if not due and not failed and not claims[alarm.key]:
@@ -92,7 +93,7 @@ def compose(
         waited[each.key] = (
             new_alarm(each.alarm, Decision(Action.SEND, Reason.DUE), each.key) if each.alarm else _gone(each)
         )
-        due, settled = _again(each, edition, reaching, now)
+        due, settled = _again(each, edition, reaching, approved, now)
         shares += due
         claims[each.key] = settled
     written = compose_shares(shares, failures, edition, channels, transport, now, cap)
@@ -142,7 +143,11 @@ def _withheld(alarm: Alarm, reached: Reached) -> list[NewClaim]:
 
 
 def _again(
-    each: Again, edition: Edition, reaching: Callable[[Alarm], Reached], now: datetime
+    each: Again,
+    edition: Edition,
+    reaching: Callable[[Alarm], Reached],
+    approved: Callable[[Alarm, Reached], bool] | None,
+    now: datetime,
 ) -> tuple[list[Share], list[NewClaim]]:
     """What of it is sent now, and what is decided of the rest."""
 
@@ -156,7 +161,10 @@ def _again(
         return [], all_are(Action.SUPPRESS, reached.reason)
     if now >= each.alarm.useful_until:
         return [], all_are(Action.MISS, Reason.EXPIRED)
+    if approved is not None and not approved(each.alarm, reached):
+        return [], all_are(Action.MISS, Reason.NOT_APPROVED)  # changed since it was approved
     due, _ = shares_of(each.alarm, edition, reached)
+    due = as_approved(due, each.alarm, reached)
     later = {claim.receiver: claim for claim in _withheld(each.alarm, reached)}
     shares: list[Share] = []
     settled: list[NewClaim] = []
@@ -195,7 +203,7 @@ def compose_shares(
     """
     bundles: dict[object, list[Share]] = {}
     for share in shares:
-        alone = share.section_key if share.alarm.item.spec.alone else None
+        alone = share.section_key if share.alarm.item.spec.alone or share.as_of is not None else None
         bundles.setdefault((share.addressee.id, share.channel, alone, share.chain), []).append(share)
     failed = list(failures)
     rendered: list[_Rendered] = []
@@ -222,6 +230,12 @@ def compose_shares(
         claims.setdefault(failure.alarm.key, []).append(claim)
     by_alarm = {key: tuple(dict.fromkeys(each)) for key, each in claims.items()}
     return Written(tuple(deliveries), by_alarm, tuple(failed))
+
+
+def as_approved(shares: Iterable[Share], alarm: Alarm, reached: Reached | None) -> list[Share]:
+    """What has to be approved is said as at its alarm's own time, by itself: as its approvers read it."""
+    as_of = alarm.at if needs_approval(alarm, reached) else None
+    return [replace(share, as_of=as_of) for share in shares]
 
 
 def new_alarm(alarm: Alarm, decision: Decision, key: str = "") -> NewAlarm:
@@ -271,12 +285,13 @@ def _render(
     bundle: Sequence[Share], edition: Edition, now: datetime
 ) -> tuple[_Rendered | None, list[Failure]]:
     """One message for one receiver on one channel, and what failed of it."""
+    said_at = bundle[0].as_of or now
     sections: list[Section] = []
     included: list[Share] = []
     failures: list[Failure] = []
     for group in sections_of(bundle):
         try:
-            sections.append(render_section(group, edition, now))
+            sections.append(render_section(group, edition, said_at))
             included.extend(group)
         except RendererUnavailable:
             raise  # the machine's trouble, not the text's: all of it stays due, and the next tick tries again
@@ -285,7 +300,7 @@ def _render(
     if not included:
         return None, failures
     try:
-        message = frame(sections, included[0].addressee, edition, now)
+        message = frame(sections, included[0].addressee, edition, said_at)
     except RendererUnavailable:
         raise
     except ReminderError as error:

@@ -17,14 +17,16 @@ from reminder.agenda.alarms import Alarm
 from reminder.agenda.facts import NOTHING, Facts
 from reminder.agenda.occurrences import zone_of
 from reminder.agenda.policy import Action, Decision, Reason
+from reminder.agenda.reach import Reached
 from reminder.channels.base import Channel
 from reminder.check import Edition
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import Settlement, Transport, Unreached
 from reminder.plan.via import Chain
-from reminder.sweep.compose import compose_shares, new_alarm
+from reminder.sweep.compose import as_approved, compose_shares, new_alarm
 from reminder.sweep.known import BEFORE_PLAN, KnownAlarms
-from reminder.sweep.shares import Failure, Share, other_shares, reached_by
+from reminder.sweep.shares import Failure, Share, other_shares
+from reminder.sweep.texts import reached_for
 
 log = logging.getLogger(__name__)
 
@@ -59,11 +61,13 @@ def fallen(
     edition: Edition,
     now: datetime,
     facts: Facts = NOTHING,
+    approved: Callable[[Alarm, Reached], bool] | None = None,
 ) -> Fallen:
     """The shares on the other channels.  Pure.
 
-    An alarm that the plan no longer has, or that is of no use any more, has
-    none; neither has a receiver whom it no longer concerns.
+    An alarm that the plan no longer has, or that is of no use any more, or that
+    is not ``approved`` as it stands now, has none; neither has a receiver whom it
+    no longer concerns.
     """
     meant: dict[tuple[str, str], dict[str, None]] = {}
     alarms: dict[str, Alarm] = {}
@@ -84,12 +88,15 @@ def fallen(
         alarm = alarms[key]
         chain = chain_from(alarm, channel)
         assert chain is not None  # it was there a moment ago
-        receivers = reached_by(alarm, edition, facts, now).receivers
+        reached = reached_for(alarm, edition, facts, now)
+        if approved is not None and not approved(alarm, reached):
+            continue
+        receivers = reached.receivers
         if f"group:{channel}" not in ids:
             receivers = tuple(each for each in receivers if each.person.id in ids)
         if receivers:
             more, failed = other_shares(alarm, chain, receivers, edition)
-            shares += more
+            shares += as_approved(more, alarm, reached)
             failures += failed
     return Fallen(tuple(shares), tuple(failures), tuple(replaced))
 
@@ -107,6 +114,8 @@ class Fallback:
     transport: Transport
     facts: Facts = NOTHING
     """As the sweeper has them; it keeps them up to date."""
+    approved: Callable[[Alarm, Reached], bool] | None = None
+    """Whether an alarm may go out as it stands."""
     firsts: frozenset[str] = field(init=False)
     """Channels with which a chain of the plan begins."""
     _looked: datetime | None = None
@@ -143,7 +152,7 @@ class Fallback:
         if not found:
             self._looked = now
             return 0, ()
-        return self._claim(found, fallen(found, alarms.of, self.edition, now, self.facts), now)
+        return self._claim(found, fallen(found, alarms.of, self.edition, now, self.facts, self.approved), now)
 
     def _since(self, now: datetime) -> datetime:
         """Everything at the first look, and after the clock was set back."""

@@ -8,7 +8,7 @@ key says what it is about: the same trouble is not told twice.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -90,6 +90,20 @@ def notice_of(kind: str, title: str, lines: Sequence[str], remedy: str) -> Notic
     return Notice(f"notice/{kind}#{digest}", title, tuple(lines), remedy)
 
 
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """Something to tell some persons that is no reminder of the plan.
+
+    ``item`` and ``key`` are its identity in the ledger; ``say`` renders it for
+    one of them; ``useful_until`` is aware.
+    """
+
+    item: str
+    key: str
+    say: Callable[[Addressee], Message]
+    useful_until: datetime
+
+
 def settle_notice(
     notice: Notice,
     edition: Edition,
@@ -109,10 +123,32 @@ def settle_notice(
     plan = edition.plan
     today = now.astimezone(zone_of(plan.head.timezone)).date()
     admins = plan.directory.people_meant(plan.head.admins, today) if plan.head.admins else ()
+    return settle_letter(
+        Letter(NOTICE_ITEM, notice.key, lambda to: notice_message(notice, to, edition, now), now + NOTICE_USEFUL),
+        admins, edition, channels, transport, now, avoid=avoid, groups=groups,
+    )  # fmt: skip
+
+
+def settle_letter(
+    letter: Letter,
+    people: Sequence[Person],
+    edition: Edition,
+    channels: Mapping[str, Channel],
+    transport: Transport,
+    now: datetime,
+    *,
+    avoid: Collection[str] = (),
+    groups: bool = False,
+) -> Settlement:
+    """Freeze a letter for every one of ``people`` on the first personal channel that reaches them, mail first.
+
+    ``avoid`` and ``groups`` as in :func:`settle_notice`.
+    """
+    plan = edition.plan
     claims: list[NewClaim] = []
     deliveries: list[NewDelivery] = []
     recipients: dict[str, tuple[Addressee, str, str]] = {}
-    for person in admins:
+    for person in people:
         route = _route(person, plan, avoid, groups=groups)
         if route is None:
             claims.append(NewClaim(person.id, "-", Action.FAIL, Reason.NO_ADDRESS))
@@ -120,23 +156,23 @@ def settle_notice(
         addressee, channel_id, address = route
         recipients[f"{addressee.id}|{channel_id}"] = addressee, channel_id, address
     for key, (addressee, channel_id, address) in recipients.items():
-        identity = message_identity(plan.id, transport, [f"{notice.key}|{key}"])
+        identity = message_identity(plan.id, transport, [f"{letter.key}|{key}"])
         claims.append(NewClaim(addressee.id, channel_id, Action.SEND, Reason.DUE, identity))
         deliveries += freeze(
-            notice_message(notice, addressee, edition, now),
+            letter.say(addressee),
             Recipient(addressee.id, addressee.name, address),
             channels[channel_id],
             plan,
             identity,
             now=now,
             planned_at=now,
-            expires_at=now + NOTICE_USEFUL,
+            expires_at=letter.useful_until,
         )
-    occurrence, _, rung = notice.key.partition("#")
+    occurrence, _, rung = letter.key.partition("#")
     action = Action.SEND if deliveries else Action.SUPPRESS if not claims else Action.FAIL
     alarm = NewAlarm(
-        key=notice.key,
-        item=NOTICE_ITEM,
+        key=letter.key,
+        item=letter.item,
         occurrence=occurrence,
         rung=rung,
         planned_at=now,

@@ -48,13 +48,13 @@ class Share:
     """The receiver may know how many cells are open, and not whose."""
     deputy_for: tuple[str, ...] = ()
     """Names of absent persons the receiver acts for."""
+    as_of: datetime | None = None
+    """Said as at this instant whenever it goes out, and in no message with others: as it was approved."""
 
     @property
     def section_key(self) -> object:
-        """Shares with equal keys are one text: festivals of one rung that share a break."""
-        festival = self.alarm.occurrence.festival
-        of_break = (festival.rest.first, festival.rest.last) if festival else self.alarm.occurrence.id
-        return (self.alarm.item.id, self.alarm.rung.id, self.alarm.repetition, self.alarm.at, of_break)
+        """Shares with equal keys are one text."""
+        return self.alarm.text_key
 
 
 @dataclass(frozen=True, slots=True)

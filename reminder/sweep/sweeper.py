@@ -18,7 +18,7 @@ from reminder.agenda.facts import Facts
 from reminder.agenda.occurrences import zone_of
 from reminder.agenda.policy import decide_all
 from reminder.agenda.reach import Reached
-from reminder.agenda.reasons import Action, Decision
+from reminder.agenda.reasons import Action, Decision, Reason
 from reminder.channels.base import Channel
 from reminder.check import Edition
 from reminder.errors import ReminderError
@@ -26,12 +26,13 @@ from reminder.ledger.errors import AlreadySettled, FactsChanged
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import Settlement, Transport
 from reminder.plan.model import DEFAULT_ALARM_TIME
+from reminder.sweep.asking import Asking
 from reminder.sweep.cap import DailyCap
 from reminder.sweep.compose import Again, Failure, compose
 from reminder.sweep.fallback import Fallback
 from reminder.sweep.known import BEFORE_PLAN, KnownAlarms
 from reminder.sweep.notices import Notice, notice_of, settle_notice, standing_notices
-from reminder.sweep.shares import reached_by
+from reminder.sweep.texts import reached_for
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +84,10 @@ class Sweeper:
         if new:
             self._ledger.adopt(plan_id, transport, new, now)
         self._facts = self._ledger.facts(plan_id, transport)
-        self._fallback = Fallback(self._ledger, edition, channels, transport, self._facts)
+        self._asking = Asking(self._ledger, edition, channels, transport, self.tell)
+        self._fallback = Fallback(
+            self._ledger, edition, channels, transport, self._facts, self._asking.approved
+        )
         self._rebuild(now)
 
     def _listen(self, now: datetime) -> None:
@@ -92,6 +96,8 @@ class Sweeper:
             return
         before, self._facts = self._facts, self._ledger.facts(self.edition.plan.id, self.transport)
         self._fallback.facts = self._facts
+        self._asking.listen(self._facts)
+        self._held.clear()
         if (before.events, before.draws) != (self._facts.events, self._facts.draws):
             self._rebuild(now)
 
@@ -103,6 +109,8 @@ class Sweeper:
         self._pending = deque(
             alarm for alarm in alarms if alarm.key not in settled and settled.isdisjoint(alarm.former_keys)
         )
+        self._held: set[str] = set()
+        self._asking.refresh(self._pending, now + LOOK_AHEAD, self._facts, now)
         self._built_on = self._day(now)
         # A plan that has run out is trouble, not peace; look to its very end before saying so.
         self.exhausted = not self._pending and not expand(
@@ -117,14 +125,16 @@ class Sweeper:
         return now.astimezone(self._zone).date()
 
     def next_instant(self, now: datetime) -> datetime:
-        """When there is something to settle next: an alarm, a claim that waits, or the daily look."""
+        """When there is something to do next: an alarm, a claim that waits, an approval, the daily look."""
         day = self._day(now)
         daily = datetime.combine(day, DEFAULT_ALARM_TIME, tzinfo=self._zone)
         if self._looked_on == day or daily <= now:
             daily = datetime.combine(day + timedelta(days=1), DEFAULT_ALARM_TIME, tzinfo=self._zone)
         waiting = self._ledger.next_postponed(self.edition.plan.id, self.transport)
-        alarm = self._pending[0].at if self._pending else None
-        return min(instant for instant in (daily, alarm, waiting) if instant is not None)
+        held = (each.useful_until for each in self._pending if each.key in self._held)
+        alarm = next((each.at for each in self._pending if each.key not in self._held), None)
+        found = (daily, alarm, waiting, min(held, default=None), self._asking.next_instant())
+        return min(instant for instant in found if instant is not None)
 
     @property
     def facts(self) -> Facts:
@@ -140,10 +150,10 @@ class Sweeper:
         self._listen(now)
         if self._day(now) != self._built_on:
             self._rebuild(now)
+        if self._asking.run(now):
+            self._listen(now)
         self._daily_look(now)
-        due: list[Alarm] = []
-        while self._pending and self._pending[0].at <= now:
-            due.append(self._pending.popleft())
+        due = self._due(now)
         again = self._again(now)
         try:
             swept = self._settle_all(due, again, now) if due or again else Swept()
@@ -159,6 +169,16 @@ class Sweeper:
         self._tell_failed(failures, now)
         return Swept(swept.actions, swept.deliveries + fallen)
 
+    def _due(self, now: datetime) -> list[Alarm]:
+        """What has come due, taken out of what is pending; what is on hold only if it may have changed."""
+        due: list[Alarm] = []
+        held: list[Alarm] = []
+        while self._pending and self._pending[0].at <= now:
+            alarm = self._pending.popleft()
+            (held if alarm.key in self._held and now < alarm.useful_until else due).append(alarm)
+        self._pending.extendleft(reversed(held))
+        return due
+
     def _again(self, now: datetime) -> list[Again]:
         """Claims that waited for this moment, by alarm."""
         waiting = self._ledger.postponed(self.edition.plan.id, self.transport, now)
@@ -172,26 +192,28 @@ class Sweeper:
 
     def _settle_all(self, due: Sequence[Alarm], again: Sequence[Again], now: datetime) -> Swept:
         reaching = self._reaching(now)
-        decided = decide_all(due, self._facts, now, reaching)
+        decided = decide_all(due, self._facts, now, reaching, self._asking.digest)
         held = [alarm for alarm, decision in decided if decision.action is Action.HOLD]
         self._pending.extendleft(reversed(held))
+        self._held.update(alarm.key for alarm in held)
         silent = [(a, d) for a, d in decided if d.action not in (Action.SEND, Action.HOLD)]
         for start in range(0, len(silent), UNSENT_AT_ONCE):
             self._settle(silent[start : start + UNSENT_AT_ONCE], now, reaching)
         sent = [(a, d) for a, d in decided if d.action is Action.SEND]
         deliveries, failures = self._settle(sent, now, reaching, again)
-        self._tell_missed([alarm for alarm, decision in silent if decision.action is Action.MISS], now)
+        self._asking.drop(alarm for alarm, decision in decided if decision.action is not Action.HOLD)
+        self._tell_missed([(a, d) for a, d in silent if d.action is Action.MISS], now)
         self._tell_failed(failures, now)
         actions = Counter(str(decision.action) for _, decision in decided)
         return Swept(dict(actions), deliveries)
 
     def _reaching(self, now: datetime) -> Callable[[Alarm], Reached]:
-        """Whom an alarm reaches now; found once for each alarm of a sweep."""
+        """Whom an alarm reaches; found once for each alarm of a sweep."""
         known: dict[str, Reached] = {}
 
         def reaching(alarm: Alarm) -> Reached:
             if alarm.key not in known:
-                known[alarm.key] = reached_by(alarm, self.edition, self._facts, now)
+                known[alarm.key] = reached_for(alarm, self.edition, self._facts, now)
             return known[alarm.key]
 
         return reaching
@@ -228,6 +250,7 @@ class Sweeper:
                 now,
                 reaching=reaching,
                 again=again,
+                approved=self._asking.approved,
                 cap=self._cap(now) if sends else None,
             )
             try:
@@ -250,10 +273,14 @@ class Sweeper:
                 self.tell(notice, now)
         self._looked_on = local.date()
 
-    def _tell_missed(self, missed: Sequence[Alarm], now: datetime) -> None:
+    def _tell_missed(self, missed: Sequence[tuple[Alarm, Decision]], now: datetime) -> None:
         if not missed:
             return
-        lines = [f"{a.at:%Y-%m-%d %H:%M} {a.item.spec.title}（{a.occurrence.label}）" for a in missed]
+        lines = [
+            f"{a.at:%Y-%m-%d %H:%M} {a.item.spec.title}（{a.occurrence.label}）"
+            + ("：到期未获审批" if decision.reason is Reason.NOT_APPROVED else "")
+            for a, decision in missed
+        ]
         remedy = "请查看台账（reminder ledger --status miss），必要时人工通知。"
         self.tell(notice_of("missed", f"有{len(missed)}条提醒错过发送时间", _capped(lines), remedy), now)
 

@@ -108,7 +108,7 @@ def is_tidy(message: Message) -> None:
 
 
 def test_the_shipped_folder_has_no_problems_and_these_templates(templates: Templates) -> None:
-    assert templates.names() == tuple(sorted([*OF_ITEMS, "notice", "private"]))
+    assert templates.names() == tuple(sorted([*OF_ITEMS, "approval", "notice", "private"]))
     assert set(templates.files()) >= {"_layout/mail.html.j2", "talk/words.j2", "wording.yaml"}
 
 

@@ -76,3 +76,9 @@ def test_the_ninth_tuesday_of_a_month_is_refused_whatever_year_it_begins_in(firs
 )
 def test_what_the_standard_knows_may_stand(rule: str) -> None:
     assert rule_fault(rule, START) is None
+
+
+def test_a_number_of_times_and_a_last_day_do_not_go_together() -> None:
+    fault = rule_fault("FREQ=MONTHLY;COUNT=10;UNTIL=20261231", START)
+    assert fault is not None
+    assert fault[0] == "COUNT 与 UNTIL 同时写了"

@@ -1,0 +1,352 @@
+"""Approvals: what waits for one, and the one service by which an approver speaks.
+
+Used by the command line and the pages alike.  An approval is bound to the digest
+of a text (:mod:`reminder.sweep.texts`): whatever changes content, receivers or
+dates has another digest, and the approval is none of it.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+
+from reminder.agenda.alarms import Alarm, alarms_of
+from reminder.agenda.approvals import Panel, asks_at, may_need, panel
+from reminder.agenda.facts import Approval, ApprovalRequest, Facts
+from reminder.agenda.occurrences import zone_of
+from reminder.agenda.policy import needs_approval
+from reminder.agenda.reach import Reached
+from reminder.check import Edition
+from reminder.errors import ReminderError
+from reminder.ledger.facts import FactKind
+from reminder.ledger.ledger import Ledger
+from reminder.messages.render import RendererUnavailable
+from reminder.plan.directory import Directory, Person
+from reminder.sweep.known import BEFORE_PLAN
+from reminder.sweep.texts import CODE_LENGTH, Said, reached_then, said, together
+
+FURTHEST = timedelta(days=400)
+"""How far ahead an approval may be asked for, or given."""
+REMARK_LENGTH = 200
+UNSAYABLE = "template"
+"""In place of a digest when a template fails: no approval is ever bound to it."""
+TRIES = 20
+"""Of recording a word while others speak at the same moment."""
+
+
+class ApprovalRefused(ReminderError):
+    """An approval that cannot be taken; the text says who may, or what is possible."""
+
+
+class State(enum.StrEnum):
+    """Where a text stands."""
+
+    WAITING = "waiting"
+    APPROVED = "approved"
+    RETURNED = "returned"
+
+
+STATE_TEXT = {State.WAITING: "待审批", State.APPROVED: "已批准", State.RETURNED: "已退回"}
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A text that has to be approved, and where that stands.
+
+    ``asked`` is when exactly this text was shown, ``word`` what was said of it
+    last; ``earlier`` is an earlier text of the same alarms that was shown.
+    Instants are aware; ``asks_at`` and ``goes_at`` in the plan's zone.
+    """
+
+    said: Said
+    panel: Panel
+    asks_at: datetime
+    asked: ApprovalRequest | None
+    word: Approval | None
+    earlier: ApprovalRequest | None
+
+    @property
+    def goes_at(self) -> datetime:
+        return self.said.first.at
+
+    @property
+    def useful_until(self) -> datetime:
+        return min(alarm.useful_until for alarm in self.said.alarms)
+
+    @property
+    def title(self) -> str:
+        """What it is about, as approvers and admins read it."""
+        labels = "、".join(alarm.occurrence.label for alarm in self.said.alarms)
+        return f"{self.said.first.item.spec.title}（{labels}）"
+
+    @property
+    def state(self) -> State:
+        if self.word is None:
+            return State.WAITING
+        return State.APPROVED if self.word.granted else State.RETURNED
+
+
+class Memory:
+    """Renders what has to be approved, each text once for each state of things.
+
+    Used by one thread.
+    """
+
+    def __init__(self, edition: Edition) -> None:
+        self._edition = edition
+        self._known: dict[object, tuple[tuple[Reached, ...], Said | None]] = {}
+
+    def of(self, alarm: Alarm, facts: Facts) -> Said | None:
+        """What an alarm says together with those of one text; None if nobody has to approve it.
+
+        Raises ``ReminderError`` if a template fails.
+        """
+        alarms = self._one_text(alarm, facts)
+        reached = tuple(reached_then(each, self._edition, facts) for each in alarms)
+        before = self._known.get(alarm.text_key)
+        if before is not None and before[0] == reached:
+            return before[1]
+        going = [
+            (each, its)
+            for each, its in zip(alarms, reached, strict=True)
+            if (its.reason is None or its.unowned) and needs_approval(each, its)
+        ]
+        made = said([each for each, _ in going], self._edition, [its for _, its in going]) if going else None
+        self._known[alarm.text_key] = reached, made
+        return made
+
+    def digest(self, alarm: Alarm, facts: Facts) -> str:
+        """What binds an approval of the alarm; empty if it sends nothing, and never approved if it fails."""
+        try:
+            made = self.of(alarm, facts)
+        except RendererUnavailable:
+            raise
+        except ReminderError:
+            return UNSAYABLE
+        return made.digest if made is not None and made.texts else ""
+
+    def _one_text(self, alarm: Alarm, facts: Facts) -> tuple[Alarm, ...]:
+        if alarm.occurrence.festival is None:
+            return (alarm,)
+        plan, end = self._edition.plan, alarm.at + timedelta.resolution
+        found = alarms_of(alarm.item, plan, self._edition.calendar, alarm.at, end, facts)
+        return together(found).get(alarm.text_key, (alarm,))
+
+
+def candidates(
+    edition: Edition, facts: Facts, since: datetime, until: datetime, settled: Collection[str] = ()
+) -> list[Alarm]:
+    """Alarms in [since, until) that may have to be approved, less those ``settled`` or before their adoption."""
+    plan = edition.plan
+    found = (
+        alarm
+        for item in plan.items
+        if item.spec.approval is not None or item.spec.duty is not None
+        for alarm in alarms_of(item, plan, edition.calendar, since, until, facts)
+    )
+    return [
+        alarm
+        for alarm in found
+        if may_need(alarm) and not any(key in settled for key in alarm.keys) and in_force(alarm, facts)
+    ]
+
+
+def in_force(alarm: Alarm, facts: Facts) -> bool:
+    """Whether the alarm is promised, or will be once its rung is adopted."""
+    adopted = facts.adopted_at(alarm.item.ids, (alarm.rung.id, *alarm.rung.was))
+    return adopted is None or alarm.at >= adopted
+
+
+def waiting_of(made: Said, edition: Edition, facts: Facts, submitter: str, now: datetime) -> Waiting:
+    """Where a text stands at ``now``."""
+    shown = facts.asked_of(made.keys)
+    words = facts.said_of(made.keys, made.digest)
+    today = now.astimezone(zone_of(edition.plan.head.timezone)).date()
+    return Waiting(
+        made,
+        panel(made.first, edition.plan, today, submitter),
+        min(asks_at(alarm, edition.calendar) for alarm in made.alarms),
+        next((each for each in shown if each.digest == made.digest), None),
+        words[-1] if words else None,
+        next((each for each in reversed(shown) if each.digest != made.digest), None),
+    )
+
+
+def pending(
+    ledger: Ledger,
+    edition: Edition,
+    now: datetime,
+    *,
+    ahead: timedelta = timedelta(0),
+    decided: bool = False,
+) -> list[Waiting]:
+    """What waits for an approval, in order of the hour at which it goes out.
+
+    Whatever approvers have been asked for, or should be by now; with ``ahead``
+    also what goes out within that time.  ``decided`` takes in what is approved
+    and has not gone out yet.  Renders every text.
+    """
+    plan_id = edition.plan.id
+    transport = ledger.transport(plan_id)
+    facts, submitter = ledger.facts(plan_id, transport), submitter_of(ledger, plan_id)
+    settled = ledger.settled(plan_id, transport)
+    first = datetime.combine(edition.plan.head.from_, time.min, zone_of(edition.plan.head.timezone))
+    alarms = candidates(edition, facts, min(first, now) - BEFORE_PLAN, now + FURTHEST, settled)
+    memory = Memory(edition)
+    found = [
+        waiting
+        for waiting in _standing(together(alarms).values(), edition, facts, submitter, now, ahead, memory)
+        if decided or waiting.state is not State.APPROVED
+    ]
+    return sorted(found, key=lambda each: (each.goes_at, each.said.first.key))
+
+
+def _standing(
+    texts: Iterable[tuple[Alarm, ...]],
+    edition: Edition,
+    facts: Facts,
+    submitter: str,
+    now: datetime,
+    ahead: timedelta,
+    memory: Memory,
+) -> Iterator[Waiting]:
+    for alarms in texts:
+        if now >= min(alarm.useful_until for alarm in alarms):
+            continue
+        keys = tuple(key for alarm in alarms for key in alarm.keys)
+        asks = min(asks_at(alarm, edition.calendar) for alarm in alarms)
+        if now < asks and not facts.asked_of(keys) and alarms[0].at > now + ahead:
+            continue
+        made = memory.of(alarms[0], facts)
+        if made is not None and made.texts:
+            yield waiting_of(made, edition, facts, submitter, now)
+
+
+def submitter_of(ledger: Ledger, plan_id: str) -> str:
+    """Who answers for the plan in force; empty when nobody has said so."""
+    last = ledger.last_plan(plan_id)
+    return last.submitter if last is not None else ""
+
+
+def request(ledger: Ledger, plan_id: str, waiting: Waiting, now: datetime) -> bool:
+    """Record that exactly this text is shown to its approvers; False if it was already."""
+    made = waiting.said
+    return ledger.remember(
+        plan_id,
+        FactKind.APPROVAL_REQUEST,
+        f"{made.first.key}@{made.digest}",
+        by=waiting.panel.submitter,
+        detail={"alarms": [alarm.key for alarm in made.alarms], "digest": made.digest},
+        now=now,
+    )
+
+
+def find(ledger: Ledger, edition: Edition, code: str, now: datetime) -> Waiting:
+    """The text of a code, asked for or not yet.
+
+    Raises ``ApprovalRefused``: no such code, changed since, gone out.
+    """
+    wanted = code.strip().lower()
+    for ahead in (timedelta(0), FURTHEST):
+        known = pending(ledger, edition, now, ahead=ahead, decided=True)
+        for waiting in known:
+            if len(wanted) >= CODE_LENGTH and waiting.said.digest.startswith(wanted):
+                return waiting
+    raise ApprovalRefused(_why_unknown(ledger, edition, wanted, known))
+
+
+def _why_unknown(ledger: Ledger, edition: Edition, wanted: str, known: Iterable[Waiting]) -> str:
+    plan_id = edition.plan.id
+    facts = ledger.facts(plan_id, ledger.transport(plan_id))
+    alarms = {
+        each.alarm for each in facts.requests if len(wanted) >= CODE_LENGTH and each.digest.startswith(wanted)
+    }
+    for waiting in known:
+        if alarms & set(waiting.said.keys):
+            return (
+                f"审批编号 {wanted} 的内容、收件人或日期已有变动，原审批作废；"
+                f"“{waiting.title}”现在的编号是 {waiting.said.code}，请先审阅：reminder approve --show {waiting.said.code}"
+            )
+    if alarms:
+        return f"审批编号 {wanted} 的消息已经发出、已作处理或已过有效期，不能再审批；见 reminder ledger"
+    codes = "、".join(each.said.code for each in known if each.asked is not None) or "（没有）"
+    return f"没有审批编号“{wanted}”；待审批的编号：{codes}（reminder approve 列出全部）"
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What came of an approver's word: ``already`` says that it stood so before and nothing was written."""
+
+    waiting: Waiting
+    already: bool
+
+
+def approve(
+    ledger: Ledger,
+    edition: Edition,
+    person_id: str,
+    code: str,
+    now: datetime,
+    *,
+    granted: bool = True,
+    remark: str = "",
+) -> Given:
+    """Record that a person approves the text of a code, or returns it with a remark.
+
+    Of fifty who say the same at once, one is recorded.  Raises
+    ``ApprovalRefused`` in words that say who may, or what is possible; nothing
+    has changed then.
+    """
+    remark = " ".join(remark.split())
+    if len(remark) > REMARK_LENGTH:
+        raise ApprovalRefused(f"说明有 {len(remark)} 个字，最多 {REMARK_LENGTH} 个字；未作更改")
+    if not granted and not remark:
+        raise ApprovalRefused("退回须写明理由（--remark），提交人才知道改什么；未作更改")
+    plan_id = edition.plan.id
+    waiting = find(ledger, edition, code, now)
+    today = now.astimezone(zone_of(edition.plan.head.timezone)).date()
+    directory: Directory = edition.plan.directory
+    person = directory.person(person_id)
+    if person is None or person.id not in {each.id for each in waiting.panel.able}:
+        raise ApprovalRefused(why_not(person, waiting, person_id))
+    for_ = waiting.panel.for_(person, directory, today)
+    made = waiting.said
+    for _ in range(TRIES):
+        facts = ledger.facts(plan_id, ledger.transport(plan_id))
+        words = facts.said_of(made.first.keys, made.digest)
+        if words and words[-1].granted is granted:
+            return Given(waiting, already=True)
+        request(ledger, plan_id, waiting, now)
+        detail = {
+            "alarms": [alarm.key for alarm in made.alarms],
+            "digest": made.digest,
+            "granted": granted,
+            "remark": remark,
+            "submitter": waiting.panel.submitter,
+            "name": person.name,
+            "for": [each.id for each in for_],
+        }
+        key = f"{made.first.key}@{made.digest}@{len(words)}"
+        if ledger.remember(plan_id, FactKind.APPROVAL, key, by=person.id, detail=detail, now=now):
+            return Given(waiting, already=False)
+    raise ApprovalRefused("此刻有多人在审批同一件事，未作更改；请再试一次")
+
+
+def why_not(person: Person | None, waiting: Waiting, given: str) -> str:
+    """Why somebody may not approve, and who may."""
+    panel = waiting.panel
+    may = "、".join(f"{each.name}（{each.id}）" for each in panel.able)
+    who = f"可审批的是：{may}" if may else "目前没有人可以审批，请更正计划的 approval.by 或 plan.approvers"
+    if person is None:
+        return f"名册中没有“{given}”；{who}"
+    meant = {each.id for each in (*panel.named, *panel.asked)}
+    if person.id not in meant:
+        return f"{person.name}不是“{waiting.title}”的审批人；{who}"
+    if panel.submitter == person.id:
+        return f"{person.name}是现行计划的提交人，不能审批自己提交的内容；{who}"
+    return (
+        f"现行计划是直接改文件生效的，不知由谁提交，管理员{person.name}因此不能审批；{who}。"
+        "提交人也可先执行 reminder plan adopt --by 姓名"
+    )
