@@ -92,10 +92,16 @@ def message_id(value: str) -> str:
 def parse_mailbox(text: str) -> Mailbox:
     """``机关党委办公室 <jgdw@example.com>`` or a bare address."""
     safe(text, "地址")
-    match = re.fullmatch(r"\s*(?:\"?(?P<name>[^<>\"]*?)\"?\s*<(?P<in>[^<>]*)>|(?P<bare>[^<>]*))\s*", text)
-    if match is None:
+    name, bracket, rest = text.strip().partition("<")
+    if bracket:
+        address = rest.removesuffix(">")
+        name = name.strip().removeprefix('"').removesuffix('"').strip()
+        sound = rest.endswith(">") and not re.search(r'[<>"]', name)
+    else:
+        name, address, sound = "", name, True
+    if not sound or re.search(r"[<>]", address):
         raise HeaderError(f"“{text[:60]}”不是邮箱；应为 名称 <name@example.com> 或 name@example.com")
-    return Mailbox((match["name"] or "").strip(), wire_address(match["in"] or match["bare"] or ""))
+    return Mailbox(name, wire_address(address))
 
 
 def wire_address(address: str) -> str:

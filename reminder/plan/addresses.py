@@ -20,7 +20,6 @@ _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _ADDRESS = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})+")
 """The dot-atom form of RFC 5321 §4.1.2; quoted local parts are nobody's address."""
-_NAMED = re.compile(r'(?P<name>[^<>"\r\n]*?)\s*<(?P<address>[^<>\s]+)>')
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _USERID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}")
 SECRET_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
@@ -31,9 +30,7 @@ Fault = tuple[str, str, str]
 def address_fault(text: str, *, named: bool = False) -> Fault | None:
     """What is wrong with an address; with ``named``, ``名称 <地址>`` may stand too."""
     allowed = "写作 name@example.com" + ("，或 名称 <name@example.com>" if named else "")
-    address = text
-    if named and (match := _NAMED.fullmatch(text)):
-        address = match["address"]
+    address = _address_in(text) if named else text
     if _ADDRESS.fullmatch(address) and len(address) <= 254 and len(address.split("@")[0]) <= 64:
         return None
     hint = ""
@@ -44,6 +41,14 @@ def address_fault(text: str, *, named: bool = False) -> Fault | None:
     elif re.search(r"[;,；，、]", text):
         hint = "一处只写一个地址"
     return f"{shown(text)}不是邮箱地址", allowed, hint
+
+
+def _address_in(text: str) -> str:
+    """What stands in the angle brackets after a name; the text itself if it is not of that form."""
+    name, bracket, rest = text.partition("<")
+    if not bracket or not rest.endswith(">") or re.search(r'[>"\r\n]', name):
+        return text
+    return rest[:-1]
 
 
 def userid_fault(text: str) -> Fault | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import time
 from email import message_from_bytes
 from email.policy import default
 
@@ -143,3 +144,12 @@ def test_what_is_no_message_id_is_refused(value: str) -> None:
     """Retries find their message by it."""
     with pytest.raises(HeaderError, match="Message-ID"):
         message_id(value)
+
+
+@pytest.mark.parametrize("text", ["a" + " " * 100_000 + "x", "a" + " " * 100_000 + "<x", '"' * 100_000 + "<"])
+def test_a_mailbox_of_a_hundred_thousand_signs_is_refused_without_delay(text: str) -> None:
+    """A search that began anew at every space would take half a minute."""
+    started = time.process_time()
+    with pytest.raises(HeaderError):
+        parse_mailbox(text)
+    assert time.process_time() - started < 3

@@ -47,6 +47,7 @@ RULES = st.fixed_dictionaries(
 ).map(lambda parts: ";".join(f"{name}={value}" for name, value in parts.items()))
 
 
+@pytest.mark.filterwarnings("ignore:Using both 'count' and 'until'")
 @given(RULES)
 def test_a_rule_that_may_stand_can_be_walked_to_its_end(rule: str) -> None:
     """From the first day of the plan over its years, as the agenda does."""

@@ -42,6 +42,30 @@ _VALUES = (
     "FREQ=YEARLY;BYDAY=53MO", "FREQ=DAILY;INTERVAL=0", "13/32", "闰六月/30", "Asia/Nowhere", "../../etc/passwd", "999999", "-999999",
 )  # fmt: skip
 
+_REPEATED = (
+    " ",
+    "\t",
+    "a ",
+    "a@",
+    "a.",
+    "<",
+    ">",
+    "=?",
+    "[",
+    "(",
+    "- ",
+    "-a",
+    "1",
+    "1:",
+    "../",
+    ";",
+    "FREQ=",
+    "甲",
+    "，",
+    "unit:",
+    "“",
+)
+
 
 @dataclass(frozen=True)
 class Mutated:
@@ -154,6 +178,19 @@ def _value(lines: list[bytes], at: int, random_: random.Random) -> None:
         lines[at] = key + colon + random_.choice(_VALUES).encode() + b"\n"
 
 
+def _long(lines: list[bytes], at: int, random_: random.Random) -> None:
+    """A value of one sign over and over: what is searched twice is then searched for ever."""
+    key, colon, _ = lines[at].partition(b": ")
+    if colon:
+        text = (
+            random_.choice(("a", "<", ""))
+            + random_.choice(_REPEATED) * 60_000
+            + random_.choice(("x", ">", ""))
+        )
+        quote = random_.choice(("", '"', "'"))
+        lines[at] = key + colon + f"{quote}{text}{quote}\n".encode()
+
+
 def _like(lines: list[bytes], at: int, random_: random.Random) -> None:
     """The value of another line with the same key: sound by itself, wrong here."""
     key = lines[at].partition(b":")[0].strip(b" -")
@@ -208,6 +245,7 @@ _HARMS: tuple[tuple[Callable[[bytes, random.Random], bytes], int], ...] = (
     (_lines(_dedent), 2),
     (_lines(_value), 6),
     (_lines(_like), 8),
+    (_lines(_long), 1),
     (_digit, 8),
     (_sign, 4),
     (_bytes, 2),
