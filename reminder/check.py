@@ -88,7 +88,8 @@ def examine(schedules: Path, templates_folder: Path) -> Examination:
     templates, template_problems = Templates.load(templates_folder)
     problems += template_problems
     wording, wording_problems = load_wording(templates_folder)
-    problems += wording_problems
+    if templates_folder.is_dir():  # else it is the folder that is missing, and not this file
+        problems += wording_problems
     authorities = Authorities()
     if loaded.plan is not None:
         authorities, authority_problems = read_authorities(loaded.plan, schedules)

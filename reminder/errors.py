@@ -116,6 +116,12 @@ _REASONS = {
     errno.ENAMETOOLONG: "名称太长",
     errno.ELOOP: "符号链接循环",
     errno.EMFILE: "打开的文件过多",
+    errno.ECONNREFUSED: "对方拒绝连接",
+    errno.ECONNRESET: "对方中断了连接",
+    errno.EPIPE: "对方中断了连接",
+    errno.EHOSTUNREACH: "没有通往对方的路由",
+    errno.ENETUNREACH: "网络不通",
+    errno.ETIMEDOUT: "对方没有应答",
 }
 
 

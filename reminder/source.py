@@ -26,7 +26,7 @@ from typing import Any
 
 import yaml
 
-from reminder.errors import Position, Problem
+from reminder.errors import Position, Problem, system_reason
 from reminder.slips import explain_syntax, slip_in_key, slips_in
 
 MAX_BYTES = 5 * 1024 * 1024
@@ -188,9 +188,7 @@ def read_source(path: Path, *, name: str | None = None) -> Source:
     except PermissionError:
         return _unreadable(shown, b"", "没有读取权限", "请让运行本程序的账户可以读取该文件")
     except OSError as error:
-        return _unreadable(
-            shown, b"", f"文件读不出来（{error.strerror or type(error).__name__}）", "请检查磁盘和文件"
-        )
+        return _unreadable(shown, b"", f"文件读不出来（{system_reason(error)}）", "请检查磁盘和文件")
     return parse_source(data, shown)
 
 

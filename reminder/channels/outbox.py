@@ -12,6 +12,7 @@ from datetime import tzinfo
 from pathlib import Path
 
 from reminder.channels.base import Channel, Outcome, OutcomeKind, Parcel, Recipient, Stamp, batch_of
+from reminder.errors import system_reason
 from reminder.messages.message import Message
 
 _NAME_OCTETS = 60
@@ -49,7 +50,7 @@ class OutboxChannel:
             _write(self._folder / path, parcel.payload)
         except OSError as error:
             return Outcome(
-                OutcomeKind.TRANSIENT, "outbox", f"写不了发件箱 {self._folder}：{error.strerror or error}"
+                OutcomeKind.TRANSIENT, "outbox", f"写不了发件箱 {self._folder}：{system_reason(error)}"
             )
         return Outcome(OutcomeKind.ACCEPTED, "outbox", path.as_posix())
 

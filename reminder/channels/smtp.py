@@ -22,6 +22,7 @@ from typing import cast
 from reminder.channels.deadline import Budget, BudgetSocket, connect, monotonic, secured
 from reminder.channels.route import ForbiddenAddress, Peer, Route
 from reminder.channels.smtp_outcomes import Stage
+from reminder.errors import system_reason
 
 _QUIT_SECONDS = 2.0
 _IDLE_SECONDS = 60.0
@@ -255,7 +256,7 @@ def _watched(stage: Stage, budget: Budget) -> Iterator[None]:
         lost = Lost(stage, "timeout")
     except OSError as error:
         reason = "connect" if stage is Stage.CONNECT else "connection"
-        lost = Lost(stage, reason, error.strerror or "")
+        lost = Lost(stage, reason, system_reason(error) if error.errno else "")
     raise lost from None
 
 

@@ -77,14 +77,20 @@ def parse_day(text: str, option: str) -> date:
     return day
 
 
-def parse_span(since: str, until: str, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    """``--from`` and ``--to`` as instants: from the first day's start to the last day's end, exclusive.
+def parse_days(since: str, until: str) -> tuple[date, date]:
+    """``--from`` and ``--to`` as days.
 
     Raises ``UsageError`` when they are no dates or the wrong way round.
     """
     first, last = parse_day(since, "--from"), parse_day(until, "--to")
     if last < first:
         raise UsageError(f"--to（{last}）早于 --from（{first}）")
+    return first, last
+
+
+def span_of(days: tuple[date, date], zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """Days as instants: from the first day's start to the last day's end, exclusive."""
+    first, last = days
     return (
         datetime.combine(first, time.min, tzinfo=zone),
         datetime.combine(last + timedelta(days=1), time.min, tzinfo=zone),

@@ -18,6 +18,7 @@ from reminder.cli.app import (
     app,
     settings_of,
 )
+from reminder.cli.condition import daemon_findings, waiting_findings
 from reminder.cli.findings import BAD, GOOD, MARKS, WARN, Finding
 from reminder.cli.usage import Command
 from reminder.errors import ReminderError, UsageError, system_reason
@@ -47,8 +48,10 @@ def doctor(
     from reminder.clock import SystemClock
     from reminder.log import redactor
 
-    if send_to is not None and ("@" not in send_to or any(c.isspace() for c in send_to)):
-        raise UsageError(f"“{send_to}”不是邮箱地址；写作 --send-to name@example.com")
+    if send_to is not None:
+        _check_address(send_to)
+        if offline:
+            raise UsageError("--offline 不连接服务器，不能同时用 --send-to 发送测试邮件；请删去其一")
     settings = settings_of(schedules, templates, data)
     findings = list(examine_all(settings, SystemClock().now(), offline=offline, send_to=send_to))
     if format is Format.JSON:
@@ -63,6 +66,16 @@ def doctor(
         raise typer.Exit(1)
 
 
+def _check_address(address: str) -> None:
+    from reminder.channels.errors import HeaderError
+    from reminder.channels.headers import wire_address
+
+    try:
+        wire_address(address)
+    except HeaderError as error:
+        raise UsageError(f"--send-to：{error}") from None
+
+
 def examine_all(
     settings: Settings, now: datetime, *, offline: bool, send_to: str | None
 ) -> Iterator[Finding]:
@@ -73,6 +86,7 @@ def examine_all(
     yield Finding(
         "运行环境", GOOD, f"Python {sys.version.split()[0]}，计划 {settings.schedules}，数据 {settings.data}"
     )
+    yield from daemon_findings(settings, now)
     yield from _data_folder(settings)
     examination = examine(settings.schedules, settings.templates)
     errors, others = len(examination.errors), len(examination.problems) - len(examination.errors)
@@ -80,6 +94,9 @@ def examine_all(
         yield Finding(
             "计划", BAD, f"有 {errors} 处错误，不能采用", "执行 reminder check 查看每处错误的位置与改法"
         )
+        yield from waiting_findings(settings, now)
+        if send_to is not None:
+            yield Finding("测试邮件", BAD, "未发送：计划有误，不知道发信的设置", "更正计划后再试")
         return
     edition = examination.edition
     yield Finding(
@@ -90,6 +107,7 @@ def examine_all(
     yield from _people(edition, now)
     yield from _calendar(edition, now)
     yield from _clock(edition, settings, now)
+    yield from waiting_findings(settings, now)
     yield from _wording(settings, now)
     secrets = secrets_of(settings)
     yield from _channels(edition, secrets, now, offline=offline)
@@ -98,12 +116,21 @@ def examine_all(
 
 
 def _data_folder(settings: Settings) -> Iterator[Finding]:
+    import os
     import shutil
     import tempfile
 
     folder = settings.data
+    if not folder.exists():
+        # To look is not to make: a folder named by mistake must not be there afterwards.
+        above = next(each for each in folder.absolute().parents if each.exists())
+        if above.is_dir() and os.access(above, os.W_OK | os.X_OK):
+            yield Finding("数据目录", GOOD, f"{folder} 尚未建立，守护进程首次启动时建立")
+        else:
+            found = f"{folder} 不存在，也不能在 {above} 中建立"
+            yield Finding("数据目录", BAD, found, "检查目录权限，或用 --data 指定可写的目录")
+        return
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=folder):
             pass
         free = shutil.disk_usage(folder).free
@@ -224,6 +251,7 @@ def _send(edition: Edition, secrets: Secrets, address: str, now: datetime) -> Fi
 
     from reminder.agenda.occurrences import zone_of
     from reminder.channels.base import OutcomeKind, Parcel, Recipient, Stamp
+    from reminder.cli.reachability import diagnosis
     from reminder.cli.wiring import live_channel
     from reminder.messages.message import Message
     from reminder.plan.channels import EmailChannel
@@ -249,8 +277,11 @@ def _send(edition: Edition, secrets: Secrets, address: str, now: datetime) -> Fi
         finally:
             channel.close()
     except ReminderError as error:
-        return Finding("测试邮件", BAD, str(error))
+        return Finding("测试邮件", BAD, f"未发送：{error}")
     words = f"{outcome.code} {outcome.detail}".strip()
     if outcome.kind is OutcomeKind.ACCEPTED:
         return Finding("测试邮件", GOOD, f"服务器已接收（{words}）", f"请到 {address} 查收；接收不等于送达")
-    return Finding("测试邮件", BAD, f"未能发出：{words}", "按服务器的说明处理后再试")
+    if outcome.kind is OutcomeKind.UNCERTAIN:
+        return Finding("测试邮件", BAD, f"不知是否送达：{words}", f"请到 {address} 查收；没有收到时再试一次")
+    cause, cure = diagnosis(config, outcome)
+    return Finding("测试邮件", BAD, f"未能发出（{cause}）：{words}", cure)

@@ -45,14 +45,14 @@ def main() -> None:
 
 def _run(arguments: list[str]) -> int:
     """The exit code.  Typer's own ``main`` is passed by: it would say what went wrong in English."""
+    command = typer.main.get_command(app)
     try:
-        command = typer.main.get_command(app)
         with command.make_context("reminder", arguments) as context:
             command.invoke(context)
     except typer.Exit as done:
         return done.exit_code
     except WrongUse as error:
-        print(explain(error), file=sys.stderr)
+        print(explain(error, arguments, command), file=sys.stderr)
         return UsageError.exit_code
     except PlanProblems as problems:
         from reminder.cli.output import print_problems

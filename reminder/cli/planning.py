@@ -14,8 +14,9 @@ from reminder.cli.app import (
     SchedulesOption,
     TemplatesOption,
     app,
-    parse_span,
+    parse_days,
     settings_of,
+    span_of,
 )
 from reminder.cli.usage import Command, Group
 from reminder.errors import PlanProblems, Severity, UsageError
@@ -83,8 +84,9 @@ def agenda(
     from reminder.cli.output import print_json, print_table
     from reminder.sweep.compose import shares_of
 
+    days = parse_days(since, until)
     edition = edition_of(settings_of(schedules, templates))
-    start, end = parse_span(since, until, zone_of(edition.plan.head.timezone))
+    start, end = span_of(days, zone_of(edition.plan.head.timezone))
     if item is not None:
         item = required_item(edition, item).id
     alarms = [a for a in expand(edition.plan, edition.calendar, start, end) if item in (None, a.item.id)]

@@ -59,6 +59,10 @@ def ledger(
 
     if status is not None and status not in STATUSES:
         raise UsageError(f"--status 的值“{status}”不可用；可用：{'、'.join(STATUSES)}")
+    first = parse_day(since, "--from") if since else None
+    last = parse_day(until, "--to") if until else None
+    if first and last and last < first:
+        raise UsageError(f"--to（{last}）早于 --from（{first}）")
     settings = settings_of(schedules, templates, data)
     loaded = load_plan(settings.schedules)
     zone = ZoneInfo(loaded.plan.head.timezone if loaded.plan else "Asia/Shanghai")
@@ -69,10 +73,8 @@ def ledger(
             item=item,
             receiver=receiver,
             status=status,
-            since=datetime.combine(parse_day(since, "--from"), time.min, zone) if since else None,
-            until=datetime.combine(parse_day(until, "--to") + timedelta(days=1), time.min, zone)
-            if until
-            else None,
+            since=datetime.combine(first, time.min, zone) if first else None,
+            until=datetime.combine(last + timedelta(days=1), time.min, zone) if last else None,
             limit=limit,
         )
         entries = opened.entries(plan_id, wanted)

@@ -32,7 +32,8 @@ ByOption = Annotated[str, typer.Option("--by", help="由谁决定（记入台账
 @app.command(cls=Command)
 def resolve(
     delivery: Annotated[
-        str, typer.Argument(help="消息编号（见 reminder ledger --status uncertain --attempts）")
+        str,
+        typer.Argument(metavar="NUMBER", help="消息编号（见 reminder ledger --status uncertain --attempts）"),
     ],
     by: ByOption = "",
     resend: Annotated[bool, typer.Option("--resend", help="再发一次")] = False,
@@ -143,7 +144,7 @@ def _next_try(pause: Pause, zone: ZoneInfo) -> str:
 
 @channel_app.command(cls=Command)
 def resume(
-    name: Annotated[str, typer.Argument(help="通道编号")],
+    name: Annotated[str, typer.Argument(metavar="CHANNEL", help="通道编号")],
     by: ByOption = "",
     data: DataOption = None,
     schedules: SchedulesOption = None,

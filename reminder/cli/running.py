@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import tempfile
@@ -21,8 +20,9 @@ from reminder.cli.app import (
     TemplatesOption,
     app,
     confirm,
-    parse_span,
+    parse_days,
     settings_of,
+    span_of,
 )
 from reminder.cli.planning import edition_of
 from reminder.cli.usage import Command
@@ -33,11 +33,9 @@ if TYPE_CHECKING:
     from reminder.daemon import Daemon
     from reminder.settings import Settings
 
-HEALTHY_SECONDS = 60
 AHEAD_SHOWN = 8
 UNPLANNED = {"notice": "管理员通知", "approval": "提请审批"}
 """What the ledger's items that no plan has are called."""
-LIVE_TEXT = {"live": "正式发送", "outbox": "试运行"}
 
 
 @app.command(cls=Command)
@@ -146,10 +144,11 @@ def simulate(
     from reminder.ledger.records import LedgerKind, Transport
     from reminder.simulate import play
 
+    days = parse_days(since, until)
     settings = settings_of(schedules, templates)
     log.set_up("error", settings.log_format)
     edition = edition_of(settings)
-    start, end = parse_span(since, until, zone_of(edition.plan.head.timezone))
+    start, end = span_of(days, zone_of(edition.plan.head.timezone))
     if data is not None and _of_daemon(data, settings):
         raise UsageError(
             f"{data} 是守护进程的数据目录，不能用来模拟；请用 --data 指定另一个目录，或不写 --data"
@@ -257,10 +256,11 @@ def live(
     from reminder.ledger.ledger import Ledger
     from reminder.ledger.records import LedgerKind
 
-    settings = settings_of(schedules, templates, data)
-    edition = edition_of(settings)
+    by = (by or "").strip()
     if not by:
         raise UsageError("请用 --by 写明由谁决定，将记入台账；如 reminder live --by 机关党委办公室")
+    settings = settings_of(schedules, templates, data)
+    edition = edition_of(settings)
     now = SystemClock().now()
     today = now.astimezone(zone_of(edition.plan.head.timezone)).date()
     if not off and (found := obstacles(edition, settings, today)):
@@ -284,31 +284,14 @@ def live(
 @app.command(cls=Command)
 def health(data: DataOption = None, format: FormatOption = Format.TABLE) -> None:
     """守护进程是否正常：正常退出码为 0，否则为 1。"""
+    from reminder.cli.condition import status_of
     from reminder.cli.output import print_json
     from reminder.clock import SystemClock
 
-    settings = settings_of(data=data)
-    try:
-        status = json.loads(settings.health.read_text("utf-8"))
-        age = (SystemClock().now() - datetime.fromisoformat(status["at"])).total_seconds()
-        problem, mode = str(status["problem"]), LIVE_TEXT[status["transport"]]
-        refused = "；有一份新计划因错误未被采用" if status["plan_refused"] else ""
-        if paused := "、".join(status.get("paused", ())):
-            refused += f"；通道 {paused} 已暂停发送（见 reminder channel list）"
-        ahead, pid = status["next"] or "近期没有", status["pid"]
-    except OSError:
-        raise ReminderError(f"没有运行状况文件 {settings.health}：守护进程未曾在该数据目录运行") from None
-    except (ValueError, KeyError, TypeError):
-        raise ReminderError(
-            f"运行状况文件 {settings.health} 的内容不完整：请查看守护进程是否正常运行"
-        ) from None
-    if abs(age) > HEALTHY_SECONDS:
-        problem = f"守护进程已有 {int(age)} 秒没有动静（进程号 {pid}）"
+    status = status_of(settings_of(data=data), SystemClock().now())
     if format is Format.JSON:
-        print_json({**status, "healthy": not problem, "problem": problem})
-    elif problem:
-        print(problem)
+        print_json({**status.raw, "healthy": not status.found, "problem": status.found})
     else:
-        print(f"正常（{mode}），下一次提醒：{ahead}{refused}")
-    if problem:
+        print(status.found or status.summary)
+    if status.found:
         raise typer.Exit(1)

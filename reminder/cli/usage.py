@@ -75,13 +75,28 @@ class Group(TyperGroup):
         return in_chinese(super().get_help(ctx))
 
 
-def explain(error: Any) -> str:
-    """What was wrong in how the command was called, and where to read more, in Chinese."""
+def explain(error: Any, arguments: Sequence[str] = (), command: Any = None) -> str:
+    """What was wrong in how the command was called, and where to read more, in Chinese.
+
+    ``arguments`` and ``command`` (the outermost) tell which command was meant
+    where the error itself does not know.
+    """
     if str(error.message).startswith("用法："):  # a group called without a command gives its help
         return str(error.message)
     context = getattr(error, "ctx", None)
-    path = context.command_path if context is not None else "reminder"
+    path = context.command_path if context is not None else _path(arguments, command)
     return f"{_fault(error, context)}\n用法见：{path} --help"
+
+
+def _path(arguments: Sequence[str], command: Any) -> str:
+    """The command that arguments begin with."""
+    words = ["reminder"]
+    for word in arguments:
+        command = getattr(command, "commands", {}).get(word)
+        if command is None:
+            break
+        words.append(word)
+    return " ".join(words)
 
 
 def _fault(error: Any, context: Any) -> str:

@@ -175,6 +175,11 @@ class Ledger:
         """The file was overwritten in place while open: make what was put there a file of its own."""
         self._storage.set_apart()
 
+    def try_writing(self) -> None:
+        """Take the right to write and give it back; raises ``LedgerError`` if it cannot be had."""
+        with self._storage.write():
+            pass
+
     # Transport, adoption, plan versions, notes
 
     def plan_ids(self) -> list[str]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, Protocol
 
-from reminder.errors import Position, Problem
+from reminder.errors import Position, Problem, system_reason
 from reminder.messages import limited
 from reminder.messages.forms import (
     FORMS,
@@ -96,7 +96,7 @@ class Templates:
         sources: dict[str, str] = {}
         digests: dict[str, str] = {}
         if not folder.is_dir():
-            problems.append(Problem(Position(folder.name), "", "没有这个模板文件夹", "", "请检查路径"))
+            problems.append(Problem(Position(str(folder)), "", "没有这个模板文件夹", "", "请检查路径"))
         paths = sorted(folder.glob("*/*.j2")) + sorted(folder.glob("*.yaml"))
         if len(paths) > MAX_FILES:
             found = f"模板文件有 {len(paths)} 个，超过 {MAX_FILES} 个"
@@ -225,7 +225,7 @@ def _content(path: Path, shown: str) -> tuple[bytes | None, Problem | None]:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
-        return None, Problem(Position(shown), "", f"文件读不出来（{error.strerror}）")
+        return None, Problem(Position(shown), "", f"文件读不出来（{system_reason(error)}）")
     if len(content) > MAX_BYTES:
         return content, Problem(Position(shown), "", f"文件超过 {MAX_BYTES >> 10} KB", "", "请删减")
     try:

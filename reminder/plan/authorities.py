@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from reminder.errors import Problem
+from reminder.errors import Problem, system_reason
 from reminder.plan.model import Plan
 
 MOST_OCTETS = 1024 * 1024
@@ -59,7 +59,9 @@ def _read(path: Path) -> str | tuple[str, str, str]:
         with path.open("rb") as file:
             octets = file.read(MOST_OCTETS + 1)
     except OSError as error:
-        reason = "没有这个文件" if isinstance(error, FileNotFoundError) else f"不能读取（{error.strerror}）"
+        reason = (
+            "没有这个文件" if isinstance(error, FileNotFoundError) else f"不能读取（{system_reason(error)}）"
+        )
         return (reason, "相对路径从计划文件夹算起", "请检查路径和权限")
     try:
         # An editor of another system may put a mark in front.

@@ -93,6 +93,8 @@ def load_plan(folder: Path) -> LoadResult:
     if not paths and not problems:
         found = "文件夹里没有计划文件"
         problems.append(Problem(Position(str(folder)), "", found, "计划写在扩展名为 .yaml 的文件里"))
+    if not paths and errors_of(problems):
+        return LoadResult(None, tuple(problems), ())  # what else is missing follows from it
     return _load([read_source(path, name=path.name) for path in paths], problems)
 
 

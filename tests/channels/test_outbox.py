@@ -105,7 +105,7 @@ def test_a_write_that_fails_midway_leaves_the_old_file_and_no_litter(
     monkeypatch.setattr(os, "fsync", full)
     outcome = outbox.send(parcel(b"new"))
     assert outcome.kind is OutcomeKind.TRANSIENT
-    assert "No space left" in outcome.detail
+    assert "磁盘已满" in outcome.detail
     (file,) = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert file.read_bytes() == b"old"
 

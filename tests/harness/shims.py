@@ -4,7 +4,8 @@
 the file ``DATA/standstill`` holds up the sweeper for as long as it is there.
 ``REMINDER_TEST_DRAIN`` is for how many seconds a stop drains, ``REMINDER_TEST_TICK``
 how long the sweeper rests at most (a test that moves time in many steps waits less),
-``REMINDER_TEST_HEARTBEAT`` how long the heartbeat does.
+``REMINDER_TEST_HEARTBEAT`` how long the heartbeat does, and ``REMINDER_TEST_BUSY``
+how long a transaction waits for another program that writes.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from reminder import daemon, progress
+from reminder.ledger.ledger import Ledger
 from reminder.sweep.sweeper import Sweeper
 
 HOSTS = "REMINDER_TEST_HOSTS"
 DRAIN = "REMINDER_TEST_DRAIN"
 TICK = "REMINDER_TEST_TICK"
 HEARTBEAT = "REMINDER_TEST_HEARTBEAT"
+BUSY = "REMINDER_TEST_BUSY"
 
 
 def install(data: Path) -> None:
@@ -31,6 +34,8 @@ def install(data: Path) -> None:
     daemon.DRAIN_SECONDS = float(os.environ.get(DRAIN) or daemon.DRAIN_SECONDS)
     daemon.TICK_SECONDS = float(os.environ.get(TICK) or daemon.TICK_SECONDS)
     progress.HEARTBEAT_SECONDS = float(os.environ.get(HEARTBEAT) or progress.HEARTBEAT_SECONDS)
+    if busy := os.environ.get(BUSY):
+        Ledger.open.__func__.__kwdefaults__["busy_timeout"] = float(busy)  # type: ignore[attr-defined]
     _stand_still_while(data / "standstill")
 
 

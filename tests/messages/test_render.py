@@ -108,7 +108,7 @@ def test_all_faults_of_all_files_are_reported_at_once(folder: Callable[..., Path
 
 def test_a_missing_folder_is_a_problem_and_no_crash(tmp_path: Path) -> None:
     templates, problems = Templates.load(tmp_path / "none")
-    assert [str(problem) for problem in problems] == ["none: 没有这个模板文件夹；请检查路径"]
+    assert [str(problem) for problem in problems] == [f"{tmp_path / 'none'}: 没有这个模板文件夹；请检查路径"]
     assert templates.names() == ()
 
 
