@@ -132,20 +132,18 @@ def settle_notice(
             planned_at=now,
             expires_at=now + NOTICE_USEFUL,
         )
-    occurrence, _, rung = notice.key.partition("#")
     action = Action.SEND if deliveries else Action.SUPPRESS if not claims else Action.FAIL
-    alarm = NewAlarm(
-        key=notice.key,
-        item=NOTICE_ITEM,
-        occurrence=occurrence,
-        rung=rung,
-        planned_at=now,
-        due=now,
-        decision=action,
-        reason=Reason.DUE if deliveries else Reason.NOBODY if not claims else Reason.NO_ADDRESS,
-        claims=tuple(claims),
-    )
+    reason = Reason.DUE if deliveries else Reason.NOBODY if not claims else Reason.NO_ADDRESS
+    alarm = notice_alarm(notice, now, action, reason, tuple(claims))
     return Settlement((alarm,), tuple(deliveries))
+
+
+def notice_alarm(
+    notice: Notice, at: datetime, decision: Action, reason: Reason, claims: tuple[NewClaim, ...] = ()
+) -> NewAlarm:
+    """A notice as the ledger records it, planned and due at the same instant."""
+    occurrence, _, rung = notice.key.partition("#")
+    return NewAlarm(notice.key, NOTICE_ITEM, occurrence, rung, at, at, decision, reason, claims)
 
 
 def _route(
