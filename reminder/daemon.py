@@ -8,7 +8,6 @@ goes unnoticed.  What is due is always plan less ledger.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
 import os
@@ -16,9 +15,8 @@ import signal
 import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from types import FrameType
-from typing import IO, Any
+from typing import Any
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
@@ -26,6 +24,8 @@ from apscheduler.triggers.base import BaseTrigger
 from reminder.agenda.alarms import expand, next_alarm
 from reminder.agenda.difference import Difference, difference
 from reminder.agenda.facts import NOTHING, Facts
+from reminder.agenda.occurrences import zone_of
+from reminder.backup.guard import Guard, LedgerHeld, hold_text, open_ledger
 from reminder.channels.base import Channel
 from reminder.check import Edition, Examination, examine
 from reminder.clock import Clock
@@ -33,15 +33,15 @@ from reminder.delivery.conduct import conduct_of
 from reminder.delivery.deliver import Deliverer
 from reminder.delivery.engines import ThreadEngine
 from reminder.delivery.unrecorded import Unrecorded
-from reminder.errors import Position, Problem, ReminderError, UsageError, errors_of
+from reminder.errors import Position, Problem, ReminderError, errors_of
 from reminder.ledger.errors import LedgerError, LedgerGone
 from reminder.ledger.ledger import Ledger
-from reminder.ledger.records import LedgerKind, Note, Transport
+from reminder.ledger.records import Hold, Note, Transport
 from reminder.plan.model import Item
 from reminder.progress import Heartbeat, notify_systemd
 from reminder.settings import Settings
 from reminder.sweep.accept import accept
-from reminder.sweep.alerts import StorageAlert
+from reminder.sweep.alerts import HoldAlert, StorageAlert
 from reminder.sweep.notices import notice_of
 from reminder.sweep.sweeper import Sweeper
 from reminder.sweep.trouble import tell_troubles
@@ -72,38 +72,6 @@ class ItemTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler 3 has no ty
         return next_alarm(self._item, self._edition.plan, self._edition.calendar, after, self._facts)
 
 
-class DataFolderLock:
-    """One daemon per data folder; the lock goes with the process, however it ends."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file: IO[str] | None = None
-
-    def acquire(self) -> None:
-        """Raises ``UsageError`` when another process holds the folder."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        file = self._path.open("a+", encoding="utf-8")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.seek(0)
-            holder = file.read().strip() or "未知"
-            file.close()
-            raise UsageError(
-                f"数据目录 {self._path.parent} 已有守护进程在运行（进程号 {holder}）；"
-                "一个数据目录只能运行一个，请先停止它，或用 --data 指定另一个目录"
-            ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        self._file = file
-
-    def release(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-
 class Daemon:
     """Runs one plan on one ledger until it is told to stop."""
 
@@ -130,8 +98,17 @@ class Daemon:
         now = clock.now()
         self._edition = edition
         self._transport = ledger.transport(edition.plan.id)
+        self._guard = Guard(settings.high_water)
+        self.held: Hold | None = None
+        """Why nothing is swept and nothing sent, if that is so."""
+        held = self._guard.check(ledger, now, live=self._transport is Transport.LIVE)
+        self._hold(held)
+        if held is not None and self._guard.was_live():
+            # An old ledger may know nothing of going live; the admins are to be told all the same.
+            self._transport = Transport.LIVE
         self._channels = build_channels(edition, self._transport)
-        accept(ledger, edition, "start", now)
+        if held is None:
+            accept(ledger, edition, "start", now)
         self._sweeper = Sweeper(ledger, edition, self._channels, self._transport, now)
         self._unrecorded = Unrecorded()
         self._rest = TICK_SECONDS
@@ -140,7 +117,7 @@ class Daemon:
         self._complete = {file.name for file in edition.plan.files if file.complete_mark}
         self._refused = ""
         self._crashed: BaseException | None = None
-        self._alert = StorageAlert()
+        self._alert, self._hold_alert = StorageAlert(), HoldAlert()
         self._taken_up = False
         self._heartbeat = heartbeat
 
@@ -180,7 +157,10 @@ class Daemon:
             thread.join(timeout=DRAIN_SECONDS)
             self._scheduler.shutdown(wait=False)
             self._drain()
-            self._note("daemon-stopped", {})
+            if self.held is None:
+                self._note("daemon-stopped", {})
+                self._guard.leave(self._ledger, self._clock.now(), live=self._transport is Transport.LIVE)
+            self._ledger.close()
             for number, handler in previous.items():
                 signal.signal(number, handler)
         log.info("stopped")
@@ -236,12 +216,17 @@ class Daemon:
         problem = ""
         self._rest = TICK_SECONDS
         try:
+            self._look_at_ledger(now)
             if self._reload_asked.is_set() or self._watcher.at_rest(self._clock.monotonic()):
                 self._reload_asked.clear()
                 self.reload(now)
             self._follow_transport(now)
             problem = self._send_what_is_due(now)
             self._storage_is_well(now)
+        except LedgerHeld as error:
+            problem = str(error)
+            text = hold_text(error.hold, zone_of(self._edition.plan.head.timezone))
+            self._hold_alert.held(error.hold, text, self._ledger, self._edition, self._channels, now)
         except LedgerError as error:
             # Nothing that cannot be recorded is sent; the next tick tries again.
             problem = str(error)
@@ -298,6 +283,38 @@ class Daemon:
             log.warning("ledger well again")
             self._note("storage-alert", {"since": since.isoformat(), "until": now.isoformat()})
 
+    def _look_at_ledger(self, now: datetime) -> None:
+        """Raises ``LedgerHeld`` while a person has yet to say what was sent, and all of the ledger's troubles."""
+        try:
+            hold = self._guard.check(
+                self._ledger, now, self._clock.monotonic(), live=self._transport is Transport.LIVE
+            )
+        except LedgerError:
+            self._engine.give_back()
+            raise
+        if hold is not None:
+            self._engine.give_back()
+            self._hold(hold)
+            raise LedgerHeld(hold, zone_of(self._edition.plan.head.timezone))
+        if self.held is not None:
+            self._go_on(now)
+
+    def _hold(self, hold: Hold | None) -> None:
+        if hold is not None and hold != self.held:
+            text = hold_text(hold, zone_of(self._edition.plan.head.timezone))
+            log.error("ledger held", extra={"problem": text})
+        self.held = hold
+
+    def _go_on(self, now: datetime) -> None:
+        """A person has confirmed: everything is taken from the ledger anew."""
+        self.held = None
+        self._hold_alert.ended()
+        self._transport = self._ledger.transport(self._edition.plan.id)
+        accept(self._ledger, self._edition, "start", now)
+        self._put_into_force(now)
+        self._taken_up = False
+        log.warning("ledger released")
+
     def _reopen_ledger(self, now: datetime) -> None:
         """A file put back in place of a lost one has to be opened anew.
 
@@ -305,17 +322,24 @@ class Daemon:
         what was sent.
         """
         try:
-            ledger = Ledger.open(self._settings.ledger, kind=LedgerKind.DAEMON, now=now, create=False)
+            self._ledger.abandon_log()
+            ledger = open_ledger(self._settings.ledger, self._settings.high_water, now, create=False)
         except ReminderError as error:
             log.debug("ledger still in trouble", extra={"error": str(error)})
             return
         lost, self._ledger = self._ledger, ledger
-        self._transport = ledger.transport(self._edition.plan.id)
+        lost.close()
+        try:
+            self._hold(self._guard.check(ledger, now, live=self._transport is Transport.LIVE))
+        except LedgerError as error:
+            log.error("ledger in trouble", extra={"error": str(error)})
+            return
+        log.warning("ledger opened anew", extra={"held": self.held is not None})
+        if self.held is None:
+            self._transport = ledger.transport(self._edition.plan.id)
         self._sweeper = Sweeper(ledger, self._edition, self._channels, self._transport, now)
         self._put_into_force(now)
         self._taken_up = False
-        lost.close()
-        log.warning("ledger opened anew")
 
     # -- alarm clock --------------------------------------------------------
 
@@ -456,6 +480,7 @@ class Daemon:
             "next": pending[0].at.isoformat() if pending else None,
             "plan_refused": bool(self._refused),
             "paused": list(self._deliverer.broken),
+            "held": str(self.held.reason) if self.held is not None else None,
             "problem": problem,
         }
         path = self._settings.health

@@ -33,6 +33,7 @@ from reminder.backup.manifest import (
     ManifestNewer,
     Member,
 )
+from reminder.errors import system_reason
 
 CHUNK = 1024 * 1024
 _BLOCK = tarfile.BLOCKSIZE
@@ -118,8 +119,8 @@ def read_archive(
     """Verify all of it; hand each member to ``take`` in turn, as chunks, once the manifest is known.
 
     ``take`` may leave chunks unread.  ``examine`` sees the manifest before the
-    first member and may refuse by raising.  What was handed over counts only
-    if this returns.  Raises :class:`~reminder.backup.errors.BackupDamaged` for
+    first member and may refuse by raising; neither may raise ``OSError``.  What
+    was handed over counts only if this returns.  Raises :class:`~reminder.backup.errors.BackupDamaged` for
     any deviation, :class:`BackupError` for a file that cannot be read or is of
     a newer version.
     """
@@ -131,6 +132,8 @@ def read_archive(
                 return _Reader(path, stream).read(take, examine)
     except (EOFError, zlib.error, gzip.BadGzipFile, tarfile.TarError, UnicodeDecodeError) as error:
         raise damaged(path, "压缩内容损坏") from error
+    except OSError as error:
+        raise BackupError(f"读不到备份文件 {path}（{system_reason(error)}），没有恢复任何内容") from error
 
 
 def _check_seal(path: Path, file: IO[bytes]) -> None:
@@ -168,7 +171,8 @@ class _Reader:
 
     def _manifest(self) -> Manifest:
         info = self._header()
-        if info.name != MANIFEST or info.size > MOST_MANIFEST_BYTES:
+        # A size may be negative in the number format of GNU tar.
+        if info.name != MANIFEST or not 0 < info.size <= MOST_MANIFEST_BYTES:
             raise damaged(self._path, "没有清单")
         data = self._exactly(info.size)
         self._exactly(-info.size % _BLOCK)

@@ -15,10 +15,14 @@ from reminder.watch import snapshot
 
 LOOKS = 3
 """How often a folder is read again because a file changed meanwhile."""
-SHORTEST_SECRET = 8
+SHORTEST_SECRET = 6
 """Shorter ones would be found in ordinary words."""
+MOST_TOTAL_BYTES = 512 * 1024 * 1024
+"""Of all files together, which are held in memory: a plan with its templates has less than one megabyte."""
 
-_SECRET_SUFFIXES = frozenset({".pem", ".key", ".p12", ".pfx", ".jks", ".kdbx", ".env", ".asc", ".gpg"})
+_SECRET_SUFFIXES = frozenset({".key", ".p12", ".pfx", ".jks", ".kdbx", ".env", ".asc", ".gpg"})
+_CERTIFICATE_SUFFIXES = frozenset({".pem", ".crt", ".cer"})
+"""Usually the office's own authorities, which the plan names; now and then a private key."""
 _SECRET_FOLDERS = frozenset({"secrets", "secret", "密钥", "密码"})
 _SECRET_WORD = re.compile(r"passw|secret|credential|token|apikey|api_key|id_rsa|id_ed25519|密码|口令|密钥")
 _SECRET_NAMES = frozenset(
@@ -38,19 +42,20 @@ class Collected:
 
 
 def collect(
-    folders: Sequence[tuple[str, Path]], secrets_folder: Path | None, secrets: Sequence[str]
+    folders: Sequence[tuple[str, Path]], kept_out: Sequence[Path], secrets: Sequence[str]
 ) -> Collected:
     """Read every file below the folders, each given with its name in the archive.
 
-    A folder that does not exist is empty.  Files named like a secret, and any
-    that lie in ``secrets_folder``, are left out.  Raises :class:`BackupError`
-    for a file that holds one of ``secrets`` or a private key, that keeps
-    changing, or that cannot be read.
+    A folder that does not exist is empty.  Files named like a secret, private
+    keys, and what lies in a folder of ``kept_out`` (the secrets, the data) are
+    left out.  Raises :class:`BackupError` for a file that holds one of
+    ``secrets`` or a private key within other text, that keeps changing, or that
+    cannot be read.
     """
     files: dict[str, bytes] = {}
     left_out: list[str] = []
     for prefix, folder in folders:
-        inside, outside = _still(prefix, folder, secrets_folder)
+        inside, outside = _still(prefix, folder, kept_out)
         files |= inside
         left_out += outside
     for name, data in files.items():
@@ -59,21 +64,39 @@ def collect(
     return Collected(files, tuple(sorted(left_out)))
 
 
-def _still(prefix: str, folder: Path, secrets_folder: Path | None) -> tuple[dict[str, bytes], list[str]]:
+def _still(prefix: str, folder: Path, kept_out: Sequence[Path]) -> tuple[dict[str, bytes], list[str]]:
     """All contents at one moment: nothing was changed between the first file and the last."""
+    # A folder of secrets that holds the plan as well says nothing about the plan's files.
+    apart = [each.resolve() for each in kept_out]
+    apart = [each for each in apart if not folder.resolve().is_relative_to(each)]
     for _ in range(LOOKS):
         before = snapshot([folder])
         files: dict[str, bytes] = {}
         left_out: list[str] = []
+        total = 0
         for path in _walk(folder, frozenset()):
             name = PurePosixPath(prefix, path.relative_to(folder).as_posix())
-            if looks_secret(name) or _lies_in(path, secrets_folder):
+            if any(path.resolve().is_relative_to(each) for each in apart):
+                continue
+            data = b"" if looks_secret(name) else _read(path)
+            if looks_secret(name) or _is_key_file(name, data):
                 left_out.append(str(name))
                 continue
-            files[_usable(str(name))] = _read(path)
+            files[_usable(str(name))] = data
+            total += len(data)
+            if total > MOST_TOTAL_BYTES:
+                raise BackupError(f"{folder} 里的文件太多太大，不像是计划或模板，没有备份：请核对文件夹")
         if snapshot([folder]) == before:
             return files, left_out
     raise BackupError(f"{folder} 里的文件一直在变动，没有备份：请保存并关闭正在编辑的文件，然后重试")
+
+
+def _is_key_file(name: PurePosixPath, data: bytes) -> bool:
+    return (
+        name.parts[0] != KEYS
+        and name.suffix.lower() in _CERTIFICATE_SUFFIXES
+        and _PRIVATE_KEY.search(data) is not None
+    )
 
 
 def _walk(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
@@ -106,10 +129,6 @@ def looks_secret(name: PurePosixPath) -> bool:
     if suffix in _PLAN_SUFFIXES:
         return stem in _SECRET_NAMES
     return bool(_SECRET_WORD.search(name.name.lower()))
-
-
-def _lies_in(path: Path, folder: Path | None) -> bool:
-    return folder is not None and path.resolve().is_relative_to(folder.resolve())
 
 
 def _usable(name: str) -> str:

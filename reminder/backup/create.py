@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +15,6 @@ from reminder import __version__
 from reminder.backup.archive import CHUNK, read_archive, write_archive
 from reminder.backup.collect import collect
 from reminder.backup.errors import BackupError
-from reminder.backup.highwater import read_mark
 from reminder.backup.manifest import (
     KEYS,
     LEDGER,
@@ -22,10 +22,12 @@ from reminder.backup.manifest import (
     TEMPLATES,
     LedgerFacts,
     Manifest,
+    ManifestError,
     Member,
 )
 from reminder.errors import system_reason
-from reminder.ledger.copying import discard, take_copy
+from reminder.ledger.copying import Copied, discard, take_copy
+from reminder.ledger.errors import LedgerFull
 
 SPARE_BYTES = 16 * 1024 * 1024
 """Room that must be left over: the daemon writes to the same disk."""
@@ -33,15 +35,15 @@ SPARE_BYTES = 16 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where everything lies.  ``secrets_folder`` and the values in ``secrets`` are kept out."""
+    """Where everything lies.  What is in ``kept_out`` and the values in ``secrets`` are kept out."""
 
     ledger: Path
     schedules: Path
     templates: Path
     keys: Path
-    high_water: Path
     plan: str = ""
-    secrets_folder: Path | None = None
+    timezone: str = "Asia/Shanghai"
+    kept_out: Sequence[Path] = ()
     secrets: Sequence[str] = ()
 
 
@@ -71,30 +73,18 @@ def create_backup(sources: Sources, out: Path, now: datetime) -> Made:
         raise BackupError(f"{out} 已经存在，没有覆盖：请换一个文件名")
     collected = collect(
         [(SCHEDULES, sources.schedules), (TEMPLATES, sources.templates), (KEYS, sources.keys)],
-        sources.secrets_folder,
+        sources.kept_out,
         sources.secrets,
     )
     copy = out.with_name(f".{out.name}.{os.getpid()}.ledger")
     scratch = out.with_name(f".{out.name}.{os.getpid()}.part")
+    made = [each for each in out.parent.parents if not each.exists()]
+    made = [out.parent, *made] if not out.parent.exists() else made
+    done = False
     try:
         out.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _room(sources.ledger, sum(map(len, collected.files.values())), out.parent)
-        facts = take_copy(sources.ledger, copy, now)
-        mark = read_mark(sources.high_water)
-        manifest = Manifest(
-            now.astimezone(UTC).isoformat(timespec="seconds"),
-            __version__,
-            sources.plan or (facts.plans[-1] if facts.plans else ""),
-            LedgerFacts(
-                facts.kind.value,
-                facts.revision,
-                facts.identity,
-                facts.changes,
-                facts.last_record.isoformat(),
-            ),
-            mark.to_json() if mark is not None else None,
-            tuple(sorted(_members(collected.files, copy), key=lambda member: member.name)),
-        )
+        manifest = _manifest(sources, collected.files, take_copy(sources.ledger, copy, now), copy, now)
 
         def contents(member: Member) -> Iterable[bytes]:
             return _chunks(copy) if member.name == LEDGER else (collected.files[member.name],)
@@ -106,15 +96,52 @@ def create_backup(sources: Sources, out: Path, now: datetime) -> Made:
         read_archive(scratch)
         size = scratch.stat().st_size
         scratch.replace(out)
-        _sync_folder(out.parent)
+        done = True
+        sync_folder(out.parent)
     except OSError as error:
-        raise BackupError(
-            f"备份 {out} 没有写成（{system_reason(error)}），没有留下任何文件：请检查磁盘空间和权限，或用 --out 换一处"
-        ) from error
+        raise _unwritten(out, system_reason(error)) from error
+    except LedgerFull as error:
+        raise _unwritten(out, "磁盘已满") from error
     finally:
-        discard(copy)
-        scratch.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            discard(copy)
+        with contextlib.suppress(OSError):
+            scratch.unlink(missing_ok=True)
+        if not done:
+            for folder in made:
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
     return Made(out, size, checksum, manifest, collected.left_out)
+
+
+def _unwritten(out: Path, why: str) -> BackupError:
+    return BackupError(
+        f"备份 {out} 没有写成（{why}），没有留下任何文件：请检查磁盘空间和权限，或用 --out 换一处"
+    )
+
+
+def _manifest(
+    sources: Sources, files: Mapping[str, bytes], facts: Copied, copy: Path, now: datetime
+) -> Manifest:
+    manifest = Manifest(
+        now.astimezone(UTC).isoformat(timespec="seconds"),
+        __version__,
+        sources.plan or (facts.plans[-1] if facts.plans else ""),
+        sources.timezone,
+        LedgerFacts(
+            facts.kind.value,
+            facts.revision,
+            facts.identity,
+            facts.changes,
+            facts.last_record.isoformat(),
+        ),
+        tuple(sorted(_members(files, copy), key=lambda member: member.name)),
+    )
+    try:
+        manifest.check()
+    except ManifestError as error:
+        raise BackupError(f"计划、模板或密钥文件夹的内容不能收入备份（{error}），没有备份") from error
+    return manifest
 
 
 def _room(ledger: Path, other: int, folder: Path) -> None:
@@ -130,7 +157,7 @@ def _room(ledger: Path, other: int, folder: Path) -> None:
         )
 
 
-def _members(files: dict[str, bytes], copy: Path) -> Iterator[Member]:
+def _members(files: Mapping[str, bytes], copy: Path) -> Iterator[Member]:
     digest, size = hashlib.sha256(), 0
     for chunk in _chunks(copy):
         digest.update(chunk)
@@ -146,7 +173,7 @@ def _chunks(path: Path) -> Iterator[bytes]:
             yield chunk
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the new name survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

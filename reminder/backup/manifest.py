@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import PurePosixPath
-from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 FORMAT = "reminder-backup"
 VERSION = 1
@@ -55,13 +55,16 @@ class LedgerFacts:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """``created_at`` is ISO 8601 in UTC; ``plan`` is empty when no plan was ever in force."""
+    """``created_at`` is ISO 8601 in UTC; ``plan`` is empty when no plan was ever in force.
+
+    ``timezone`` is the one in which people are shown the times.
+    """
 
     created_at: str
     program: str
     plan: str
+    timezone: str
     ledger: LedgerFacts
-    high_water: Mapping[str, Any] | None
     members: tuple[Member, ...]
 
     def to_bytes(self) -> bytes:
@@ -72,8 +75,8 @@ class Manifest:
             "created_at": self.created_at,
             "program": self.program,
             "plan": self.plan,
+            "timezone": self.timezone,
             "ledger": asdict(self.ledger),
-            "high_water": dict(self.high_water) if self.high_water is not None else None,
             "members": [asdict(member) for member in self.members],
         }
         return (json.dumps(value, ensure_ascii=False, indent=1) + "\n").encode()
@@ -88,26 +91,34 @@ class Manifest:
             if value["version"] != VERSION:
                 raise ManifestNewer(f"备份格式 {value['version']}，本程序只认 {VERSION}")
             manifest = cls(
-                str(value["created_at"]),
+                value["created_at"],
                 str(value["program"]),
                 str(value["plan"]),
+                str(value["timezone"]),
                 LedgerFacts(**value["ledger"]),
-                value["high_water"],
                 tuple(Member(**member) for member in value["members"]),
             )
         except ManifestError:
             raise
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise ManifestError("清单看不懂") from error
-        manifest._check()
+        manifest.check()
         return manifest
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Raises :class:`ManifestError` for what may not stand in an archive."""
         if len(self.members) > MOST_MEMBERS:
             raise ManifestError("文件太多")
-        names = [member.name for member in self.members]
-        if names.count(LEDGER) != 1:
-            raise ManifestError("清单中没有台账")
+        facts = self.ledger
+        texts = (facts.kind, facts.schema, facts.identity, facts.last_record, self.created_at)
+        if type(facts.changes) is not int or any(type(text) is not str for text in texts):
+            raise ManifestError("清单看不懂")
+        for instant in (facts.last_record, self.created_at):
+            check_instant(instant)
+        try:
+            ZoneInfo(self.timezone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ManifestError("清单中的时区看不懂") from None
         for member in self.members:
             if type(member.size) is not int or type(member.sha256) is not str:
                 raise ManifestError("清单看不懂")
@@ -115,8 +126,14 @@ class Manifest:
             most = MOST_LEDGER_BYTES if member.name == LEDGER else MOST_FILE_BYTES
             if not 0 <= member.size <= most:
                 raise ManifestError(f"{member.name} 的大小 {member.size} 超出范围")
+        names = [member.name for member in self.members]
+        if LEDGER not in names:
+            raise ManifestError("清单中没有台账")
         if names != sorted(set(names)):
             raise ManifestError("清单中的文件重复或次序不对")
+        folders = {str(parent) for name in names for parent in PurePosixPath(name).parents}
+        if not folders.isdisjoint(names):
+            raise ManifestError("清单中有既是文件又是文件夹的名称")
         # On a disk that does not tell upper case from lower, two would be written into one.
         if len({unicodedata.normalize("NFC", name).casefold() for name in names}) != len(names):
             raise ManifestError("清单中有只差大小写的文件名")
@@ -136,3 +153,13 @@ def check_name(name: object) -> None:
         or PurePosixPath(name).is_absolute()
     ):
         raise ManifestError(f"有不认识的文件 {name[:80]}")
+
+
+def check_instant(text: str) -> None:
+    """Raises :class:`ManifestError` unless it is an instant, with its zone, in ISO 8601."""
+    try:
+        aware = datetime.fromisoformat(text).utcoffset() is not None
+    except ValueError:
+        aware = False
+    if not aware:
+        raise ManifestError("清单中的时间看不懂")

@@ -88,6 +88,7 @@ def examine_all(
     )
     yield from daemon_findings(settings, now)
     yield from _data_folder(settings)
+    yield from _ledger(settings, now)
     examination = examine(settings.schedules, settings.templates)
     errors, others = len(examination.errors), len(examination.problems) - len(examination.errors)
     if examination.edition is None:
@@ -148,6 +149,52 @@ def _data_folder(settings: Settings) -> Iterator[Finding]:
     )
 
 
+def _ledger(settings: Settings, now: datetime) -> Iterator[Finding]:
+    """Whether the ledger is there, whole, of this version, and sent from."""
+    from zoneinfo import ZoneInfo
+
+    from reminder.backup.guard import HOLD_REMEDY, hold_of, hold_text, open_ledger
+    from reminder.backup.highwater import read_mark
+    from reminder.ledger.errors import LedgerError, LedgerMissing
+    from reminder.plan.loader import load_plan
+
+    what = "台账"
+    try:
+        ledger = open_ledger(settings.ledger, settings.high_water, now, create=False)
+    except LedgerMissing as error:
+        if read_mark(settings.high_water) is None:
+            yield Finding(what, GOOD, "还没有（reminder run 首次启动时建立）")
+        else:
+            yield _trouble(what, error)
+        return
+    except LedgerError as error:
+        yield _trouble(what, error)
+        return
+    try:
+        faults = ledger.integrity()
+        if faults:
+            remedy = "停止守护进程，另存此文件，执行 reminder restore 恢复最近的备份"
+            yield Finding(what, BAD, f"{ledger.path} 已损坏：{faults[0]}", remedy)
+            return
+        hold = hold_of(ledger, settings.high_water, now)
+        if hold is not None:
+            plan = load_plan(settings.schedules).plan
+            zone = ZoneInfo(plan.head.timezone if plan else "Asia/Shanghai")
+            yield Finding(what, BAD, hold_text(hold, zone), HOLD_REMEDY)
+            return
+        size = ledger.path.stat().st_size / 2**20
+        yield Finding(what, GOOD, f"{ledger.path} 完整（{size:.1f} MB），未暂停")
+    except LedgerError as error:
+        yield _trouble(what, error)
+    finally:
+        ledger.close()
+
+
+def _trouble(what: str, error: ReminderError) -> Finding:
+    found, _, remedy = str(error).partition("：")
+    return Finding(what, BAD, found, remedy)
+
+
 def _people(edition: Edition, now: datetime) -> Iterator[Finding]:
     plan = edition.plan
     admins = plan.directory.people_meant(plan.head.admins, now.date()) if plan.head.admins else ()
@@ -190,19 +237,18 @@ def _clock(edition: Edition, settings: Settings, now: datetime) -> Iterator[Find
 
 
 def _newest_in_ledger(edition: Edition, settings: Settings, now: datetime) -> datetime | None:
-    from pathlib import Path
+    from reminder.backup.guard import open_ledger
+    from reminder.ledger.errors import LedgerError
 
-    from reminder.ledger.ledger import Ledger
-    from reminder.ledger.records import LedgerKind
-
-    if not settings.database_url and not Path(settings.ledger).exists():
-        return None
-    ledger = Ledger.open(settings.ledger, kind=LedgerKind.DAEMON, now=now, create=False)
     try:
-        notes = ledger.notes(edition.plan.id, limit=1)
-        return notes[0].at if notes else None
-    finally:
-        ledger.close()
+        ledger = open_ledger(settings.ledger, settings.high_water, now, create=False)
+        try:
+            notes = ledger.notes(edition.plan.id, limit=1)
+            return notes[0].at if notes else None
+        finally:
+            ledger.close()
+    except LedgerError:  # said above, with its remedy
+        return None
 
 
 def _wording(settings: Settings, now: datetime) -> Iterator[Finding]:

@@ -13,8 +13,9 @@ from reminder.cli.app import (
     SchedulesOption,
     TemplatesOption,
     app,
-    parse_span,
+    parse_days,
     settings_of,
+    span_of,
 )
 from reminder.cli.planning import edition_of
 from reminder.cli.usage import Command
@@ -65,8 +66,9 @@ def _write(settings: Settings, since: str, until: str, out: Path, *, rehearsal: 
     from reminder.reports.document import write_document
     from reminder.reports.workbook import write_workbook
 
+    days = parse_days(since, until)
     edition = edition_of(settings)
-    start, end = parse_span(since, until, zone_of(edition.plan.head.timezone))
+    start, end = span_of(days, zone_of(edition.plan.head.timezone))
     now = SystemClock().now()
     opened = Ledger.open(settings.ledger, kind=None, now=now, create=False)
     try:

@@ -44,11 +44,11 @@ def run(
 ) -> None:
     """启动守护进程。默认只写入 outbox（试运行），不真正发送。"""
     from reminder import log
+    from reminder.backup.guard import open_ledger
     from reminder.cli.wiring import channels_for, heartbeat_of
     from reminder.clock import SystemClock
-    from reminder.daemon import Daemon, DataFolderLock
-    from reminder.ledger.ledger import Ledger
-    from reminder.ledger.records import LedgerKind
+    from reminder.daemon import Daemon
+    from reminder.lock import DataFolderLock
 
     settings = settings_of(schedules, templates, data)
     # A reload asked for before the daemon listens must not end it, which is the default.
@@ -59,7 +59,7 @@ def run(
     lock = DataFolderLock(settings.lock)
     lock.acquire()
     clock = SystemClock()
-    ledger = Ledger.open(settings.ledger, kind=LedgerKind.DAEMON, now=clock.now())
+    ledger = open_ledger(settings.ledger, settings.high_water, clock.now())
     try:
         daemon = Daemon(settings, edition, ledger, clock, channels_for(settings), heartbeat_of(settings))
         banner = _banner(daemon, edition, settings, clock.now())
@@ -89,10 +89,14 @@ def _writable(folder: Path) -> None:
 
 
 def _banner(daemon: Daemon, edition: Edition, settings: Settings, now: datetime) -> str:
+    from reminder.agenda.occurrences import zone_of
+    from reminder.backup.guard import HOLD_REMEDY, hold_text
     from reminder.ledger.records import Transport
     from reminder.sweep.compose import shares_of
 
-    if daemon.transport is Transport.LIVE:
+    if daemon.held is not None:
+        mode = "已暂停：台账需要确认，什么也不发送；见下"
+    elif daemon.transport is Transport.LIVE:
         mode = "正式发送（live）：到时将真正发出邮件和群消息"
     else:
         mode = "试运行（outbox）：只写文件，不会向任何人发送"
@@ -103,8 +107,11 @@ def _banner(daemon: Daemon, edition: Edition, settings: Settings, now: datetime)
         f"  【{mode}】",
         "=" * 64,
         f"计划：{settings.schedules}（{len(edition.plan.items)} 项，{head.from_} 至 {head.until}）",
-        "接下来：",
     ]
+    if daemon.held is not None:
+        held = hold_text(daemon.held, zone_of(head.timezone))
+        return "\n".join([*lines, f"{held}。", f"{HOLD_REMEDY}。确认后本进程自动继续，不必重启。"])
+    lines.append("接下来：")
     upcoming = [alarm for alarm in daemon.sweeper.pending() if alarm.at > now][:AHEAD_SHOWN]
     for alarm in upcoming:
         names = list(dict.fromkeys(share.addressee.name for share in shares_of(alarm, edition)[0]))
@@ -251,10 +258,9 @@ def live(
 ) -> None:
     """转为正式发送（或退回试运行）：记入台账，从此刻起的提醒才会真正发出。"""
     from reminder.agenda.occurrences import zone_of
+    from reminder.backup.guard import open_ledger
     from reminder.cli.golive import obstacles
     from reminder.clock import SystemClock
-    from reminder.ledger.ledger import Ledger
-    from reminder.ledger.records import LedgerKind
 
     by = (by or "").strip()
     if not by:
@@ -270,7 +276,7 @@ def live(
         confirm(question)
     _writable(settings.data)
     now = SystemClock().now()  # the answer may have taken its time
-    ledger = Ledger.open(settings.ledger, kind=LedgerKind.DAEMON, now=now)
+    ledger = open_ledger(settings.ledger, settings.high_water, now)
     try:
         if off:
             ledger.go_outbox(edition.plan.id, by=by, now=now)

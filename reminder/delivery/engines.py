@@ -45,6 +45,7 @@ class ThreadEngine:
         self._waiting: set[str] = set()
         """Channels found to have no slot since the last kick: the others of that batch need not ask."""
         self._trouble: LedgerError | None = None
+        self._resting = False
         self._lock = threading.Lock()
         self._closing = False
 
@@ -62,6 +63,7 @@ class ThreadEngine:
         with self._lock:
             running = {*self._in_flight, *elsewhere}
             self._waiting.clear()
+            self._resting = False
             trouble, self._trouble = self._trouble, None
         self._deliverer.take_up_orphans(now, running)
         self._ledger.expire(self._plan_id, self._transport, now)
@@ -100,7 +102,7 @@ class ThreadEngine:
 
     def _work(self, delivery: Delivery) -> None:
         try:
-            if not (self._closing or self._trouble or delivery.channel in self._waiting):
+            if not (self._closing or self._resting or self._trouble or delivery.channel in self._waiting):
                 came_of_it = self._deliverer.deliver(delivery)
                 if isinstance(came_of_it, Wait) and came_of_it.whole_channel:
                     with self._lock:
@@ -120,6 +122,11 @@ class ThreadEngine:
                 idle = len(self._in_flight) < FETCH // 2 and self._trouble is None
             if idle:
                 self._wake()
+
+    def give_back(self) -> None:
+        """What is queued is not to be sent until the next kick."""
+        with self._lock:
+            self._resting = True
 
     def rest(self, now: datetime, most: float) -> float:
         """Seconds until something is to be kicked again, at most ``most``.

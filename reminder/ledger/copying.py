@@ -69,17 +69,24 @@ def discard(path: Path) -> None:
 
 
 def _finish(path: Path, reason: HoldReason, now: datetime) -> Copied:
+    try:
+        return _verified(path, reason, now)
+    except LedgerCorrupt as error:
+        remedy = "执行 reminder doctor 检查原台账" if reason is HoldReason.COPY else "换用另一份备份"
+        raise LedgerCorrupt(f"台账的副本没有通过完整性检查：请{remedy}") from error
+
+
+def _verified(path: Path, reason: HoldReason, now: datetime) -> Copied:
     storage = Storage(path, create=False)
     try:
         with storage.read() as connection:
             kind, revision, created = _acceptable(connection, path)
-            at = standing.last_record(connection) or created
-            plans = tuple(register.plan_ids(connection))
         faults = Ledger(storage, kind, created).integrity()
         if faults:
-            raise LedgerCorrupt(
-                f"台账的副本没有通过完整性检查（{faults[0]}）：请执行 reminder doctor 检查原台账"
-            )
+            raise LedgerCorrupt(faults[0])
+        with storage.read() as connection:
+            at = standing.last_record(connection) or created
+            plans = tuple(register.plan_ids(connection))
         standing.complete(storage)
         with storage.write() as connection:
             earlier = standing.standing(connection).hold

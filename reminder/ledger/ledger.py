@@ -149,23 +149,39 @@ class Ledger:
         with self._storage.read() as connection:
             return standing.standing(connection)
 
+    def standing_in_file(self) -> Standing:
+        """As it stands in the file alone, see :func:`~reminder.ledger.standing.standing_in_file`."""
+        with self._storage.undisturbed():
+            return standing.standing_in_file(self.path)
+
     def last_record(self) -> datetime:
         """When anything was last recorded, under any plan; the ledger's making if nothing was."""
         with self._storage.read() as connection:
             return standing.last_record(connection) or self.created
 
     def hold(self, hold: Hold) -> None:
-        """Send nothing from this ledger until somebody releases it; an earlier hold stays as it is."""
+        """Send nothing from this ledger until somebody releases it; an earlier hold stays as it is.
+
+        Stands in the file itself when this returns, as far as possible.
+        """
         with self._storage.write() as connection:
             standing.put_on_hold(connection, hold)
+        self._storage.fold()
 
-    def release(self, plan_id: str, transport: Transport, release: Release, now: datetime) -> tuple[int, int]:
-        """Record what a person confirmed, and end the hold; alarms and deliveries that will not be sent.
+    def mark(self) -> None:
+        """A mark is kept outside of this ledger from now on."""
+        with self._storage.write() as connection:
+            standing.mark(connection)
+
+    def release(self, plan_id: str, transport: Transport, release: Release, now: datetime) -> int:
+        """Record what a person confirmed, and end the hold; how many deliveries will not be sent.
 
         Raises ``LedgerError`` when the ledger is not on hold (any more).
         """
         with self._storage.write() as connection:
-            return standing.release(connection, plan_id, transport, release, now)
+            closed = standing.release(connection, plan_id, transport, release, now)
+        self._storage.fold()
+        return closed
 
     def abandon_log(self) -> None:
         """To be called before a file that was put in this one's place is opened."""

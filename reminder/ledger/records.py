@@ -395,6 +395,8 @@ class HoldReason(enum.StrEnum):
     """Behind the mark that the daemon keeps beside it."""
     OTHER = "other"
     """Not the ledger that the daemon last wrote to."""
+    MOVED = "moved"
+    """Copied together with its mark, or parted from it: a newer one may exist elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -416,13 +418,17 @@ class Standing:
 
     ``identity`` is random, made with the ledger, and made anew whenever a person
     lets a held ledger go on, so that of two copies that went different ways each
-    is known from the other.  ``changes`` counts the transactions that changed
-    anything; it never goes down.
+    is known from the other; ``previous`` is the one before, ``released`` the hold
+    that ended then.  ``changes`` counts the transactions that changed anything; it
+    never goes down.  ``marked``: a mark is kept outside of the ledger.
     """
 
     identity: str
     changes: int
     hold: Hold | None = None
+    released: Hold | None = None
+    previous: str = ""
+    marked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -430,8 +436,8 @@ class Release:
     """What a person confirmed about a held ledger.
 
     ``alarms`` were sent before, says ``by``, though the ledger does not know of
-    it: they are recorded and not sent.  So are deliveries that wait, planned at
-    or before ``sent_until``; None: nothing was sent.  ``rungs`` (item, rung) the
+    it: they are recorded and not sent.  So are deliveries that wait and were to
+    go out at or before ``sent_until``; None: nothing was sent.  ``rungs`` (item, rung) the
     ledger does not know count as adopted at the hold's ``since``.  ``identity``
     is the ledger's from now on.
     """

@@ -19,7 +19,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from reminder.ledger import recovery, register
-from reminder.ledger.errors import LedgerError, not_a_ledger
+from reminder.ledger.errors import LedgerError, explained, not_a_ledger
 from reminder.ledger.records import (
     DeliveryState,
     HandDecision,
@@ -43,6 +43,7 @@ from reminder.ledger.tables import (
 )
 
 IDENTITY, CHANGES, HOLD = "identity", "changes", "hold"
+PREVIOUS, ENDED, MARKED = "previous", "released", "marked"
 RELEASED = "hold-released"
 """Kind of the note that a person let a held ledger go on."""
 
@@ -87,22 +88,33 @@ def standing_in_file(path: Path) -> Standing:
     """As it stands in the file alone, without the log beside it; touches neither.
 
     Behind the truth by what has not been folded into the file yet, never ahead
-    of it.  Raises :class:`LedgerError` if the file is no ledger, or is just
-    being written.
+    of it; of a new ledger all is in the log, and the file has no identity and no
+    changes.  Raises ``LedgerCorrupt`` if the file is no ledger, or is just being
+    written; ``LedgerError`` if it cannot be read.
     """
     try:
         connection = sqlite3.connect(path.absolute().as_uri() + "?mode=ro&immutable=1", uri=True)
         try:
-            rows = connection.execute("SELECT key, value FROM ledger_info").fetchall()
+            known = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'ledger_info'").fetchone()
+            rows = connection.execute("SELECT key, value FROM ledger_info").fetchall() if known else []
         finally:
             connection.close()
         return _standing(dict(rows))
-    except (sqlite3.Error, ValueError) as error:
+    except sqlite3.Error as error:
+        raise explained(error, path) from error
+    except (ValueError, KeyError) as error:
         raise not_a_ledger(path) from error
 
 
 def _standing(info: dict[str, str]) -> Standing:
-    return Standing(info.get(IDENTITY, ""), int(info.get(CHANGES, "0")), _hold(info.get(HOLD)))
+    return Standing(
+        info.get(IDENTITY, ""),
+        int(info.get(CHANGES, "0")),
+        _hold(info.get(HOLD)),
+        _hold(info.get(ENDED)),
+        info.get(PREVIOUS, ""),
+        MARKED in info,
+    )
 
 
 def _hold(text: str | None) -> Hold | None:
@@ -114,6 +126,11 @@ def _hold(text: str | None) -> Hold | None:
         datetime.fromisoformat(value["at"]).astimezone(UTC),
         datetime.fromisoformat(value["since"]).astimezone(UTC),
     )
+
+
+def mark(connection: Connection) -> None:
+    """From now on a mark is kept beside it, without which it is not to be gone on with."""
+    insert_new(connection, ledger_info, ("key",), [{"key": MARKED, "value": "1"}], ledger_info.c.key)
 
 
 def last_record(connection: Connection) -> datetime | None:
@@ -137,8 +154,12 @@ def put_on_hold(connection: Connection, hold: Hold) -> None:
 
 def put_on_hold_anew(connection: Connection, hold: Hold) -> None:
     """In place of any hold there is."""
-    connection.execute(delete(ledger_info).where(ledger_info.c.key == HOLD))
-    connection.execute(insert(ledger_info), {"key": HOLD, "value": _text(hold)})
+    _set(connection, HOLD, _text(hold))
+
+
+def _set(connection: Connection, key: str, value: str) -> None:
+    connection.execute(delete(ledger_info).where(ledger_info.c.key == key))
+    connection.execute(insert(ledger_info), {"key": key, "value": value})
 
 
 def _text(hold: Hold) -> str:
@@ -152,9 +173,10 @@ def _text(hold: Hold) -> str:
 
 def release(
     connection: Connection, plan_id: str, transport: Transport, release: Release, now: datetime
-) -> tuple[int, int]:
-    """Record what was confirmed and end the hold; alarms and deliveries that will not be sent."""
-    hold = standing(connection).hold
+) -> int:
+    """Record what was confirmed and end the hold; how many deliveries will not be sent."""
+    found = standing(connection)
+    hold = found.hold
     if hold is None:
         raise LedgerError("台账没有暂停，不需要确认；可能刚由别人确认过")
     new = insert_new(
@@ -178,16 +200,20 @@ def release(
     }
     register.note(connection, plan_id, Note(RELEASED, now, release.by, detail), transport)
     connection.execute(delete(ledger_info).where(ledger_info.c.key == HOLD))
-    connection.execute(
-        update(ledger_info).where(ledger_info.c.key == IDENTITY).values(value=release.identity)
-    )
-    return len(new), closed
+    _set(connection, ENDED, _text(hold))
+    _set(connection, PREVIOUS, found.identity)
+    _set(connection, IDENTITY, release.identity)
+    mark(connection)
+    return closed
 
 
 def _arrived(
     connection: Connection, plan_id: str, transport: Transport, until: datetime, by: str, now: datetime
 ) -> int:
-    """What waits or was left in flight, planned at or before ``until``, counts as arrived."""
+    """What was to go out at or before ``until``, and waits or was left in flight, counts as arrived.
+
+    What was put off until later (a limit, quiet hours, a retry) was not sent by then.
+    """
     rows = connection.execute(
         update(deliveries)
         .where(
@@ -195,6 +221,7 @@ def _arrived(
             deliveries.c.transport == transport.value,
             deliveries.c.state.in_([DeliveryState.PENDING.value, DeliveryState.SENDING.value]),
             deliveries.c.planned_at <= until,
+            deliveries.c.not_before <= until,
         )
         .values(state=DeliveryState.ACCEPTED.value, updated_at=now)
         .returning(deliveries.c.id)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +22,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import NullPool, QueuePool
 
+from reminder.errors import system_reason
 from reminder.ledger.errors import (
     LedgerCorrupt,
     LedgerError,
@@ -132,7 +134,7 @@ class Storage:
             os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         except OSError as error:
             raise LedgerUnreadable(
-                f"台账的副本 {target} 建不起来（{error.strerror}）：请检查磁盘和权限"
+                f"台账的副本 {target} 建不起来（{system_reason(error)}）：请检查磁盘和权限"
             ) from error
         try:
             with explaining(target):
@@ -148,6 +150,21 @@ class Storage:
         except BaseException:
             target.unlink(missing_ok=True)
             raise
+
+    def fold(self) -> None:
+        """Fold the log into the file now, if that can be done; what is in the log is as safe."""
+        with suppress(LedgerError), self._turn:
+            self._still_there()
+            with explaining(self.path), self._writer.connect() as connection:
+                driver = connection.connection.driver_connection
+                assert isinstance(driver, sqlite3.Connection)
+                driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+    @contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        """While this lasts, nobody in this process writes, and so folds nothing in."""
+        with self._turn:
+            yield
 
     def close(self) -> None:
         """Give back every connection; SQLite then folds its log into the file."""
@@ -168,7 +185,7 @@ class Storage:
                     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
             except OSError as error:
                 raise LedgerUnreadable(
-                    f"台账 {path} 建不起来（{error.strerror}）："
+                    f"台账 {path} 建不起来（{system_reason(error)}）："
                     "请检查目录是否存在、磁盘是否已满、有无写入权限"
                 ) from error
         # A copy put back by hand may be open to all; it names people and addresses.
@@ -188,8 +205,8 @@ class Storage:
             return
         log = log_of(self.path)
         if self._log_opened is not None and _identity_of(log) == self._log_opened:
-            log.replace(_free(log.with_name(f"{log.name}.lost")))
-            self.path.with_name(f"{self.path.name}-shm").unlink(missing_ok=True)
+            with _explaining_os(log):
+                self._set_log_aside()
             self._log_opened = None
 
     def set_apart(self) -> None:
@@ -200,16 +217,25 @@ class Storage:
         the open one.
         """
         scratch = self.path.with_name(f".{self.path.name}.apart")
-        with self._turn:
+        with self._turn, _explaining_os(self.path):
             scratch.unlink(missing_ok=True)
-            os.close(os.open(scratch, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-            scratch.write_bytes(self.path.read_bytes())
-            # In this order: never the new file beside the old log.
-            log = log_of(self.path)
-            if log.exists():
-                log.replace(_free(log.with_name(f"{log.name}.lost")))
-            self.path.with_name(f"{self.path.name}-shm").unlink(missing_ok=True)
-            scratch.replace(self.path)
+            try:
+                with os.fdopen(os.open(scratch, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600), "wb") as copy:
+                    with self.path.open("rb") as there:
+                        shutil.copyfileobj(there, copy)
+                    copy.flush()
+                    os.fsync(copy.fileno())
+                # In this order: never the new file beside the old log.
+                self._set_log_aside()
+                scratch.replace(self.path)
+            finally:
+                scratch.unlink(missing_ok=True)
+
+    def _set_log_aside(self) -> None:
+        log = log_of(self.path)
+        if log.exists():
+            log.replace(_free(log.with_name(f"{log.name}.lost")))
+        self.path.with_name(f"{self.path.name}-shm").unlink(missing_ok=True)
 
     def _identity(self) -> tuple[int, int] | None:
         return _identity_of(self.path)
@@ -284,6 +310,16 @@ class Storage:
                 "请放在本机磁盘上，不要放在网络共享里"
             )
         connection.execute("PRAGMA journal_mode = WAL")
+
+
+@contextmanager
+def _explaining_os(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise LedgerUnreadable(
+            f"台账 {path} 读写出错（{system_reason(error)}）：请检查磁盘空间和权限，之后会自动继续"
+        ) from error
 
 
 def log_of(path: Path) -> Path:

@@ -15,11 +15,14 @@ from reminder.check import Edition
 from reminder.errors import ReminderError, system_reason
 from reminder.ledger.errors import LedgerCorrupt
 from reminder.ledger.ledger import Ledger
-from reminder.ledger.records import Hold, Release, Transport
+from reminder.ledger.records import DeliveryState, Entry, EntryFilter, Hold, NewAlarm, Release, Transport
 from reminder.ledger.standing import new_identity
+from reminder.plan.model import DEFAULT_ALARM_TIME
 from reminder.sweep.compose import new_alarm
 from reminder.sweep.known import BEFORE_PLAN
+from reminder.sweep.notices import Notice, notice_alarm, standing_notices
 
+MOST_WAITING = 1000
 JUST_AFTER = timedelta.resolution
 """``expand`` leaves out its end; what is due this very moment is concerned."""
 
@@ -29,14 +32,16 @@ class Concerned:
     """What the held ledger cannot answer for.
 
     ``alarms``: due by now, not in the ledger, each with what becomes of it if it
-    was not sent before.  ``waiting``: deliveries of the ledger that were not
-    finished when it was copied.  ``rungs``: (item, rung) it has not adopted.
+    was not sent before.  ``waiting``: what stands in the ledger as not yet sent,
+    planned last first, at most :data:`MOST_WAITING`; ``deliveries`` is their
+    whole number.  ``rungs``: (item, rung) it has not adopted.
     """
 
     hold: Hold
     transport: Transport
     alarms: tuple[tuple[Alarm, Decision], ...]
-    waiting: int
+    waiting: tuple[Entry, ...]
+    deliveries: int
     rungs: tuple[tuple[str, str], ...]
 
 
@@ -68,7 +73,16 @@ def concerned(ledger: Ledger, edition: Edition, hold: Hold, now: datetime) -> Co
         if decision.reason is not Reason.BEFORE_ADOPTION
     )
     counts = ledger.counts(plan.id, transport)
-    return Concerned(hold, transport, alarms, counts.get("pending", 0) + counts.get("sending", 0), rungs)
+    waiting = [
+        entry
+        for state in (DeliveryState.SENDING, DeliveryState.PENDING)
+        if counts.get(state)
+        for entry in ledger.entries(
+            plan.id, EntryFilter(status=state, transport=transport, limit=MOST_WAITING)
+        )
+    ]
+    deliveries = counts.get(DeliveryState.PENDING, 0) + counts.get(DeliveryState.SENDING, 0)
+    return Concerned(hold, transport, alarms, tuple(waiting), deliveries, rungs)
 
 
 def confirm(
@@ -80,29 +94,42 @@ def confirm(
     sent_until: datetime | None,
     high_water: Path,
     now: datetime,
-) -> tuple[int, int]:
-    """End the hold; how many alarms and deliveries count as sent and will not be sent.
+) -> int:
+    """End the hold; how many deliveries of the ledger count as sent and will not be sent.
 
-    ``sent_until`` (aware): everything planned up to then was sent; None: nothing
-    was.  Raises ``LedgerCorrupt`` for a damaged ledger, which must not go on.
+    ``sent_until`` (aware): everything planned up to then was sent, what the
+    admins are told by itself included; None: nothing was.  Raises
+    ``LedgerCorrupt`` for a damaged ledger, which must not go on.
     """
     faults = ledger.integrity()
     if faults:
         raise LedgerCorrupt(
             f"台账 {ledger.path} 已损坏（{faults[0]}），不能继续使用：请用 reminder restore 恢复最近的备份"
         )
-    sent = tuple(
-        new_alarm(alarm, Decision(Action.SUPPRESS, Reason.CONFIRMED_SENT))
-        for alarm, _ in found.alarms
-        if sent_until is not None and alarm.at <= sent_until
-    )
-    release = Release(by, sent_until, sent, found.rungs, new_identity())
+    sent: list[NewAlarm] = []
+    if sent_until is not None:
+        decision = Decision(Action.SUPPRESS, Reason.CONFIRMED_SENT)
+        sent += [new_alarm(alarm, decision) for alarm, _ in found.alarms if alarm.at <= sent_until]
+        sent += _notices(edition, found.hold.since, sent_until)
+    release = Release(by, sent_until, tuple(sent), found.rungs, new_identity())
     try:
         # The mark first: until the ledger itself is released, its own hold holds.
-        mark = Mark(release.identity, ledger.standing().changes, 0, now.isoformat())
-        write_mark(high_water, mark, durable=True)
+        live = found.transport is Transport.LIVE
+        write_mark(high_water, Mark(release.identity, ledger.standing().changes, 0, now.isoformat(), live))
     except OSError as error:
         raise ReminderError(
             f"写不进 {high_water}（{system_reason(error)}），仍在暂停，未作更改：请检查磁盘空间和权限"
         ) from error
     return ledger.release(edition.plan.id, found.transport, release, now)
+
+
+def _notices(edition: Edition, since: datetime, until: datetime) -> list[NewAlarm]:
+    """What the admins were told by itself on the days from ``since`` to ``until``."""
+    zone = zone_of(edition.plan.head.timezone)
+    first, last = since.astimezone(zone), until.astimezone(zone)
+    found: dict[str, tuple[Notice, datetime]] = {}
+    for number in range((last.date() - first.date()).days + 1):
+        at = datetime.combine(first.date() + timedelta(days=number), DEFAULT_ALARM_TIME, tzinfo=zone)
+        if first <= at <= last and edition.calendar.is_workday(at.date()):
+            found |= {notice.key: (notice, at) for notice in standing_notices(edition, at.date())}
+    return [notice_alarm(notice, at, Action.SUPPRESS, Reason.CONFIRMED_SENT) for notice, at in found.values()]

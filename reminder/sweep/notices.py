@@ -168,20 +168,24 @@ def settle_letter(
             planned_at=now,
             expires_at=letter.useful_until,
         )
-    occurrence, _, rung = letter.key.partition("#")
     action = Action.SEND if deliveries else Action.SUPPRESS if not claims else Action.FAIL
-    alarm = NewAlarm(
-        key=letter.key,
-        item=letter.item,
-        occurrence=occurrence,
-        rung=rung,
-        planned_at=now,
-        due=now,
-        decision=action,
-        reason=Reason.DUE if deliveries else Reason.NOBODY if not claims else Reason.NO_ADDRESS,
-        claims=tuple(claims),
-    )
+    reason = Reason.DUE if deliveries else Reason.NOBODY if not claims else Reason.NO_ADDRESS
+    alarm = _alarm(letter.key, letter.item, now, action, reason, tuple(claims))
     return Settlement((alarm,), tuple(deliveries))
+
+
+def notice_alarm(
+    notice: Notice, at: datetime, decision: Action, reason: Reason, claims: tuple[NewClaim, ...] = ()
+) -> NewAlarm:
+    """A notice as the ledger records it, planned and due at the same instant."""
+    return _alarm(notice.key, NOTICE_ITEM, at, decision, reason, claims)
+
+
+def _alarm(
+    key: str, item: str, at: datetime, decision: Action, reason: Reason, claims: tuple[NewClaim, ...]
+) -> NewAlarm:
+    occurrence, _, rung = key.partition("#")
+    return NewAlarm(key, item, occurrence, rung, at, at, decision, reason, claims)
 
 
 def _route(

@@ -19,12 +19,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from reminder import log
+from reminder.backup.guard import open_ledger
 from reminder.check import examine
 from reminder.cli.wiring import channels_for, heartbeat_of
 from reminder.clock import SystemClock
-from reminder.daemon import Daemon, DataFolderLock
-from reminder.ledger.ledger import Ledger
-from reminder.ledger.records import LedgerKind
+from reminder.daemon import Daemon
+from reminder.lock import DataFolderLock
 from reminder.settings import Settings
 from tests.editions import TEMPLATES
 from tests.harness import crashes, shims
@@ -57,7 +57,7 @@ def main() -> int:
     lock = DataFolderLock(settings.lock)
     lock.acquire()
     clock = ShiftedClock(data / "clock")
-    ledger = Ledger.open(settings.ledger, kind=LedgerKind.DAEMON, now=clock.now())
+    ledger = open_ledger(settings.ledger, settings.high_water, clock.now())
     daemon = Daemon(settings, edition, ledger, clock, channels_for(settings), heartbeat_of(settings))
     signal.signal(signal.SIGUSR1, lambda *_: daemon._wake.set())
     try:

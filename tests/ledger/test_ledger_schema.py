@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import resource
 import shutil
 import sqlite3
 from pathlib import Path
@@ -16,7 +17,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from reminder.ledger import schema
-from reminder.ledger.errors import LedgerCorrupt, LedgerKindError, LedgerSchemaError
+from reminder.ledger.errors import LedgerCorrupt, LedgerError, LedgerFull, LedgerKindError, LedgerSchemaError
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import DeliveryState, EntryFilter, HandDecision, LedgerKind
 from reminder.ledger.storage import Storage
@@ -114,6 +115,50 @@ def test_an_older_ledger_is_copied_and_brought_forward(path: Path, sample: Any, 
     # Opened again there is nothing left to do.
     Ledger.open(path, kind=LedgerKind.DAEMON, now=sample.at(days=2)).close()
     assert len(list(path.parent.glob("*.bak"))) == 1
+
+
+def test_also_a_command_that_only_looks_copies_first(path: Path, sample: Any, next_version: Any) -> None:
+    """Whoever opens it first after the upgrade brings it forward; there is one way to do that."""
+    Ledger.open(path, kind=LedgerKind.DAEMON, now=sample.now).close()
+    old = shape(path)
+    next_version()
+    Ledger.open(path, kind=None, now=sample.now, create=False).close()
+    (copy,) = path.parent.glob("*.bak")
+    assert shape(copy) == old
+    assert "remark" in shape(path)["deliveries"]
+
+
+def test_without_a_copy_there_is_no_migration(
+    path: Path, sample: Any, next_version: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk too full for the copy leaves the ledger as it is, and no half of a copy."""
+    Ledger.open(path, kind=LedgerKind.DAEMON, now=sample.now).close()
+    old = shape(path)
+    next_version()
+
+    def refuse(_: Storage, target: Path) -> None:
+        raise LedgerFull(f"{target}")
+
+    monkeypatch.setattr(Storage, "copy_to", refuse)
+    with pytest.raises(LedgerFull):
+        Ledger.open(path, kind=LedgerKind.DAEMON, now=sample.now)
+    assert shape(path) == old
+    assert list(path.parent.glob("*.bak")) == []
+
+
+def test_a_copy_that_does_not_fit_is_not_left_half(path: Path, sample: Any) -> None:
+    """What was begun of it is removed."""
+    with Ledger.open(path, kind=LedgerKind.DAEMON, now=sample.now) as ledger:
+        ledger.settle(sample.plan, sample.live, sample.message("d1", payload=bytes(200_000)), sample.now)
+        target = path.with_name("copy.bak")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, resource.RLIM_INFINITY))
+        try:
+            with pytest.raises(LedgerError):
+                ledger.copy_to(target)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        assert list(path.parent.glob("copy*")) == []
+        assert ledger.integrity() == []
 
 
 def ledger_of_0001(path: Path, sample: Any) -> None:
