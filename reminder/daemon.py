@@ -346,7 +346,7 @@ class Daemon:
 
     def reload(self, now: datetime) -> Examination:
         """Take a changed plan into force, or keep the old one and say why."""
-        examination = examine(self._settings.schedules, self._settings.templates)
+        examination = examine(self._settings.schedules, self._settings.templates, self._settings.public_url)
         problems = [*examination.problems, *self._continuity(examination.edition)]
         if examination.edition is None or errors_of(problems):
             self._refuse(problems, now)

@@ -74,7 +74,7 @@ def examine_all(
         "运行环境", GOOD, f"Python {sys.version.split()[0]}，计划 {settings.schedules}，数据 {settings.data}"
     )
     yield from _data_folder(settings)
-    examination = examine(settings.schedules, settings.templates)
+    examination = examine(settings.schedules, settings.templates, settings.public_url)
     errors, others = len(examination.errors), len(examination.problems) - len(examination.errors)
     if examination.edition is None:
         yield Finding(

@@ -38,7 +38,7 @@ SECTION_NAMES = frozenset(
 
 ``notice`` is given to the template of that name only, which has no item.
 """
-LAYOUT_NAMES = frozenset(("plan", "office", "receiver", "today", "sections", "link", "wording"))
+LAYOUT_NAMES = frozenset(("plan", "office", "receiver", "today", "sections", "owes", "link", "wording"))
 """The variables the layout is given."""
 
 MAX_CHARACTERS = 200_000
