@@ -1,41 +1,28 @@
-"""Who may say of a cell that it is done: for themselves, or filled in for others.  Pure."""
+"""Who may say of a cell that it is done.  Pure."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 
 from reminder.agenda.duties import Cell
 from reminder.agenda.facts import Way
-from reminder.plan.directory import Directory, Person
+from reminder.plan.directory import Directory
 from reminder.plan.model import Item
 
 
-@dataclass(frozen=True, slots=True)
-class Acting:
-    """By what right a person records; ``for_`` are those in whose place, nobody for their own."""
-
-    way: Way
-    for_: tuple[Person, ...] = ()
-
-
-def acting(person_id: str, cell: Cell, item: Item, directory: Directory, on: date) -> Acting | None:
+def role_of(person_id: str, cell: Cell, item: Item, directory: Directory, on: date) -> Way | None:
     """How a person of the directory may record something of a cell on a day; None if they may not.
 
-    An owner for themselves; the deputy of an owner who is absent that day; the
-    contact (联络员) of the unit that the cell concerns, unless the item is
-    private, of which a contact learns nothing.
+    An owner, and the deputy of one who is absent that day, by their own link;
+    the contact (联络员) and the head of the unit that the cell concerns as a
+    liaison, unless the item is private, of which neither learns anything.
     """
-    if any(owner.id == person_id for owner in cell.owners):
-        return Acting(Way.LINK)
-    absent = tuple(
-        owner
-        for owner in cell.owners
-        if any(deputy.id == person_id for deputy in directory.deputies_of(owner.id, on))
-    )
-    if absent:
-        return Acting(Way.LIAISON, absent)
-    unit = directory.unit(cell.subject) if cell.subject and not item.spec.private else None
-    if unit is not None and any(each.id == person_id for each in directory.contact_of(unit, on)):
-        return Acting(Way.LIAISON, cell.owners)
+    for owner in cell.owners:
+        if person_id == owner.id or any(each.id == person_id for each in directory.deputies_of(owner.id, on)):
+            return Way.LINK
+    unit = directory.unit(cell.subject)
+    if unit is not None and not item.spec.private:
+        people = (*directory.contact_of(unit, on), *directory.head_of(unit, on))
+        if any(each.id == person_id for each in people):
+            return Way.LIAISON
     return None

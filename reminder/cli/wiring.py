@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reminder.agenda.occurrences import zone_of
 from reminder.channels.base import Channel, Parcel
@@ -18,6 +19,10 @@ from reminder.links import PLACEHOLDER, open_links
 from reminder.log import redactor
 from reminder.progress import Heartbeat
 from reminder.settings import Settings, read_secret
+
+if TYPE_CHECKING:
+    from reminder.clock import Clock
+    from reminder.daemon import Daemon, Page
 
 HEARTBEAT_TIMEOUT_SECONDS = 10.0
 LINK_AFTER = timedelta(days=30)
@@ -106,6 +111,25 @@ def tokens_of(settings: Settings, edition: Edition) -> Callable[[Parcel], str]:
         )
 
     return token
+
+
+def page_of(settings: Settings, daemon: Daemon, clock: Clock) -> Page | None:
+    """The page behind the links, or None where it is not to be served: then nothing of it is loaded."""
+    if settings.listen is None:
+        return None
+    from urllib.parse import urlsplit
+
+    from reminder.web.app import create_app
+    from reminder.web.desk import Desk
+    from reminder.web.server import PageServer
+
+    desk = Desk(
+        lambda: daemon.edition,
+        lambda: daemon.ledger,
+        lambda: open_links(settings.link_key, daemon.edition.plan.id),
+    )
+    prefix = urlsplit(settings.public_url).path if settings.public_url else ""
+    return PageServer(create_app(desk, clock, prefix), settings.listen, clock)
 
 
 def heartbeat_of(settings: Settings) -> Heartbeat | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from reminder.agenda.acting import acting
+from reminder.agenda.acting import role_of
 from reminder.agenda.alarms import Alarm
 from reminder.agenda.duties import Cell
 from reminder.agenda.facts import NOTHING, Facts
@@ -149,7 +149,7 @@ def owes_something(share: Share, edition: Edition, now: datetime) -> bool:
         return False
     today = now.astimezone(zone_of(edition.plan.head.timezone)).date()
     item, directory = share.alarm.item, edition.plan.directory
-    return any(acting(share.addressee.id, cell, item, directory, today) for cell in share.cells)
+    return any(role_of(share.addressee.id, cell, item, directory, today) for cell in share.cells)
 
 
 def _reaches(config: Any, receiver: Receiver) -> bool:

@@ -74,16 +74,16 @@ def test_without_a_public_url_messages_say_whom_to_tell(ledger: Ledger) -> None:
 
 
 def test_who_is_only_told_has_no_link_and_nobody_to_tell(ledger: Ledger) -> None:
-    """The leader above, a head whose contact reports, somebody with no part in it, and the missing list."""
+    """The leader above, somebody with no part in it, and whoever has the missing list."""
     rungs = """\
 - from: due
   workdays: 0
   to:
     - escalation
-- id: head
+- id: other
   from: due
   workdays: 0
-  to: person:p-theory
+  to: person:p-secretary
 - id: list
   from: due
   workdays: 0
@@ -92,7 +92,7 @@ def test_who_is_only_told_has_no_link_and_nobody_to_tell(ledger: Ledger) -> None
 """
     plan = plan_of(item(rungs, UNITS))
     found = swept(ledger, plan)
-    assert set(found) == {"leader@example.com", "theory@example.com", "clerk@example.com"}
+    assert set(found) == {"leader@example.com", "secretary@example.com", "clerk@example.com"}
     for delivery in found.values():
         text = said(ledger, delivery)
         assert PLACEHOLDER not in text
@@ -106,10 +106,12 @@ def test_a_group_never_carries_a_link(ledger: Ledger) -> None:
     assert PLACEHOLDER not in said(ledger, delivery)
 
 
-def test_a_contact_who_is_told_of_the_heads_duty_has_a_link(ledger: Ledger) -> None:
-    rung = "- from: due\n  workdays: 0\n  to: contact:理论科\n  if: open"
-    found = swept(ledger, plan_of(item(rung, BY_HEAD)))
-    assert LINK in said(ledger, found["liaison@example.com"])
+def test_contact_and_head_who_are_told_of_each_others_duty_have_a_link(ledger: Ledger) -> None:
+    for item_id, whose, told in (("x", BY_HEAD, "contact"), ("y", UNITS, "head")):
+        rung = f"- from: due\n  workdays: 0\n  to: {told}:理论科\n  if: open"
+        found = swept(ledger, plan_of(item(rung, whose, item_id=item_id)))
+        address = {"contact": "liaison", "head": "theory"}[told]
+        assert LINK in said(ledger, found[f"{address}@example.com"])
 
 
 def test_a_deputy_has_a_link_for_what_the_absent_person_owes(ledger: Ledger) -> None:
