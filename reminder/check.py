@@ -22,6 +22,7 @@ from reminder.agenda.reach import Receiver, asks_above, nobody_above, reach
 from reminder.calendars.workdays import WorkCalendar
 from reminder.calendars.yearfile import load_years
 from reminder.errors import Position, Problem, ReminderError, Severity, errors_of
+from reminder.links import PATH, PLACEHOLDER
 from reminder.messages import limited
 from reminder.messages.context import Addressee, confined, layout_context, section_context
 from reminder.messages.render import TemplateError, Templates
@@ -49,6 +50,13 @@ class Edition:
     wording: Mapping[str, Any]
     authorities: Authorities = field(default_factory=Authorities)
     """Whom the channels trust besides the usual."""
+    public_url: str | None = None
+    """What links in messages begin with; None for messages without links."""
+
+    @property
+    def link(self) -> str | None:
+        """The link of every message, before its receiver's token takes the placeholder's place."""
+        return f"{self.public_url}{PATH}{PLACEHOLDER}" if self.public_url else None
 
     def files(self) -> dict[str, str]:
         """SHA-256 of everything the edition was made from, by name."""
@@ -78,8 +86,11 @@ class Examination:
         return errors_of(self.problems)
 
 
-def examine(schedules: Path, templates_folder: Path) -> Examination:
-    """Read and check everything of an office's folders."""
+def examine(schedules: Path, templates_folder: Path, public_url: str | None = None) -> Examination:
+    """Read and check everything of an office's folders.
+
+    ``public_url`` is what links in messages begin with, if they have any.
+    """
     limited.shared.start()  # it starts while the plan is read
     loaded = load_plan(schedules)
     problems = list(loaded.problems)
@@ -96,7 +107,7 @@ def examine(schedules: Path, templates_folder: Path) -> Examination:
         problems += authority_problems
     edition = None
     if loaded.plan is not None and not errors_of(problems):
-        edition = Edition(loaded.plan, WorkCalendar(years), templates, wording.terms, authorities)
+        edition = Edition(loaded.plan, WorkCalendar(years), templates, wording.terms, authorities, public_url)
         problems += _unique(_of_edition(edition))
     problems.sort(key=lambda problem: problem.sort_key)
     return Examination(None if errors_of(problems) else edition, tuple(problems))
@@ -199,6 +210,8 @@ def _render(
     position: Position,
     path: str,
 ) -> Iterator[Problem]:
+    person = addressee.kind == "person"
+    link = edition.link if person else None
     try:
         context = section_context(
             edition.plan,
@@ -209,12 +222,15 @@ def _render(
             edition.wording,
             now,
             hidden=receiver is not None and receiver.counts_only,
+            link=link,
         )
         networks = {edition.plan.channels[each].network for each in channels_of(alarm.rung.via)}
         for network in sorted(networks):
             template, variables = confined(alarm.item, network, alarm.rung.template, context)
             section = edition.templates.section(template, variables)
-            layout = layout_context(edition.plan, addressee, [section], edition.wording, now)
+            layout = layout_context(
+                edition.plan, addressee, [section], edition.wording, now, owes=person, link=link
+            )
             edition.templates.message([section], layout)
     except TemplateError as error:
         yield Problem(

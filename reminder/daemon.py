@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
@@ -56,6 +56,28 @@ DIFFERENCE_AHEAD = timedelta(days=400)
 PROBLEMS_SHOWN = 10
 
 BuildChannels = Callable[[Edition, Transport], Mapping[str, Channel]]
+
+
+class Page(Protocol):
+    """What is served beside the sweeper, in threads of its own.  Reminders never wait for it."""
+
+    @property
+    def address(self) -> str:
+        """Where it is served, as a person writes it."""
+        ...
+
+    @property
+    def problem(self) -> str:
+        """Why it is not served, in Chinese; empty while it is."""
+        ...
+
+    def tend(self) -> None:
+        """Serve it, if it is not being served.  Called again and again; raises nothing."""
+        ...
+
+    def stop(self) -> None:
+        """Finish what is being answered, for a few seconds, and serve no more."""
+        ...
 
 
 class ItemTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler 3 has no types
@@ -120,6 +142,7 @@ class Daemon:
         self._alert, self._hold_alert = StorageAlert(), HoldAlert()
         self._taken_up = False
         self._heartbeat = heartbeat
+        self._page: Page | None = None
 
     @property
     def sweeper(self) -> Sweeper:
@@ -129,13 +152,25 @@ class Daemon:
     def transport(self) -> Transport:
         return self._transport
 
+    @property
+    def edition(self) -> Edition:
+        """The edition in force."""
+        return self._edition
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger as it is open now: another one after the file was put back."""
+        return self._ledger
+
     # -- life ---------------------------------------------------------------
 
-    def run(self, ready: Callable[[], None] | None = None) -> int:
+    def run(self, ready: Callable[[], None] | None = None, page: Page | None = None) -> int:
         """Run until SIGTERM or SIGINT; the exit code.  Must be called in the main thread.
 
-        ``ready`` is called once signals are heard and the sweep has begun.
+        ``ready`` is called once signals are heard and the sweep has begun; a
+        ``page`` is served by then, or says why it is not.
         """
+        self._page = page
         previous = {
             signal.SIGTERM: signal.signal(signal.SIGTERM, self._on_stop),
             signal.SIGINT: signal.signal(signal.SIGINT, self._on_stop),
@@ -146,14 +181,18 @@ class Daemon:
             self._scheduler.start()
             self._schedule_items()
             thread.start()
+            self._tend_page()
             notify_systemd("READY=1")
             if ready is not None:
                 ready()
             while thread.is_alive():
                 thread.join(timeout=TICK_SECONDS)
+                self._tend_page()
         finally:
             notify_systemd("STOPPING=1")
             self.stop()
+            if page is not None:
+                page.stop()
             thread.join(timeout=DRAIN_SECONDS)
             self._scheduler.shutdown(wait=False)
             self._drain()
@@ -165,6 +204,10 @@ class Daemon:
                 signal.signal(number, handler)
         log.info("stopped")
         return 1 if self._crashed else 0
+
+    def _tend_page(self) -> None:
+        if self._page is not None and not self._stop.is_set():
+            self._page.tend()
 
     def _drain(self) -> None:
         """Let what is being sent finish, for half a minute; the rest is taken up at the next start."""
@@ -370,7 +413,7 @@ class Daemon:
 
     def reload(self, now: datetime) -> Examination:
         """Take a changed plan into force, or keep the old one and say why."""
-        examination = examine(self._settings.schedules, self._settings.templates)
+        examination = examine(self._settings.schedules, self._settings.templates, self._settings.public_url)
         problems = [*examination.problems, *self._continuity(examination.edition)]
         if examination.edition is None or errors_of(problems):
             self._refuse(problems, now)
@@ -481,6 +524,7 @@ class Daemon:
             "plan_refused": bool(self._refused),
             "paused": list(self._deliverer.broken),
             "held": str(self.held.reason) if self.held is not None else None,
+            "page": {"address": page.address, "problem": page.problem} if (page := self._page) else None,
             "problem": problem,
         }
         path = self._settings.health

@@ -91,7 +91,7 @@ def set_up(level: str, log_format: str, stream: TextIO | None = None) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     # Their debug lines carry addresses and URLs; their warnings are welcome.
-    for noisy in ("urllib3", "apscheduler", "sqlalchemy", "alembic"):
+    for noisy in ("urllib3", "apscheduler", "sqlalchemy", "alembic", "uvicorn", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 

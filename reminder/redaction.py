@@ -14,13 +14,15 @@ from collections.abc import Iterable, Iterator
 from urllib.parse import quote, quote_plus
 
 MASK = "***"
+LINK_TOKEN = re.compile(r"[A-Za-z0-9_-]{36}\.[A-Za-z0-9_-]{43}")
+"""The shape of a link's token (``links.py``): whoever reads one can act for its person."""
 _SHORTEST_CORE = 6
 """Characters of base64 that are looked for inside a longer run; fewer would meet by chance."""
 _RUN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-=")
 
 
 class Redactor:
-    """Masks known secrets in any text."""
+    """Masks known secrets in any text, and whatever looks like the token of a link."""
 
     def __init__(self, secrets: Iterable[str | None] = (), *, shortest: int = 1) -> None:
         """Secrets of less than ``shortest`` characters are let pass: they would punch holes into words."""
@@ -44,6 +46,7 @@ class Redactor:
         # Runs first: a plain form may be a part of one.
         if self._wrapped is not None:
             text = _without_runs(text, self._wrapped)
+        text = LINK_TOKEN.sub(MASK, text)
         return self._plain.sub(MASK, text) if self._plain is not None else text
 
 

@@ -6,15 +6,35 @@ it.  ``docs/settings.md`` lists them all, and a test holds that list complete.
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from reminder.errors import UsageError
 
 LOG_FORMATS = ("text", "json")
 LOG_LEVELS = ("debug", "info", "warning", "error")
+OFF = "off"
+_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where the page is served: an address of this machine and a port; port 0 takes any that is free."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+DEFAULT_LISTEN = Listen("127.0.0.1", 8750)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +53,10 @@ class Settings:
     """REMINDER_DATABASE_URL: the ledger, if it is not ``data/ledger.sqlite3``."""
     heartbeat_url: str | None = None
     """REMINDER_HEARTBEAT_URL: asked once a minute, and only while the sweep makes progress."""
+    public_url: str | None = None
+    """REMINDER_PUBLIC_URL: what the links in messages begin with, without a slash at its end."""
+    listen: Listen | None = None
+    """REMINDER_LISTEN: where the page is served; None serves nothing."""
     log_level: str = "info"
     """REMINDER_LOG_LEVEL: debug, info, warning or error."""
     log_format: str = "text"
@@ -46,6 +70,7 @@ class Settings:
         """
         env = os.environ if environment is None else environment
         default = cls()
+        public_url = _public_url(env.get("REMINDER_PUBLIC_URL") or "")
         return cls(
             schedules=Path(env.get("REMINDER_SCHEDULES") or default.schedules),
             templates=Path(env.get("REMINDER_TEMPLATES") or default.templates),
@@ -53,6 +78,9 @@ class Settings:
             secrets=Path(value) if (value := env.get("REMINDER_SECRETS")) else None,
             database_url=env.get("REMINDER_DATABASE_URL") or None,
             heartbeat_url=env.get("REMINDER_HEARTBEAT_URL") or None,
+            public_url=public_url,
+            # Without links in messages there is nothing to serve, unless somebody asks for it.
+            listen=_listen(env.get("REMINDER_LISTEN") or "", DEFAULT_LISTEN if public_url else None),
             log_level=_word(env, "REMINDER_LOG_LEVEL", LOG_LEVELS, default.log_level),
             log_format=_word(env, "REMINDER_LOG_FORMAT", LOG_FORMATS, default.log_format),
         )
@@ -81,6 +109,11 @@ class Settings:
         return self.data / "keys"
 
     @property
+    def link_key(self) -> Path:
+        """The key that signs the links."""
+        return self.keys / "links.key"
+
+    @property
     def lock(self) -> Path:
         return self.data / "daemon.lock"
 
@@ -90,6 +123,60 @@ def _word(env: Mapping[str, str], name: str, allowed: tuple[str, ...], default: 
     if value not in allowed:
         raise UsageError(f"环境变量 {name} 的值“{value}”不可用；可用：{'、'.join(allowed)}")
     return value
+
+
+def _public_url(text: str) -> str | None:
+    """The address without a slash at its end; None for no address."""
+    if not text:
+        return None
+    where = f"环境变量 REMINDER_PUBLIC_URL 的值“{text}”"
+    try:
+        parts = urlsplit(text)
+        host, _port = parts.hostname or "", parts.port
+    except ValueError:
+        raise UsageError(f"{where}不是网址；应如 https://djw.example.com/lianjie") from None
+    local = host == "localhost" or _is_loopback(host)
+    if parts.scheme == "http" and host and not local:
+        raise UsageError(f"{where}未加密，链接会在网络上被人看到；请改用 https://（http 只允许用于本机）")
+    plain = not (
+        parts.username or parts.password or parts.query or parts.fragment or text.endswith(("?", "#"))
+    )
+    path = parts.path.rstrip("/")
+    named = _HOST.fullmatch(host) or _is_address(host)
+    if parts.scheme not in ("http", "https") or not named or not plain or not _PATH.fullmatch(path):
+        raise UsageError(
+            f"{where}不合要求；应为 https:// 加主机名，其后可有路径，不含空格、汉字、用户名、? 和 #，"
+            "如 https://djw.example.com/lianjie"
+        )
+    return f"{parts.scheme}://{parts.netloc}{path}"
+
+
+def _listen(text: str, default: Listen | None) -> Listen | None:
+    if not text:
+        return default
+    if text.lower() == OFF:
+        return None
+    host, colon, port = text.rpartition(":")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    good = bool(colon) and (host == "localhost" or (_is_address(bare) and (":" in bare) == (bare != host)))
+    if not good or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
+        raise UsageError(
+            f"环境变量 REMINDER_LISTEN 的值“{text}”不可用；"
+            f"应为 本机地址:端口，如 {DEFAULT_LISTEN}、0.0.0.0:8750、[::1]:8750，或 {OFF}（不提供页面）"
+        )
+    return Listen("127.0.0.1" if host == "localhost" else bare, int(port))
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_loopback(host: str) -> bool:
+    return _is_address(host) and ipaddress.ip_address(host).is_loopback
 
 
 def read_secret(name: str, folder: Path | None, environment: Mapping[str, str] | None = None) -> str | None:

@@ -26,11 +26,11 @@ def templates() -> Templates:
     return loaded
 
 
-def edition_of(plan: Plan) -> Edition:
+def edition_of(plan: Plan, public_url: str | None = None) -> Edition:
     """The plan with the official calendar and the shipped templates."""
     wording, problems = load_wording(TEMPLATES)
     assert not problems, problems
-    return Edition(plan, CALENDAR, templates(), wording.terms)
+    return Edition(plan, CALENDAR, templates(), wording.terms, public_url=public_url)
 
 
 class Remembering:

@@ -9,6 +9,7 @@ a network or a server does, and never retries by itself.
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -91,6 +92,9 @@ class Parcel:
     """Frozen bytes on their way: what ``send`` needs and no more.
 
     ``at`` is when the alarm was due, aware; the outbox names files by it.
+    ``message`` is the identity of the message it is, or is a part of, and
+    ``useful_until`` when that ends to be of use; a receiver's own link is made
+    from both.
     """
 
     delivery: str
@@ -98,6 +102,8 @@ class Parcel:
     address: str
     payload: bytes
     at: datetime
+    message: str = ""
+    useful_until: datetime | None = None
 
 
 class Channel(Protocol):
@@ -121,6 +127,17 @@ class Channel(Protocol):
 
     def close(self) -> None:
         """Give connections back; the channel may be used again afterwards."""
+        ...
+
+
+class PersonalChannel(Channel, Protocol):
+    """A channel to persons one by one, whose messages may hold a link of their receiver's own."""
+
+    def with_token(self, payload: bytes, placeholder: bytes, token: Callable[[], bytes]) -> bytes:
+        """The payload with the token wherever the placeholder stands, which is as long.
+
+        ``token`` is asked only if there is one.
+        """
         ...
 
 

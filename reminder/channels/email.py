@@ -11,7 +11,9 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
+import re
 import ssl
+from collections.abc import Callable
 from email.utils import format_datetime
 
 from reminder.channels.base import Outcome, OutcomeKind, Parcel, Recipient, Stamp
@@ -43,6 +45,11 @@ _REASONS = {
     "reply": "服务器的答复不合规范",
     "unsupported": "服务器不支持所设的方式",
 }
+
+_ENCODED = re.compile(
+    rb"(?P<head>Content-Transfer-Encoding: base64\r\n\r\n)(?P<body>(?:[A-Za-z0-9+/]+={0,2}\r\n)+)"
+)
+"""A text part as :func:`_part` makes it."""
 
 
 class EmailAdapter:
@@ -113,6 +120,17 @@ class EmailAdapter:
         if message.html.strip():
             parts.append(_part("html", message.html))
         return (b"".join(head) + _alternative(parts, identity),)
+
+    def with_token(self, payload: bytes, placeholder: bytes, token: Callable[[], bytes]) -> bytes:
+        """The mail with the token in place of the placeholder, in each of its text parts."""
+
+        def replaced(part: re.Match[bytes]) -> bytes:
+            octets = base64.b64decode(part["body"])
+            if placeholder not in octets:
+                return part[0]
+            return part["head"] + _wrapped(octets.replace(placeholder, token()))
+
+        return _ENCODED.sub(replaced, payload)
 
     def send(self, parcel: Parcel) -> Outcome:
         """Try once, within the channel's total deadline, connecting included."""
@@ -221,7 +239,11 @@ def _part(subtype: str, text: str) -> tuple[bytes, bytes]:
     except UnicodeEncodeError:
         raise ContentError("邮件正文里有残缺的字符，无法发送；请检查模板和所引用的文字") from None
     header = f"Content-Type: text/{subtype}; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n"
-    return header.encode("ascii"), base64.encodebytes(octets).replace(b"\n", b"\r\n")
+    return header.encode("ascii"), _wrapped(octets)
+
+
+def _wrapped(octets: bytes) -> bytes:
+    return base64.encodebytes(octets).replace(b"\n", b"\r\n")
 
 
 def _alternative(parts: list[tuple[bytes, bytes]], identity: str) -> bytes:

@@ -64,6 +64,8 @@ class Status:
             text += "；有一份新计划因错误未被采用"
         if paused := "、".join(self.raw.get("paused", ())):
             text += f"；通道 {paused} 已暂停发送（见 reminder channel list）"
+        if (page := self.raw.get("page")) and page["problem"]:
+            text += f"；{page['problem']}"
         return text
 
 

@@ -89,7 +89,7 @@ def examine_all(
     yield from daemon_findings(settings, now)
     yield from _data_folder(settings)
     yield from _ledger(settings, now)
-    examination = examine(settings.schedules, settings.templates)
+    examination = examine(settings.schedules, settings.templates, settings.public_url)
     errors, others = len(examination.errors), len(examination.problems) - len(examination.errors)
     if examination.edition is None:
         yield Finding(
@@ -110,10 +110,32 @@ def examine_all(
     yield from _clock(edition, settings, now)
     yield from waiting_findings(settings, now)
     yield from _wording(settings, now)
+    yield _links(settings)
     secrets = secrets_of(settings)
     yield from _channels(edition, secrets, now, offline=offline)
     if send_to is not None:
         yield _send(edition, secrets, send_to, now)
+
+
+def _links(settings: Settings) -> Finding:
+    """Whether messages carry links, where the page is served, and whether the key is kept."""
+    what = "登记链接"
+    if settings.public_url is None:
+        found = "未设 REMINDER_PUBLIC_URL：消息不带链接，只写明办结后告知谁"
+        return Finding(what, GOOD, found)
+    served = (
+        f"页面在 {settings.listen}"
+        if settings.listen is not None
+        else "本机不提供页面（REMINDER_LISTEN=off）"
+    )
+    try:
+        mode = settings.link_key.stat().st_mode
+    except OSError:
+        return Finding(what, GOOD, f"{settings.public_url}，{served}；密钥在发出第一个链接时生成")
+    if mode & 0o077:
+        found = f"密钥 {settings.link_key} 可被他人读取，读到的人可代任何人登记"
+        return Finding(what, WARN, found, f"chmod 600 {settings.link_key}")
+    return Finding(what, GOOD, f"{settings.public_url}，{served}")
 
 
 def _data_folder(settings: Settings) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from reminder.cli import (
     backup,
     calendar,
     doctor,
+    linking,
     planning,
     records,
     reporting,
@@ -27,7 +28,19 @@ from reminder.cli.usage import WrongUse, explain
 from reminder.errors import PlanProblems, ReminderError, UsageError
 from reminder.log import guard, redactor
 
-COMMANDS = (planning, calendar, running, approving, records, reporting, resolve, backup, resume, doctor)
+COMMANDS = (
+    planning,
+    calendar,
+    running,
+    approving,
+    records,
+    linking,
+    reporting,
+    resolve,
+    backup,
+    resume,
+    doctor,
+)
 """Modules whose import registers their commands."""
 _ORDER = [module.__name__ for module in COMMANDS]
 # In --help the clerk's commands come first, not those whose module was imported first.

@@ -19,7 +19,7 @@ def draft(settings: Settings, edition: Edition, year: int, folder: Path) -> str:
     Raises ``ReminderError`` when the draft does not pass the check, with what is wrong.
     """
     moved = draft_new_year(settings.schedules, edition.plan, year, folder)
-    examination = examine(folder, settings.templates)
+    examination = examine(folder, settings.templates, settings.public_url)
     if examination.edition is None:
         problems = "\n".join(str(each) for each in examination.errors)
         raise ReminderError(f"草稿已写入 {folder}，但未通过检查，请先更正：\n{problems}")

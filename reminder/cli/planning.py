@@ -40,7 +40,7 @@ def edition_of(settings: Settings) -> Edition:
     """
     from reminder.check import examine
 
-    examination = examine(settings.schedules, settings.templates)
+    examination = examine(settings.schedules, settings.templates, settings.public_url)
     if examination.edition is None:
         raise PlanProblems(examination.errors)
     return examination.edition
@@ -59,7 +59,7 @@ def check(
     from reminder.cli.output import print_json, print_problems, problem_json
 
     settings = settings_of(directory or schedules, templates)
-    examination = examine(settings.schedules, settings.templates)
+    examination = examine(settings.schedules, settings.templates, settings.public_url)
     shown = [p for p in examination.problems if notices or p.severity is not Severity.NOTICE]
     if format is Format.JSON:
         print_json([problem_json(problem) for problem in examination.problems])

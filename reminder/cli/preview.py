@@ -18,7 +18,7 @@ from reminder.plan.model import Item
 from reminder.plan.via import Chain, channels_of
 from reminder.sweep.compose import frame, render_section
 from reminder.sweep.freeze import freeze, message_identity
-from reminder.sweep.shares import Share, other_shares, reached_by, shares_of
+from reminder.sweep.shares import Share, other_shares, owes_something, reached_by, shares_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,9 @@ def preview_message(
     """
     share = _share(edition, _alarm(edition, item, occurrence, rung), channel, receiver)
     alarm = share.alarm
-    message = frame([render_section([share], edition, alarm.at)], share.addressee, edition, alarm.at)
+    section = render_section([share], edition, alarm.at)
+    owes = owes_something(share, edition, alarm.at)
+    message = frame([section], share.addressee, edition, alarm.at, owes=owes)
     adapter = rehearsal_channel(edition, share.channel, Path("outbox"))
     identity = message_identity(
         edition.plan.id, Transport.OUTBOX, [f"{alarm.key}|{share.addressee.id}|{share.channel}"]

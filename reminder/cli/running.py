@@ -30,7 +30,7 @@ from reminder.errors import ReminderError, UsageError, system_reason
 
 if TYPE_CHECKING:
     from reminder.check import Edition
-    from reminder.daemon import Daemon
+    from reminder.daemon import Daemon, Page
     from reminder.settings import Settings
 
 AHEAD_SHOWN = 8
@@ -45,7 +45,7 @@ def run(
     """启动守护进程。默认只写入 outbox（试运行），不真正发送。"""
     from reminder import log
     from reminder.backup.guard import open_ledger
-    from reminder.cli.wiring import channels_for, heartbeat_of
+    from reminder.cli.wiring import channels_for, heartbeat_of, page_of
     from reminder.clock import SystemClock
     from reminder.daemon import Daemon
     from reminder.lock import DataFolderLock
@@ -62,8 +62,9 @@ def run(
     ledger = open_ledger(settings.ledger, settings.high_water, clock.now())
     try:
         daemon = Daemon(settings, edition, ledger, clock, channels_for(settings), heartbeat_of(settings))
+        page = page_of(settings, daemon, clock)
         banner = _banner(daemon, edition, settings, clock.now())
-        code = daemon.run(lambda: print(banner, flush=True))
+        code = daemon.run(lambda: print("\n".join([banner, *_page_lines(page, settings)]), flush=True), page)
         if daemon.left_in_flight:
             # Python would wait for threads that a silent server holds; the ledger knows of them.
             print("已停止；有消息正在发送，下次启动时接续。", flush=True)
@@ -131,6 +132,15 @@ def _banner(daemon: Daemon, edition: Edition, settings: Settings, now: datetime)
         f"运行状况：{settings.health}（查看：reminder health）；停止：Ctrl-C",
     ]
     return "\n".join(lines)
+
+
+def _page_lines(page: Page | None, settings: Settings) -> list[str]:
+    """Where links lead, or why they do not."""
+    if page is None:
+        return []
+    if page.problem:
+        return [page.problem]
+    return [f"登记页面：{page.address}" + (f"，对外为 {settings.public_url}" if settings.public_url else "")]
 
 
 @app.command(cls=Command)

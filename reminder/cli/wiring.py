@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reminder.agenda.occurrences import zone_of
-from reminder.channels.base import Channel
+from reminder.channels.base import Channel, Parcel
 from reminder.channels.build import build_channel
+from reminder.channels.email import EmailAdapter
+from reminder.channels.linked import LinkedChannel
+from reminder.channels.wecom_app import WecomAppAdapter
 from reminder.check import Edition
 from reminder.ledger.records import Transport
+from reminder.links import PLACEHOLDER, open_links
 from reminder.log import redactor
 from reminder.progress import Heartbeat
 from reminder.settings import Settings, read_secret
 
+if TYPE_CHECKING:
+    from reminder.clock import Clock
+    from reminder.daemon import Daemon, Page
+
 HEARTBEAT_TIMEOUT_SECONDS = 10.0
+LINK_AFTER = timedelta(days=30)
+"""For how long after its message is of no more use a link still opens: what was done is often recorded late."""
 
 Secrets = Callable[[str], str | None]
 
@@ -70,12 +82,54 @@ def channels_for(settings: Settings) -> Callable[[Edition, Transport], Mapping[s
     """How the daemon makes its channels, for either transport."""
     secrets = secrets_of(settings)
 
+    def live(edition: Edition, channel_id: str) -> Channel:
+        channel = live_channel(edition, channel_id, secrets)
+        if isinstance(channel, EmailAdapter | WecomAppAdapter):
+            # Also without a public URL: what was frozen while there was one still waits for its tokens.
+            return LinkedChannel(channel, PLACEHOLDER, tokens_of(settings, edition))
+        return channel
+
     def build(edition: Edition, transport: Transport) -> Mapping[str, Channel]:
         if transport is Transport.LIVE:
-            return {each: live_channel(edition, each, secrets) for each in edition.plan.channels}
+            return {each: live(edition, each) for each in edition.plan.channels}
         return {each: rehearsal_channel(edition, each, settings.outbox) for each in edition.plan.channels}
 
     return build
+
+
+def tokens_of(settings: Settings, edition: Edition) -> Callable[[Parcel], str]:
+    """How the link of a message gets its token: the same one at every try.
+
+    The key file is read at each: a new key is in force at once.
+    """
+    zone = zone_of(edition.plan.head.timezone)
+
+    def token(parcel: Parcel) -> str:
+        until = (parcel.useful_until or parcel.at).astimezone(zone).date() + LINK_AFTER
+        return open_links(settings.link_key, edition.plan.id).of_message(
+            parcel.message, parcel.receiver, until
+        )
+
+    return token
+
+
+def page_of(settings: Settings, daemon: Daemon, clock: Clock) -> Page | None:
+    """The page behind the links, or None where it is not to be served: then nothing of it is loaded."""
+    if settings.listen is None:
+        return None
+    from urllib.parse import urlsplit
+
+    from reminder.web.app import create_app
+    from reminder.web.desk import Desk
+    from reminder.web.server import PageServer
+
+    desk = Desk(
+        lambda: daemon.edition,
+        lambda: daemon.ledger,
+        lambda: open_links(settings.link_key, daemon.edition.plan.id),
+    )
+    prefix = urlsplit(settings.public_url).path if settings.public_url else ""
+    return PageServer(create_app(desk, clock, prefix), settings.listen, clock)
 
 
 def heartbeat_of(settings: Settings) -> Heartbeat | None:

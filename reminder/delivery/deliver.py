@@ -119,7 +119,13 @@ class Deliverer:
                 OutcomeKind.PERMANENT, "no-channel", f"通道“{delivery.channel}”已不在 channels.yaml 中"
             )
         parcel = Parcel(
-            delivery.id, delivery.receiver, delivery.address, delivery.payload, delivery.planned_at
+            delivery.id,
+            delivery.receiver,
+            delivery.address,
+            delivery.payload,
+            delivery.planned_at,
+            delivery.message,
+            delivery.expires_at,
         )
         try:
             return channel.send(parcel)

@@ -55,6 +55,21 @@ def entries(connection: Connection, plan_id: str, wanted: EntryFilter) -> list[E
     ]
 
 
+def concerns(connection: Connection, plan_id: str, message: str) -> list[tuple[str, str]]:
+    """(receiver, occurrence) of every claim that a message was made for, under either transport."""
+    query = (
+        select(claims.c.receiver, alarms.c.occurrence)
+        .select_from(claims.join(alarms, claims.c.alarm_id == alarms.c.id))
+        .where(
+            claims.c.plan_id == plan_id,
+            claims.c.transport.in_([each.value for each in Transport]),
+            claims.c.message == message,
+        )
+        .distinct()
+    )
+    return [(row.receiver, row.occurrence) for row in connection.execute(query)]
+
+
 def counts(connection: Connection, plan_id: str, transport: Transport) -> dict[str, int]:
     """How many deliveries stand in each state, and how many alarms were decided each way.
 

@@ -564,6 +564,11 @@ class Ledger:
         with self._storage.read() as connection:
             return entries.entries(connection, plan_id, wanted)
 
+    def concerns(self, plan_id: str, message: str) -> list[tuple[str, str]]:
+        """(receiver, occurrence) of every claim that a message was made for."""
+        with self._storage.read() as connection:
+            return entries.concerns(connection, plan_id, message)
+
     def counts(self, plan_id: str, transport: Transport) -> dict[str, int]:
         """Deliveries by state and alarms by decision, under their own words."""
         with self._storage.read() as connection:

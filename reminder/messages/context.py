@@ -40,13 +40,16 @@ def section_context(
     *,
     hidden: bool = False,
     deputy_for: Sequence[str] = (),
+    link: str | None = None,
 ) -> dict[str, Any]:
     """The variables of one section.
 
     ``alarms`` are one alarm, or those of one rung whose festivals share a break
     (国庆 and 中秋): these are said in one text.  ``hidden``: the receiver may know
     how many cells are open and not whose.  ``deputy_for`` are names of absent
-    persons the receiver acts for.
+    persons the receiver acts for.  ``link`` is where the receiver says that
+    something of this section is done; None if nothing of it is theirs to record,
+    or if messages have no links.
     """
     first = alarms[0]
     item, occurrence, spec = first.item, first.occurrence, first.item.spec
@@ -87,7 +90,7 @@ def section_context(
         "hidden": hidden,
         "deputy_for": list(deputy_for),
         "provisional": provisional,
-        "link": None,
+        "link": link,
         "variants": plan.head.variants,
     }
 
@@ -149,13 +152,20 @@ def layout_context(
     sections: Sequence[Any],
     wording: Mapping[str, Any],
     now: datetime,
+    *,
+    owes: bool = False,
+    link: str | None = None,
 ) -> dict[str, Any]:
-    """The variables of the frame around one or several sections."""
+    """The variables of the frame around one or several sections.
+
+    ``owes``: something in them is the receiver's to record; ``link`` is where.
+    """
     today = now.astimezone(zone_of(plan.head.timezone)).date()
     return {
         **_common(plan, addressee, today, wording),
         "sections": list(sections),
-        "link": None,
+        "owes": owes,
+        "link": link,
     }
 
 

@@ -38,7 +38,7 @@ SECTION_NAMES = frozenset(
 
 ``notice`` and ``approval`` are given to the templates of that name only, which have no item.
 """
-LAYOUT_NAMES = frozenset(("plan", "office", "receiver", "today", "sections", "link", "wording"))
+LAYOUT_NAMES = frozenset(("plan", "office", "receiver", "today", "sections", "owes", "link", "wording"))
 """The variables the layout is given."""
 
 MAX_CHARACTERS = 200_000

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from reminder.agenda.acting import role_of
 from reminder.agenda.duties import Standing, after_rotation, departed, standings
 from reminder.agenda.facts import DUTY_STATE_TEXT, DutyAction, DutyState, Facts, Way
 from reminder.agenda.occurrences import Occurrence, occurrences, zone_of
@@ -130,16 +131,7 @@ class Recorder:
 
     def role_of(self, person: str, row: Row, on: date) -> Way | None:
         """How a person may act for a cell: as its owner or a deputy, as a liaison, or not at all."""
-        directory, cell = self._edition.plan.directory, row.standing.cell
-        for owner in cell.owners:
-            if person == owner.id or any(each.id == person for each in directory.deputies_of(owner.id, on)):
-                return Way.LINK
-        unit = directory.unit(cell.subject)
-        if unit is not None and not row.item.spec.private:
-            people = (*directory.contact_of(unit, on), *directory.head_of(unit, on))
-            if any(each.id == person for each in people):
-                return Way.LIAISON
-        return None
+        return role_of(person, row.standing.cell, row.item, self._edition.plan.directory, on)
 
     def record(self, actor: Actor, entry: Entry, now: datetime) -> Recorded:
         """Record one transition.  Raises :class:`Refused`."""
@@ -233,10 +225,14 @@ class Recorder:
             raise Refused(f"暂缓至 {until} 不行：可选 {today + timedelta(days=1)} 至 {latest}")
         under = rows[0].occurrence.recorded_under[0]
         detail = {"person": person, "occurrence": under, "until": until.isoformat(), "way": actor.way.value}
-        key = f"{under}|{person}|{now.isoformat()}"
-        self._ledger.remember(
-            self._edition.plan.id, FactKind.SNOOZE, key, by=actor.id, detail=detail, now=now
-        )
+        # Numbered: of fifty who ask the same at once one is recorded, and who asked for another day asks again.
+        earlier = [each for each in facts.snoozes if (each.person, each.occurrence) == (person, under)]
+        if earlier and earlier[-1].until == until:
+            return
+        key = f"{under}|{person}|{len(earlier) + 1}"
+        plan_id = self._edition.plan.id
+        if not self._ledger.remember(plan_id, FactKind.SNOOZE, key, by=actor.id, detail=detail, now=now):
+            self.snooze(actor, occurrence, person, until, now)
 
     # -- what may be recorded ---------------------------------------------------
 

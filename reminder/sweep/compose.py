@@ -26,7 +26,7 @@ from reminder.messages.render import RendererUnavailable, Section
 from reminder.plan.via import channels_of
 from reminder.sweep.cap import DailyCap
 from reminder.sweep.freeze import freeze, message_identity
-from reminder.sweep.shares import Failure, Share, address_of, reached_by, shares_of
+from reminder.sweep.shares import Failure, Share, address_of, owes_something, reached_by, shares_of
 
 __all__ = [
     "Composed",
@@ -261,6 +261,8 @@ class _Rendered:
     late: bool
     planned_at: datetime
     expires_at: datetime
+    linked: bool = False
+    """It holds a link of its receiver's own, and is nobody else's."""
 
     @property
     def channel(self) -> str:
@@ -299,8 +301,9 @@ def _render(
             failures += _failures(group, Reason.TEMPLATE, error)
     if not included:
         return None, failures
+    owes = any(owes_something(share, edition, now) for share in included)
     try:
-        message = frame(sections, included[0].addressee, edition, said_at)
+        message = frame(sections, included[0].addressee, edition, said_at, owes=owes)
     except RendererUnavailable:
         raise
     except ReminderError as error:
@@ -312,6 +315,7 @@ def _render(
         planned_at=min(share.alarm.at for share in included),
         # The part that stays useful longest keeps the whole message alive.
         expires_at=max(share.alarm.useful_until for share in included),
+        linked=owes and edition.link is not None,
     )
     return made, failures
 
@@ -324,7 +328,7 @@ def _batches(rendered: Iterable[_Rendered], channels: Mapping[str, Channel]) -> 
     """What can go in one request, in the order in which it was made."""
     groups: dict[object, list[_Rendered]] = {}
     for number, each in enumerate(rendered):
-        alone = batch_of(channels[each.channel]) == 1
+        alone = each.linked or batch_of(channels[each.channel]) == 1
         groups.setdefault(number if alone else each.batch_key, []).append(each)
     batches = []
     for group in groups.values():
@@ -428,13 +432,22 @@ def render_section(group: Sequence[Share], edition: Edition, now: datetime) -> S
         now,
         hidden=first.hidden,
         deputy_for=first.deputy_for,
+        link=edition.link if any(owes_something(share, edition, now) for share in group) else None,
     )
     network = edition.plan.channels[first.channel].network
     template, context = confined(first.alarm.item, network, first.alarm.rung.template, context)
     return edition.templates.section(template, context)
 
 
-def frame(sections: Sequence[Section], addressee: Addressee, edition: Edition, now: datetime) -> Message:
-    """Put salutation and signature around the sections."""
-    context = layout_context(edition.plan, addressee, sections, edition.wording, now)
+def frame(
+    sections: Sequence[Section],
+    addressee: Addressee,
+    edition: Edition,
+    now: datetime,
+    *,
+    owes: bool = False,
+) -> Message:
+    """Put salutation and signature around the sections; ``owes``: something in them is theirs to record."""
+    link = edition.link if owes else None
+    context = layout_context(edition.plan, addressee, sections, edition.wording, now, owes=owes, link=link)
     return edition.templates.message(sections, context)

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from reminder.agenda.acting import role_of
 from reminder.agenda.alarms import Alarm
 from reminder.agenda.duties import Cell
 from reminder.agenda.facts import NOTHING, Facts
+from reminder.agenda.occurrences import zone_of
 from reminder.agenda.reach import Reached, Receiver, reach
 from reminder.agenda.reasons import Reason
 from reminder.check import Edition
@@ -139,6 +141,15 @@ def other_shares(
         ids = (receiver.person.id,) if passed else ()
         shares.append(_personal_share(alarm, channel, config, receiver, None, chain.first, ids))
     return shares, failures
+
+
+def owes_something(share: Share, edition: Edition, now: datetime) -> bool:
+    """Whether the receiver may record something of what the share is about."""
+    if share.addressee.kind != "person" or share.hidden:
+        return False
+    today = now.astimezone(zone_of(edition.plan.head.timezone)).date()
+    item, directory = share.alarm.item, edition.plan.directory
+    return any(role_of(share.addressee.id, cell, item, directory, today) for cell in share.cells)
 
 
 def _reaches(config: Any, receiver: Receiver) -> bool:

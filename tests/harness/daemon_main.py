@@ -21,7 +21,7 @@ from pathlib import Path
 from reminder import log
 from reminder.backup.guard import open_ledger
 from reminder.check import examine
-from reminder.cli.wiring import channels_for, heartbeat_of
+from reminder.cli.wiring import channels_for, heartbeat_of, page_of
 from reminder.clock import SystemClock
 from reminder.daemon import Daemon
 from reminder.lock import DataFolderLock
@@ -45,14 +45,14 @@ class ShiftedClock(SystemClock):
 
 def main() -> int:
     schedules, data = Path(sys.argv[1]), Path(sys.argv[2])
-    log.set_up("info", "text")
-    crashes.install()
-    shims.install(data)
     templates = Path(os.environ.get("REMINDER_TEMPLATES") or TEMPLATES)
     settings = replace(
         Settings.from_environment(), schedules=schedules, templates=templates, data=data, database_url=None
     )
-    edition = examine(schedules, templates).edition
+    log.set_up(settings.log_level, "text")
+    crashes.install()
+    shims.install(data)
+    edition = examine(schedules, templates, settings.public_url).edition
     assert edition is not None
     lock = DataFolderLock(settings.lock)
     lock.acquire()
@@ -61,7 +61,7 @@ def main() -> int:
     daemon = Daemon(settings, edition, ledger, clock, channels_for(settings), heartbeat_of(settings))
     signal.signal(signal.SIGUSR1, lambda *_: daemon._wake.set())
     try:
-        code = daemon.run(lambda: print("ready", flush=True))
+        code = daemon.run(lambda: print("ready", flush=True), page_of(settings, daemon, clock))
         if daemon.left_in_flight:
             ledger.close()
             os._exit(code)  # as the command does: Python would wait for threads that a silent server holds

@@ -135,6 +135,7 @@ def context(template: str, phase: str = "before", **changes: Any) -> Context:
         "cells": [{"label": label} for label in _CELLS.get(template, [])],
         "provisional": False,
         "today": today,
+        "owes": False,
         "link": None,
         "variants": False,
     }

@@ -134,6 +134,35 @@ def test_each_festival_has_a_text_of_its_own(
     agrees_with_golden(f"festival-{name}", message)
 
 
+LINK = "https://djw.example.com/lianjie/d/PLACEHOLDER-OF-A-TOKEN"
+
+
+@pytest.mark.parametrize("name", ["talk", "window", "report"])
+def test_who_owes_is_shown_one_link_and_asked_to_tell_nobody(
+    name: str, templates: Templates, facts: Facts
+) -> None:
+    message = whole(templates, (name, facts(name, "after", owes=True, link=LINK)))
+    is_tidy(message)
+    for text in (message.text, message.html, message.markdown):
+        assert text.count(LINK) == 1
+        assert "办结后点此登记" in text
+        assert "此链接只供本人使用，请勿转发" in text
+        assert "日期告知" not in text
+    assert f'<a href="{LINK}"' in message.html
+    assert f"[办结后点此登记]({LINK})" in message.markdown
+    agrees_with_golden(f"{name}-after-link", message)
+
+
+@pytest.mark.parametrize("name", ["talk", "window", "report"])
+def test_without_a_link_who_owes_is_asked_to_tell(name: str, templates: Templates, facts: Facts) -> None:
+    message = whole(templates, (name, facts(name, "before", owes=True)))
+    is_tidy(message)
+    is_sound_html(message.html)
+    for text in (message.text, message.html, message.markdown):
+        assert "办结后请告知机关党委（机关党委办公室）。" in text
+    agrees_with_golden(f"{name}-before-tell", message)
+
+
 def test_a_break_shared_by_two_festivals_has_its_text_in_either_order(
     templates: Templates, facts: Facts, festivals: Callable[..., dict[str, Any]]
 ) -> None:

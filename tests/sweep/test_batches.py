@@ -58,7 +58,7 @@ def swept(ledger: Ledger, plan: Plan, batch: int | None = None) -> list[Delivery
 
 def _said(delivery: Delivery) -> str:
     content: str = json.loads(delivery.payload)["markdown"]["content"]
-    return content.partition('<font color="comment">联系')[0]
+    return content.partition("办结后请告知")[0].partition('<font color="comment">联系')[0]
 
 
 def test_receivers_of_the_same_words_are_one_delivery_with_a_claim_each(ledger: Ledger) -> None:
