@@ -253,9 +253,9 @@ def test_unapproved_until_it_is_of_no_use_it_is_missed_and_told(office: Open) ->
     assert desk.reminders() == [("", "miss", "not-approved")]
     (notice,) = [m for to, m in desk.mail if to.id == "p-clerk" and "错过" in m.subject]
     assert "到期未获审批" in notice.text
+    (request,) = desk.ledger.facts("test", desk.transport).requests
     with pytest.raises(ApprovalRefused, match="已作处理或已过有效期"):
-        request = desk.ledger.facts("test", desk.transport).requests[0]
-        approve(desk.ledger, desk.edition, "p-office", request.digest[:8], desk.now)
+        desk.approve(code=request.digest[:8])
 
 
 def test_a_text_that_is_held_costs_nothing_until_something_happens(office: Open) -> None:
