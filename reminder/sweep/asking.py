@@ -176,7 +176,7 @@ class Asking:
         people = unique((*panel.asked, *superiors(panel.named, plan, today), *admins))
         notice = Notice(
             f"{_subject(waiting)}~unapproved",
-            f"“{waiting.title}”到时未获审批，没有发出",
+            f"提请关注：“{waiting.title}”到时未获审批，没有发出",
             (
                 f"原定{waiting.goes_at:%Y-%m-%d %H:%M}发出，审批编号{waiting.said.code}。",
                 f"审批人：{'、'.join(each.name for each in panel.able) or '（目前没有人可以审批）'}。",
@@ -221,12 +221,17 @@ class Asking:
             "请在计划中写明另一位审批人（approval.by 或 plan.approvers），"
             "或由提交人执行 reminder plan adopt --by 姓名。"
         )
-        self._tell(notice_of("no-approver", "有消息无人可以审批", lines, remedy), now)
+        self._tell_once(notice_of("no-approver", "有消息无人可以审批", lines, remedy), now)
 
     def _tell_unsayable(self, alarm: Alarm, error: ReminderError, now: datetime) -> None:
         log.error("approval cannot be asked for", extra={"alarm": alarm.key, "error": str(error)})
         lines = (f"{alarm.item.spec.title}（{alarm.occurrence.label}）：{error}",)
-        self._tell(notice_of("approval", "有消息不能提请审批", lines, "请更正模板或名册。"), now)
+        self._tell_once(notice_of("approval", "有消息不能提请审批", lines, "请更正模板或名册。"), now)
+
+    def _tell_once(self, notice: Notice, now: datetime) -> None:
+        if notice.key not in self._said:
+            self._tell(notice, now)
+            self._said.add(notice.key)
 
     def _send(
         self,
