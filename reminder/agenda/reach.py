@@ -139,7 +139,7 @@ def _meant(alarm: Alarm, cells: tuple[Cell, ...], plan: Plan, on: date) -> Itera
     excluded = {
         p.id for term in rung.to if term.excluded for p in directory.people_meant((_plain(term),), on)
     }
-    charge = _in_charge(plan, on) if item.spec.private else set()
+    charge = in_charge(plan, on) if item.spec.private else set()
     owing = set(owned) if _has(rung.to, TermKind.OWING) else set()
     for person in directory.people:
         if person.id not in (named | owing | set(above)) - excluded:
@@ -214,7 +214,7 @@ def nobody_above(item: Item, occurrence: Occurrence, plan: Plan, calendar: WorkC
     return [cell for cell in cells if cell.id not in told]
 
 
-def _in_charge(plan: Plan, on: date) -> set[str]:
+def in_charge(plan: Plan, on: date) -> set[str]:
     """Who may see the names of a private item's cells besides their obligors."""
     audience = plan.head.in_charge
     return {p.id for p in plan.directory.people_meant(audience, on)} if audience is not None else set()
