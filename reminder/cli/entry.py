@@ -10,13 +10,24 @@ import sys
 
 import typer
 
-from reminder.cli import calendar, doctor, planning, records, reporting, resolve, running
+from reminder.cli import (
+    calendar,
+    deeds,
+    doctor,
+    duties,
+    planning,
+    records,
+    reporting,
+    resolve,
+    running,
+    silencing,
+)
 from reminder.cli.app import app
 from reminder.cli.usage import WrongUse, explain
 from reminder.errors import PlanProblems, ReminderError, UsageError
 from reminder.log import guard, redactor
 
-COMMANDS = (planning, calendar, running, records, reporting, resolve, doctor)
+COMMANDS = (planning, calendar, duties, deeds, silencing, running, records, reporting, resolve, doctor)
 """Modules whose import registers their commands."""
 _ORDER = [module.__name__ for module in COMMANDS]
 # In --help the clerk's commands come first, not those whose module was imported first.

@@ -17,9 +17,9 @@ from reminder.check import Edition
 from reminder.ledger.facts import Effect, FactKind, NewDutyEvent, Recorded
 from reminder.ledger.ledger import Ledger
 from reminder.plan.model import EveryWhen
-from reminder.recording.view import Gone, Refused, Row, View
+from reminder.recording.view import About, Gone, Refused, Row, View
 
-__all__ = ["Actor", "Entry", "Gone", "Recorder", "Refused", "Row", "View"]
+__all__ = ["About", "Actor", "Entry", "Gone", "Recorder", "Refused", "Row", "View"]
 
 LONGEST_NOTE = 200
 EARLY = timedelta(days=92)
@@ -77,6 +77,11 @@ class Recorder:
     def edition(self) -> Edition:
         """The plan it records for."""
         return self._edition
+
+    @property
+    def ledger(self) -> Ledger:
+        """Where it records."""
+        return self._ledger
 
     def facts(self) -> Facts:
         """What is known at this moment."""
@@ -236,14 +241,18 @@ def _note(entry: Entry, row: Row) -> str:
     note = " ".join(entry.note.split())
     if row.item.spec.private:
         if note:
-            raise Refused(f"“{row.item.spec.title}”是非公开事项，只登记日期，不登记任何说明；没有登记")
+            raise Refused(
+                f"“{row.item.spec.title}”是非公开事项，只登记日期，不登记任何说明；没有登记", About.NOTE
+            )
         return ""
     if entry.action in _REASONED and not note:
-        raise Refused(f"{ACTION_TEXT[entry.action]}须写明理由（命令行用 --reason）；没有登记")
+        raise Refused(f"{ACTION_TEXT[entry.action]}须写明理由（命令行用 --reason）；没有登记", About.NOTE)
     if len(note) > LONGEST_NOTE:
-        raise Refused(f"说明有{len(note)}字，最多{LONGEST_NOTE}字：写日期、地点等要点即可；没有登记")
+        raise Refused(
+            f"说明有{len(note)}字，最多{LONGEST_NOTE}字：写日期、地点等要点即可；没有登记", About.NOTE
+        )
     if not note.isprintable():
-        raise Refused("说明里有不可见的控制字符；没有登记")
+        raise Refused("说明里有不可见的控制字符；没有登记", About.NOTE)
     return note
 
 
@@ -254,27 +263,29 @@ def _day(entry: Entry, row: Row, view: View) -> date | None:
     assert duty is not None  # only duties have cells
     if entry.action is DutyAction.BOOK:
         if entry.on is None:
-            raise Refused("登记安排须写明日期；没有登记")
+            raise Refused("登记安排须写明日期；没有登记", About.ON)
         if duty.gate and today > due:
             raise Refused(
-                f"“{row.item.spec.title}”须在 {due} 或之前办理，不能再安排；请报告机关党委；没有登记"
+                f"“{row.item.spec.title}”须在 {due} 或之前办理，不能再安排；请报告机关党委；没有登记",
+                About.ON,
             )
         last = due if duty.gate else max(due, today) + EARLY
         if not today <= entry.on <= last:
-            raise Refused(f"安排在 {entry.on} 不行：可选 {today} 至 {last}；没有登记")
+            raise Refused(f"安排在 {entry.on} 不行：可选 {today} 至 {last}；没有登记", About.ON)
         return entry.on
     if entry.action is not DutyAction.DONE:
         return None
     on = entry.on or today
     if on > today:
-        raise Refused(f"办结日期 {on} 还没有到：今天是 {today}；尚未办的请用登记安排；没有登记")
+        raise Refused(f"办结日期 {on} 还没有到：今天是 {today}；尚未办的请用登记安排；没有登记", About.ON)
     first = occurrence.first if isinstance(row.item.spec.when, EveryWhen) else occurrence.opens - EARLY
     if on < first:
-        raise Refused(f"办结日期 {on} 早于本期：应不早于 {first}；没有登记")
+        raise Refused(f"办结日期 {on} 早于本期：应不早于 {first}；没有登记", About.ON)
     if duty.gate and on > due:
         raise Refused(
             f"“{row.item.spec.title}”须在 {due} 或之前办理，{on} 办的不能登记为办结；"
-            "如日期有误请更正，如确未按期办理请报告机关党委；没有登记"
+            "如日期有误请更正，如确未按期办理请报告机关党委；没有登记",
+            About.ON,
         )
     cell = row.standing.cell
     start = occurrence.period[0] if occurrence.period is not None else occurrence.opens
@@ -282,7 +293,8 @@ def _day(entry: Entry, row: Row, view: View) -> date | None:
         there = cells_of(row.item, view.edition.plan.directory, max(on, start))
         if all(each.id != cell.id for each in there):  # a talk with whoever held the post before
             raise Refused(
-                f"办结日期 {on} 不行：“{cell.title}”自 {cell.since} 起承担本项，此前的不算；没有登记"
+                f"办结日期 {on} 不行：“{cell.title}”自 {cell.since} 起承担本项，此前的不算；没有登记",
+                About.ON,
             )
     return on
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -28,8 +29,25 @@ from reminder.recording.naming import (
 )
 
 
+class About(enum.StrEnum):
+    """What a refusal is about, for forms and files that can point to it."""
+
+    OCCURRENCE = "occurrence"
+    CELL = "cell"
+    ON = "on"
+    NOTE = "note"
+
+
+NOT_RECORDED = "；没有登记"
+"""How a refusal ends."""
+
+
 class Refused(ReminderError):
     """A record that cannot be made; nothing was written, and the text says what is possible."""
+
+    def __init__(self, text: str, about: About | None = None) -> None:
+        super().__init__(text)
+        self.about = about
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +140,14 @@ class View:
         under = found.recorded_under[0]
         if places:
             shown = listed([rows[place].standing.cell.id for place in places])
-            raise Refused(f"“{cell}”在 {under} 指的不止一个：{shown}；请写完整的编号；没有登记")
+            raise Refused(f"“{cell}”在 {under} 指的不止一个：{shown}；请写完整的编号；没有登记", About.CELL)
         away = list(self._moved(item, found, rows))
         for place in meant(cell, [names_of_moved(each, directory) for each in away]):
-            raise Refused(f"{why_moved(away[place], under)}；没有登记")
+            raise Refused(f"{why_moved(away[place], under)}；没有登记", About.CELL)
         shown = listed([row.standing.cell.id for row in rows]) or "（现在没有承担者）"
-        raise Refused(f"{under} 没有承担者“{cell}”；可用：{shown}{nearest(cell, named)}；没有登记")
+        raise Refused(
+            f"{under} 没有承担者“{cell}”；可用：{shown}{nearest(cell, named)}；没有登记", About.CELL
+        )
 
     def occurrence(self, text: str) -> tuple[Item, Occurrence]:
         """The occurrence of that id, as it was before any rotation, and its item.
@@ -141,17 +161,23 @@ class View:
             known = [each.id for each in plan.items if each.spec.duty is not None]
             raise Refused(
                 f"没有“{text}”：期次写作 事项编号/期次，如 quarterly-report/2026Q3；"
-                f"{did_you_mean(name, known) or '期次见 reminder duties'}；没有登记"
+                f"{did_you_mean(name, known) or '期次见 reminder duties'}；没有登记",
+                About.OCCURRENCE,
             )
         if item.spec.duty is None:
-            raise Refused(f"事项“{item.spec.title}”（{item.id}）没有承担者，不登记办结")
+            raise Refused(f"事项“{item.spec.title}”（{item.id}）没有承担者，不登记办结", About.OCCURRENCE)
         base, plus, since = text.rpartition("+")
         for each in self._occurrences(item):
             if text in each.ids or (plus and base in each.ids and self._rotated(item, each, since)):
                 if self._visible(item, each):
                     return item, each
-                raise Refused(f"{each.id} 自 {each.opens} 起，现在还不能登记{self._running(item)}；没有登记")
-        raise Refused(f"事项“{item.spec.title}”没有期次“{text}”{self._running(item)}；没有登记")
+                raise Refused(
+                    f"{each.id} 自 {each.opens} 起，现在还不能登记{self._running(item)}；没有登记",
+                    About.OCCURRENCE,
+                )
+        raise Refused(
+            f"事项“{item.spec.title}”没有期次“{text}”{self._running(item)}；没有登记", About.OCCURRENCE
+        )
 
     def _running(self, item: Item) -> str:
         ids = [each.id for each in self.in_view(item)]
