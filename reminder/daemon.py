@@ -39,10 +39,11 @@ from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import Hold, Note, Transport
 from reminder.plan.model import Item
 from reminder.progress import Heartbeat, notify_systemd
+from reminder.recording.transfers import brought_by
 from reminder.settings import Settings
 from reminder.sweep.accept import accept
 from reminder.sweep.alerts import HoldAlert, StorageAlert
-from reminder.sweep.notices import notice_of
+from reminder.sweep.notices import handover_notice, notice_of
 from reminder.sweep.sweeper import Sweeper
 from reminder.sweep.trouble import tell_troubles
 from reminder.watch import Watcher
@@ -53,6 +54,7 @@ TICK_SECONDS = 1.0
 DRAIN_SECONDS = 30.0
 DRAIN_STEP_SECONDS = 0.05
 DIFFERENCE_AHEAD = timedelta(days=400)
+HANDOVERS_AHEAD = timedelta(days=366)
 PROBLEMS_SHOWN = 10
 
 BuildChannels = Callable[[Edition, Transport], Mapping[str, Channel]]
@@ -420,6 +422,7 @@ class Daemon:
             return examination
         self._refused = ""
         changes = self._difference(examination.edition, now)
+        handed = brought_by(self._edition, examination.edition, self._sweeper.facts, now, HANDOVERS_AHEAD)
         self._edition = examination.edition
         self._complete = {file.name for file in self._edition.plan.files if file.complete_mark}
         accept(self._ledger, self._edition, "files", now, _summary(changes))
@@ -434,6 +437,8 @@ class Daemon:
             title = f"{len(lines)}条提醒的日期有变动"
             remedy = "已发出的提醒不会重发；如有疑问请核对日历与计划。"
             self._sweeper.tell(notice_of("moved", title, lines[:40], remedy), now)
+        if handed:
+            self._sweeper.tell(handover_notice(handed), now)
         return examination
 
     def _continuity(self, edition: Edition | None) -> list[Problem]:

@@ -14,7 +14,9 @@ from reminder.cli import (
     approving,
     backup,
     calendar,
+    deeds,
     doctor,
+    duties,
     linking,
     planning,
     records,
@@ -22,6 +24,7 @@ from reminder.cli import (
     resolve,
     resume,
     running,
+    silencing,
 )
 from reminder.cli.app import app
 from reminder.cli.usage import WrongUse, explain
@@ -31,6 +34,9 @@ from reminder.log import guard, redactor
 COMMANDS = (
     planning,
     calendar,
+    duties,
+    deeds,
+    silencing,
     running,
     approving,
     records,

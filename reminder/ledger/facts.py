@@ -85,11 +85,30 @@ class Recorded:
     state: DutyState
 
 
+class OneRefused(Exception):
+    """One of several transitions cannot start: what was written of the others is to be rolled back.
+
+    ``found``: what came of those up to the refused one, which is the last.
+    """
+
+    def __init__(self, found: list[Recorded]) -> None:
+        super().__init__()
+        self.found = found
+
+
 def record_duties(
     connection: Connection, plan_id: str, new: Iterable[NewDutyEvent], now: datetime
 ) -> list[Recorded]:
-    """Record transitions, each judged by the state that stands in the ledger at that moment."""
-    return [_record(connection, plan_id, each, now) for each in new]
+    """Record transitions, each judged by the state that stands in the ledger at that moment.
+
+    Raises :class:`OneRefused`.
+    """
+    found = []
+    for each in new:
+        found.append(_record(connection, plan_id, each, now))
+        if found[-1].effect is Effect.REFUSED:
+            raise OneRefused(found)
+    return found
 
 
 def _record(connection: Connection, plan_id: str, new: NewDutyEvent, now: datetime) -> Recorded:

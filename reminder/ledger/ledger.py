@@ -343,10 +343,14 @@ class Ledger:
     def record_duties(self, plan_id: str, new: Sequence[NewDutyEvent], now: datetime) -> list[Recorded]:
         """Record transitions in one transaction; what came of each, in order.
 
-        Whoever records what stands already changes nothing and is told so.
+        Whoever records what stands already changes nothing and is told so.  If
+        one is refused, none is written.
         """
-        with self._storage.write() as connection:
-            return facts.record_duties(connection, plan_id, new, now)
+        try:
+            with self._storage.write() as connection:
+                return facts.record_duties(connection, plan_id, new, now)
+        except facts.OneRefused as refused:
+            return refused.found
 
     def remember(
         self, plan_id: str, kind: FactKind, key: str, *, by: str, detail: Mapping[str, Any], now: datetime

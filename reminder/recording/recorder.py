@@ -6,27 +6,26 @@ written; the ledger then judges the transition by the state that stands in it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from reminder.agenda.acting import role_of
-from reminder.agenda.duties import Standing, after_rotation, departed, standings
-from reminder.agenda.facts import DUTY_STATE_TEXT, DutyAction, DutyState, Facts, Way
-from reminder.agenda.occurrences import Occurrence, occurrences, zone_of
+from reminder.agenda.acting import role_of, units_of_cell
+from reminder.agenda.duties import cells_of
+from reminder.agenda.facts import DUTY_STATE_TEXT, TRANSITIONS, DutyAction, DutyState, Facts, Way
 from reminder.check import Edition
-from reminder.errors import ReminderError
 from reminder.ledger.facts import Effect, FactKind, NewDutyEvent, Recorded
 from reminder.ledger.ledger import Ledger
-from reminder.plan.fields import did_you_mean
-from reminder.plan.model import EveryWhen, Item
+from reminder.plan.model import EveryWhen
+from reminder.recording.view import About, Gone, Refused, Row, View
+
+__all__ = ["About", "Actor", "Entry", "Gone", "Recorder", "Refused", "Row", "View"]
 
 LONGEST_NOTE = 200
 EARLY = timedelta(days=92)
 """How long before the opening a deed may lie, where no period bounds it."""
 SNOOZE_WORKDAYS = 5
 """How far beyond today a reminder can be put off once the duty is due."""
-SHOWN = 8
 
 ACTION_TEXT = {
     DutyAction.BOOK: "登记安排",
@@ -48,25 +47,12 @@ _OWN = (DutyAction.BOOK, DutyAction.DONE)
 _ADMIN = (Way.COMMAND, Way.IMPORT, Way.CONSOLE)
 
 
-class Refused(ReminderError):
-    """A record that cannot be made; nothing was written, and the text says what is possible."""
-
-
 @dataclass(frozen=True, slots=True)
 class Actor:
     """Who records, and by what way.  ``id`` is a person of the directory or, of an admin, a name."""
 
     id: str
     way: Way
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One cell of one occurrence, as it stands."""
-
-    item: Item
-    occurrence: Occurrence
-    standing: Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +78,19 @@ class Recorder:
         """The plan it records for."""
         return self._edition
 
+    @property
+    def ledger(self) -> Ledger:
+        """Where it records."""
+        return self._ledger
+
     def facts(self) -> Facts:
         """What is known at this moment."""
         plan_id = self._edition.plan.id
         return self._ledger.facts(plan_id, self._ledger.transport(plan_id))
+
+    def view(self, now: datetime) -> View:
+        """What may be recorded at this moment."""
+        return View(self._edition, self.facts(), now)
 
     def board(
         self,
@@ -106,32 +101,36 @@ class Recorder:
         unit: str | None = None,
         open_only: bool = False,
     ) -> list[Row]:
-        """The cells of every occurrence that has opened, in order of due date.
+        """The cells of every occurrence that may be recorded by now, in order of due date.
 
         ``person``: whose they are, or whose deputy or liaison they are for the
         day; ``unit``: whom they concern.
         """
-        facts = self.facts()
-        today = self._today(now)
+        view, directory = self.view(now), self._edition.plan.directory
         rows = []
-        for item in self._edition.plan.items:
-            if items and item.id not in items:
+        for row in view.rows(items):
+            if open_only and not row.standing.owed:
                 continue
-            for row in self._rows(item, facts, now):
-                standing = row.standing
-                if open_only and not standing.owed:
+            if unit is not None:
+                units = units_of_cell(row.standing.cell, directory, view.today)
+                if all(each.id != unit for each in units):
                     continue
-                if unit is not None and standing.cell.subject != unit:
-                    continue
-                if person is not None and self.role_of(person, row, today) is None:
-                    continue
-                rows.append(row)
+            if person is not None and view.role_of(person, row) is None:
+                continue
+            rows.append(row)
         rows.sort(key=lambda row: (row.standing.cell.due or row.occurrence.due, row.occurrence.id))
         return rows
 
     def role_of(self, person: str, row: Row, on: date) -> Way | None:
         """How a person may act for a cell: as its owner or a deputy, as a liaison, or not at all."""
         return role_of(person, row.standing.cell, row.item, self._edition.plan.directory, on)
+
+    def find(self, occurrence: str, cell: str, now: datetime) -> Row:
+        """The one cell that is meant by an occurrence's id and a cell's id or name.
+
+        Raises :class:`Refused` that says what there is.
+        """
+        return self.view(now).find(occurrence, cell)
 
     def record(self, actor: Actor, entry: Entry, now: datetime) -> Recorded:
         """Record one transition.  Raises :class:`Refused`."""
@@ -142,64 +141,34 @@ class Recorder:
 
         Raises :class:`Refused` for the first that cannot be.
         """
-        facts = self.facts()
-        new = [self._new(actor, entry, facts, now) for entry in entries]
+        view = self.view(now)
+        new = [_new(actor, entry, view)[1] for entry in entries]
         found = self._ledger.record_duties(self._edition.plan.id, new, now)
-        for entry, recorded in zip(entries, found, strict=True):
-            if recorded.effect is Effect.REFUSED:  # somebody was quicker
-                raise Refused(_not_from(entry, recorded.state))
+        if found and found[-1].effect is Effect.REFUSED:  # not from its state, or somebody was quicker
+            raise Refused(_not_from(entries[len(found) - 1], found[-1].state))
         return found
 
     def check(self, actor: Actor, entry: Entry, now: datetime) -> Row:
         """The cell that would be recorded; raises :class:`Refused` as :meth:`record` would."""
-        facts = self.facts()
-        self._new(actor, entry, facts, now)
-        return self.find(entry.occurrence, entry.cell, now, facts)
+        found = self.check_all(actor, [entry], now)[0]
+        if isinstance(found, Refused):
+            raise found
+        return found
 
-    def find(self, occurrence: str, cell: str, now: datetime, facts: Facts | None = None) -> Row:
-        """The one cell that is meant by an occurrence's id and a cell's id or name.
-
-        Raises :class:`Refused` that says what there is.
-        """
-        facts = facts if facts is not None else self.facts()
-        item = self._edition.plan.item(occurrence.partition("/")[0])
-        if item is None:
-            known = [each.id for each in self._edition.plan.items if each.spec.duty is not None]
-            raise Refused(
-                f"没有“{occurrence}”：期次写作 事项编号/期次，如 quarterly-report/2026Q3；"
-                f"{did_you_mean(occurrence.partition('/')[0], known) or '事项编号见 reminder duties'}"
-            )
-        rows = list(self._rows(item, facts, now))
-        meant = [row for row in rows if occurrence in (*row.occurrence.recorded_under, *row.occurrence.ids)]
-        if not meant:
-            ids = list(dict.fromkeys(row.occurrence.recorded_under[0] for row in rows))
-            shown = "、".join(ids[-SHOWN:]) or "（还没有开始的）"
-            raise Refused(f"事项“{item.id}”没有已开始的期次“{occurrence}”；可用：{shown}")
-        return self._one(meant, cell, facts)
-
-    def _one(self, rows: Sequence[Row], text: str, facts: Facts) -> Row:
-        """By id, by name, or by an unambiguous beginning of either."""
-        for match in (
-            [row for row in rows if text in _names(row)],
-            [row for row in rows if any(name.startswith(text) for name in _names(row))],
-        ):
-            if len(match) == 1 and text:
-                return match[0]
-            if len(match) > 1 and text:
-                shown = "、".join(row.standing.cell.id for row in match[:SHOWN])
-                raise Refused(f"“{text}”指的不止一个：{shown}；请写完整的编号")
-        occurrence = rows[0].occurrence
-        left = dict(departed(occurrence, (row.standing.cell for row in rows), facts))
-        if text in left:
-            raise Refused(
-                f"“{text}”的职责已因名册调整关闭，原有记录保留；现由在任的人承担，见 reminder duties"
-            )
-        names = [name for row in rows for name in _names(row)]
-        shown = "、".join(row.standing.cell.id for row in rows[:SHOWN])
-        more = f"等{len(rows)}个" if len(rows) > SHOWN else ""
-        raise Refused(
-            f"{occurrence.recorded_under[0]} 没有承担者“{text}”；可用：{shown}{more}{_hint(text, names)}"
-        )
+    def check_all(self, actor: Actor, entries: Sequence[Entry], now: datetime) -> list[Row | Refused]:
+        """For each entry the cell that would be recorded, as it stands now, or why it would not be."""
+        view = self.view(now)
+        found: list[Row | Refused] = []
+        for entry in entries:
+            try:
+                row, _ = _new(actor, entry, view)
+                starts, leads = TRANSITIONS[entry.action]
+                if row.standing.state not in (*starts, leads):
+                    raise Refused(_not_from(entry, row.standing.state))
+                found.append(row)
+            except Refused as refused:
+                found.append(refused)
+        return found
 
     def snooze(self, actor: Actor, occurrence: str, person: str, until: date, now: datetime) -> None:
         """No reminders about an occurrence for a person before the morning of a day.
@@ -207,23 +176,23 @@ class Recorder:
         Raises :class:`Refused` for a day that is past or too far: not beyond the due
         date, or once it is due, five working days.
         """
-        facts, today = self.facts(), self._today(now)
-        calendar = self._edition.calendar
-        item = self._edition.plan.item(occurrence.partition("/")[0])
+        view, calendar = self.view(now), self._edition.calendar
+        today, facts = view.today, view.facts
+        if actor.way not in _ADMIN and actor.id != person:
+            raise Refused("只能为自己设暂缓；没有登记")
+        item, found = view.occurrence(occurrence)
         rows = [
             row
-            for row in (self._rows(item, facts, now) if item is not None else ())
-            if occurrence in (*row.occurrence.recorded_under, *row.occurrence.ids)
-            and row.standing.owed
-            and self.role_of(person, row, today) is not None
+            for row in view.rows_of(item, found)
+            if row.standing.owed and view.role_of(person, row) is not None
         ]
         if not rows:
-            raise Refused(f"“{person}”在 {occurrence} 没有未办结的事项，不需要暂缓")
+            raise Refused(f"“{person}”在 {found.id} 没有未办结的事项，不需要暂缓；没有登记")
         dues = [row.standing.cell.due or row.occurrence.due for row in rows]
         latest = max(*dues, calendar.after(today, SNOOZE_WORKDAYS))
         if not today < until <= latest:
-            raise Refused(f"暂缓至 {until} 不行：可选 {today + timedelta(days=1)} 至 {latest}")
-        under = rows[0].occurrence.recorded_under[0]
+            raise Refused(f"暂缓至 {until} 不行：可选 {today + timedelta(days=1)} 至 {latest}；没有登记")
+        under = found.recorded_under[0]
         detail = {"person": person, "occurrence": under, "until": until.isoformat(), "way": actor.way.value}
         # Numbered: of fifty who ask the same at once one is recorded, and who asked for another day asks again.
         earlier = [each for each in facts.snoozes if (each.person, each.occurrence) == (person, under)]
@@ -234,103 +203,100 @@ class Recorder:
         if not self._ledger.remember(plan_id, FactKind.SNOOZE, key, by=actor.id, detail=detail, now=now):
             self.snooze(actor, occurrence, person, until, now)
 
-    # -- what may be recorded ---------------------------------------------------
 
-    def _new(self, actor: Actor, entry: Entry, facts: Facts, now: datetime) -> NewDutyEvent:
-        row = self.find(entry.occurrence, entry.cell, now, facts)
-        today = self._today(now)
-        way, for_ = actor.way, ""
-        if way not in _ADMIN:
-            found = self.role_of(actor.id, row, today)
-            if found is None:
-                raise Refused(f"{row.standing.cell.title}不由您办理，没有登记；如有变动请告知联系人")
-            if entry.action not in _OWN:
-                raise Refused(f"{ACTION_TEXT[entry.action]}由管理员办理，请与联系人说明")
-            way = found
-            for_ = self._in_place_of(actor.id, row, found)
-        note = self._note(entry, row)
-        on = self._day(entry, row, today)
-        return NewDutyEvent(
-            row.occurrence.recorded_under, row.standing.cell.id, entry.action, actor.id, way, on, note, for_
-        )
-
-    def _in_place_of(self, person: str, row: Row, way: Way) -> str:
-        cell = row.standing.cell
-        if any(owner.id == person for owner in cell.owners):
-            return ""
-        if way is Way.LIAISON:
-            return cell.subject
-        return cell.owners[0].id
-
-    def _note(self, entry: Entry, row: Row) -> str:
-        note = " ".join(entry.note.split())
-        if row.item.spec.private:
-            if note:
-                raise Refused(f"“{row.item.spec.title}”是非公开事项，只登记日期，不登记任何说明；没有登记")
-            return ""
-        if entry.action in _REASONED and not note:
-            raise Refused(f"{ACTION_TEXT[entry.action]}须写明理由（--reason）；没有登记")
-        if len(note) > LONGEST_NOTE:
-            raise Refused(f"说明有{len(note)}字，最多{LONGEST_NOTE}字：写日期、地点等要点即可；没有登记")
-        if not note.isprintable():
-            raise Refused("说明里有不可见的控制字符；没有登记")
-        return note
-
-    def _day(self, entry: Entry, row: Row, today: date) -> date | None:
-        occurrence, due = row.occurrence, row.standing.cell.due or row.occurrence.due
-        duty = row.item.spec.duty
-        assert duty is not None  # only duties have cells
-        if entry.action is DutyAction.BOOK:
-            if entry.on is None:
-                raise Refused("登记安排须写明日期；没有登记")
-            last = due if duty.gate else max(due, today) + EARLY
-            if not today <= entry.on <= last:
-                raise Refused(f"安排在 {entry.on} 不行：可选 {today} 至 {last}；没有登记")
-            return entry.on
-        if entry.action is not DutyAction.DONE:
-            return None
-        on = entry.on or today
-        if on > today:
-            raise Refused(f"办结日期 {on} 还没有到：今天是 {today}；尚未办的请用登记安排；没有登记")
-        first = occurrence.first if isinstance(row.item.spec.when, EveryWhen) else occurrence.opens - EARLY
-        if on < first:
-            raise Refused(f"办结日期 {on} 早于本期：应不早于 {first}；没有登记")
-        if duty.gate and on > due:
-            raise Refused(
-                f"“{row.item.spec.title}”须在 {due} 或之前办理，{on} 办的不能登记为办结；"
-                "如日期有误请更正，如确未按期办理请以免办说明理由，或取消该事件后重新登记"
-            )
-        return on
-
-    def _rows(self, item: Item, facts: Facts, now: datetime) -> Iterator[Row]:
-        """Every cell of the item's occurrences that have opened."""
-        plan, calendar = self._edition.plan, self._edition.calendar
-        if item.spec.duty is None:
-            return
-        today = self._today(now)
-        head, directory = plan.head, plan.directory
-        for occurrence in occurrences(item, head, calendar, head.from_, head.until, facts, directory):
-            if occurrence.opens > today:
-                continue
-            for each in (occurrence, *after_rotation(item, occurrence, directory, calendar)):
-                if each.opens <= today:
-                    for standing in standings(item, each, directory, calendar, facts, now):
-                        yield Row(item, each, standing)
-
-    def _today(self, now: datetime) -> date:
-        return now.astimezone(zone_of(self._edition.plan.head.timezone)).date()
+def _new(actor: Actor, entry: Entry, view: View) -> tuple[Row, NewDutyEvent]:
+    """The cell that is meant and the record of it; raises :class:`Refused`."""
+    row = view.find(entry.occurrence, entry.cell)
+    way, for_ = actor.way, ""
+    if way not in _ADMIN:
+        found = view.role_of(actor.id, row)
+        if found is None:
+            raise Refused(f"{row.standing.cell.title}不由您办理，没有登记；如有变动请告知联系人")
+        if entry.action not in _OWN:
+            raise Refused(f"{ACTION_TEXT[entry.action]}由管理员办理，请与联系人说明")
+        way = found
+        for_ = _in_place_of(actor.id, row, found, view)
+    note = _note(entry, row)
+    on = _day(entry, row, view)
+    under, cell = row.occurrence.recorded_under, row.standing.cell.id
+    return row, NewDutyEvent(under, cell, entry.action, actor.id, way, on, note, for_)
 
 
-def _names(row: Row) -> tuple[str, ...]:
-    """What a cell may be called: its id, its label, of a pair also both names."""
+def _in_place_of(person: str, row: Row, way: Way, view: View) -> str:
     cell = row.standing.cell
-    pair = (f"{cell.owners[0].name}/{cell.label}",) if "/" in cell.id and cell.owners else ()
-    return tuple(dict.fromkeys((cell.id, cell.label, *pair)))
+    if any(owner.id == person for owner in cell.owners):
+        return ""
+    if way is Way.LIAISON:
+        return cell.id  # a unit, or the person
+    directory = view.edition.plan.directory
+    absent = [
+        owner.id
+        for owner in cell.owners
+        if any(each.id == person for each in directory.deputies_of(owner.id, view.today))
+    ]
+    return absent[0]
 
 
-def _hint(text: str, names: Sequence[str]) -> str:
-    hint = did_you_mean(text, list(names))
-    return f"；{hint}" if hint else ""
+def _note(entry: Entry, row: Row) -> str:
+    note = " ".join(entry.note.split())
+    if row.item.spec.private:
+        if note:
+            raise Refused(
+                f"“{row.item.spec.title}”是非公开事项，只登记日期，不登记任何说明；没有登记", About.NOTE
+            )
+        return ""
+    if entry.action in _REASONED and not note:
+        raise Refused(f"{ACTION_TEXT[entry.action]}须写明理由（命令行用 --reason）；没有登记", About.NOTE)
+    if len(note) > LONGEST_NOTE:
+        raise Refused(
+            f"说明有{len(note)}字，最多{LONGEST_NOTE}字：写日期、地点等要点即可；没有登记", About.NOTE
+        )
+    if not note.isprintable():
+        raise Refused("说明里有不可见的控制字符；没有登记", About.NOTE)
+    return note
+
+
+def _day(entry: Entry, row: Row, view: View) -> date | None:
+    today = view.today
+    occurrence, due = row.occurrence, row.standing.cell.due or row.occurrence.due
+    duty = row.item.spec.duty
+    assert duty is not None  # only duties have cells
+    if entry.action is DutyAction.BOOK:
+        if entry.on is None:
+            raise Refused("登记安排须写明日期；没有登记", About.ON)
+        if duty.gate and today > due:
+            raise Refused(
+                f"“{row.item.spec.title}”须在 {due} 或之前办理，不能再安排；请报告机关党委；没有登记",
+                About.ON,
+            )
+        last = due if duty.gate else max(due, today) + EARLY
+        if not today <= entry.on <= last:
+            raise Refused(f"安排在 {entry.on} 不行：可选 {today} 至 {last}；没有登记", About.ON)
+        return entry.on
+    if entry.action is not DutyAction.DONE:
+        return None
+    on = entry.on or today
+    if on > today:
+        raise Refused(f"办结日期 {on} 还没有到：今天是 {today}；尚未办的请用登记安排；没有登记", About.ON)
+    first = occurrence.first if isinstance(row.item.spec.when, EveryWhen) else occurrence.opens - EARLY
+    if on < first:
+        raise Refused(f"办结日期 {on} 早于本期：应不早于 {first}；没有登记", About.ON)
+    if duty.gate and on > due:
+        raise Refused(
+            f"“{row.item.spec.title}”须在 {due} 或之前办理，{on} 办的不能登记为办结；"
+            "如日期有误请更正，如确未按期办理请报告机关党委；没有登记",
+            About.ON,
+        )
+    cell = row.standing.cell
+    start = occurrence.period[0] if occurrence.period is not None else occurrence.opens
+    if cell.since is not None and start < cell.since:
+        there = cells_of(row.item, view.edition.plan.directory, max(on, start))
+        if all(each.id != cell.id for each in there):  # a talk with whoever held the post before
+            raise Refused(
+                f"办结日期 {on} 不行：“{cell.title}”自 {cell.since} 起承担本项，此前的不算；没有登记",
+                About.ON,
+            )
+    return on
 
 
 def _not_from(entry: Entry, state: DutyState) -> str:

@@ -22,6 +22,7 @@ from reminder.messages.message import Message
 from reminder.plan.channels import EmailChannel
 from reminder.plan.directory import Person
 from reminder.plan.model import Plan
+from reminder.recording.transfers import Handover, lines_of
 from reminder.sweep.freeze import freeze, message_identity
 from reminder.sweep.shares import address_of
 
@@ -32,6 +33,7 @@ ARRANGEMENT_EVERY_DAYS = 7
 PLAN_ENDS_DAYS = (60, 30, 14, 7, 3, 1)
 """Days before the plan's end on which the admins are told of it."""
 NOTICE_USEFUL = timedelta(days=7)
+LINES_SHOWN = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,14 @@ def notice_of(kind: str, title: str, lines: Sequence[str], remedy: str) -> Notic
     """A notice about something that happened; its key is made from its words."""
     digest = hashlib.sha256("\n".join([title, *lines]).encode()).hexdigest()[:16]
     return Notice(f"notice/{kind}#{digest}", title, tuple(lines), remedy)
+
+
+def handover_notice(handed: Sequence[Handover]) -> Notice:
+    """What a changed directory hands over, before it takes effect; of private items only how many."""
+    lines = lines_of(handed)
+    more = [f"……共{len(lines)}行，其余见 reminder duties transfers"] if len(lines) > LINES_SHOWN else []
+    remedy = "如与实际不符，请在生效之前改正名册。离任的请给任职写 until（最后一天），不要删去原来的行；已有的记录一律保留。"
+    return notice_of("handover", "名册变动引起的职责交接", [*lines[:LINES_SHOWN], *more], remedy)
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,9 @@ def give(office: Office, by: str) -> None:
 
 def mails(office: Office, mark: str) -> set[str]:
     """Who got a mail whose subject begins so."""
-    return {each.receiver for each in office.arrivals() if each.channel == "mail" and each.text.startswith(mark)}
+    return {
+        each.receiver for each in office.arrivals() if each.channel == "mail" and each.text.startswith(mark)
+    }
 
 
 def test_asked_at_t_minus_3_approved_and_delivered_at_t_minus_1(office: Office) -> None:
