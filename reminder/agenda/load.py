@@ -16,24 +16,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
-from reminder.agenda.alarms import Alarm, alarms_of, ladder, rung_day
+from reminder.agenda.alarms import Alarm, alarms_of, ladder
+from reminder.agenda.approvals import asks_at, panel
 from reminder.agenda.facts import NOTHING
 from reminder.agenda.occurrences import Occurrence, zone_of
+from reminder.agenda.policy import needs_approval
 from reminder.agenda.reach import Reached, reach
 from reminder.calendars.periods import PeriodKind, periods
 from reminder.calendars.workdays import WorkCalendar
 from reminder.plan.audience import Audience, TermKind
 from reminder.plan.directory import Person
-from reminder.plan.model import DEFAULT_ALARM_TIME, Anchor, Approval, DrawWhen, Item, Plan
+from reminder.plan.model import DEFAULT_ALARM_TIME, DrawWhen, Item, Plan
 from reminder.plan.via import Chain, Route, steps
 
 AT_MOST_A_WEEK = 2
 """Reminders in a week that a person can be asked to read, even one who does nothing about them."""
-ASKED_BEFORE_WORKDAYS = 1
-"""How long before its hour an escalation that concerns a leader is shown to those who approve it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,41 +210,18 @@ def _means_everyone(audience: Audience) -> bool:
 
 def _apart(alarm: Alarm) -> object:
     """What is ``alone`` is apart from all but the festivals that share its break."""
-    if not alarm.item.spec.alone:
-        return None
-    festival = alarm.occurrence.festival
-    of_break = festival.rest.first if festival is not None else alarm.occurrence.id
-    return (alarm.item.id, alarm.rung.id, alarm.repetition, of_break)
+    return alarm.text_key if alarm.item.spec.alone else None
 
 
 def _asked(alarm: Alarm, reached: Reached, plan: Plan, calendar: WorkCalendar) -> Iterator[_Share]:
     """Those who are shown a text before it goes out; each text is a message of its own."""
-    approval = alarm.item.spec.approval
-    if approval is not None:
-        audience, day = approval.by, _approval_day(alarm, approval, calendar)
-        at = min(datetime.combine(day, approval.at, tzinfo=alarm.at.tzinfo), alarm.at)
-    elif reached.concerns_leader and plan.head.approvers is not None:
-        audience = plan.head.approvers
-        day = calendar.before(alarm.at.date(), ASKED_BEFORE_WORKDAYS)
-        at = datetime.combine(day, alarm.at.timetz())
-    else:
+    if not needs_approval(alarm, reached):
         return
-    about = f"{alarm.occurrence.id}#approval"
     mail = next((name for name, config in plan.channels.items() if config.personal), None)
-    for person in plan.directory.people_meant(audience, at.date()):
+    at, about = asks_at(alarm, calendar), f"{alarm.occurrence.id}#approval"
+    for person in panel(alarm, plan, at.date(), "").asked:
         if mail is not None and _has_address(person, mail, plan):
             yield _Share(at, person, mail, about, apart=about)
-
-
-def _approval_day(alarm: Alarm, approval: Approval, calendar: WorkCalendar) -> date:
-    when = replace(
-        alarm.rung,
-        anchor=Anchor(approval.from_),
-        workdays=approval.workdays,
-        days=approval.days,
-        on_day=None,
-    )
-    return rung_day(when, alarm.occurrence, calendar)
 
 
 def _delivered(
