@@ -1,4 +1,4 @@
-"""``check``, ``agenda``, ``preview``, ``schema``, ``plan new-year``."""
+"""``check``, ``agenda``, ``preview``, ``load``, ``schema``, ``plan new-year``."""
 
 from __future__ import annotations
 
@@ -182,6 +182,24 @@ def preview(
     print(shown.head)
     print()
     print(shown.body)
+
+
+@app.command(cls=Command)
+def load(
+    year: Annotated[int | None, typer.Option("--year", help="年度；默认为今年")] = None,
+    schedules: SchedulesOption = None,
+    templates: TemplatesOption = None,
+    format: FormatOption = Format.TABLE,
+) -> None:
+    """假定事项一件未办，看一年之中每个人最多会收到多少消息。"""
+    from reminder.cli.loads import loads_json, print_loads
+    from reminder.cli.output import print_json
+
+    edition = edition_of(settings_of(schedules, templates))
+    if format is Format.JSON:
+        print_json(loads_json(edition, year))
+    else:
+        print_loads(edition, year)
 
 
 @app.command(cls=Command)
