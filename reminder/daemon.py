@@ -127,10 +127,7 @@ class Daemon:
         """Why nothing is swept and nothing sent, if that is so."""
         held = self._guard.check(ledger, now, live=self._transport is Transport.LIVE)
         self._hold(held)
-        if held is not None and self._guard.was_live():
-            # An old ledger may know nothing of going live; the admins are to be told all the same.
-            self._transport = Transport.LIVE
-        self._channels = build_channels(edition, self._transport)
+        self._channels = self._first_channels()
         if held is None:
             accept(ledger, edition, "start", now)
         self._sweeper = Sweeper(ledger, edition, self._channels, self._transport, now)
@@ -145,6 +142,22 @@ class Daemon:
         self._taken_up = False
         self._heartbeat = heartbeat
         self._page: Page | None = None
+
+    def _first_channels(self) -> Mapping[str, Channel]:
+        """Those of the ledger's transport; on hold, those that really went out before.
+
+        An old ledger may know nothing of going live, and the admins are to be
+        told all the same.
+        """
+        if self.held is not None and self._guard.was_live():
+            try:
+                channels = self._build_channels(self._edition, Transport.LIVE)
+            except ReminderError as error:
+                log.error("admins cannot be told of the hold", extra={"error": str(error)})
+            else:
+                self._transport = Transport.LIVE
+                return channels
+        return self._build_channels(self._edition, self._transport)
 
     @property
     def sweeper(self) -> Sweeper:
