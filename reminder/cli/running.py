@@ -42,7 +42,7 @@ def run(
 ) -> None:
     """启动守护进程。默认只写入 outbox（试运行），不真正发送。"""
     from reminder import log
-    from reminder.cli.wiring import channels_for, heartbeat_of
+    from reminder.cli.wiring import channels_for, heartbeat_of, secrets_mark_of
     from reminder.clock import SystemClock
     from reminder.daemon import Daemon, DataFolderLock
     from reminder.ledger.ledger import Ledger
@@ -58,8 +58,11 @@ def run(
     lock.acquire()
     clock = SystemClock()
     ledger = Ledger.open(settings.ledger, kind=LedgerKind.DAEMON, now=clock.now())
+    mark = secrets_mark_of(settings)
     try:
-        daemon = Daemon(settings, edition, ledger, clock, channels_for(settings), heartbeat_of(settings))
+        daemon = Daemon(
+            settings, edition, ledger, clock, channels_for(settings), heartbeat_of(settings), mark
+        )
         banner = _banner(daemon, edition, settings, clock.now())
         code = daemon.run(lambda: print(banner, flush=True))
         if daemon.left_in_flight:

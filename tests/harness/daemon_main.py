@@ -18,7 +18,7 @@ from pathlib import Path
 
 from reminder import log
 from reminder.check import examine
-from reminder.cli.wiring import channels_for, heartbeat_of
+from reminder.cli.wiring import channels_for, heartbeat_of, secrets_mark_of
 from reminder.clock import SystemClock
 from reminder.daemon import Daemon, DataFolderLock
 from reminder.ledger.ledger import Ledger
@@ -56,7 +56,15 @@ def main() -> int:
     lock.acquire()
     clock = ShiftedClock(data / "clock")
     ledger = Ledger.open(settings.ledger, kind=LedgerKind.DAEMON, now=clock.now())
-    daemon = Daemon(settings, edition, ledger, clock, channels_for(settings), heartbeat_of(settings))
+    daemon = Daemon(
+        settings,
+        edition,
+        ledger,
+        clock,
+        channels_for(settings),
+        heartbeat_of(settings),
+        secrets_mark_of(settings),
+    )
     try:
         code = daemon.run(lambda: print("ready", flush=True))
         if daemon.left_in_flight:
