@@ -58,6 +58,8 @@ HANDOVERS_AHEAD = timedelta(days=366)
 PROBLEMS_SHOWN = 10
 
 BuildChannels = Callable[[Edition, Transport], Mapping[str, Channel]]
+SecretsMark = Callable[[Edition, Transport], str]
+"""Changes when a secret that the channels were built with is another, or has gone."""
 
 
 class Page(Protocol):
@@ -107,11 +109,13 @@ class Daemon:
         clock: Clock,
         build_channels: BuildChannels,
         heartbeat: Heartbeat | None = None,
+        secrets_mark: SecretsMark = lambda _edition, _transport: "",
     ) -> None:
         self._settings = settings
         self._ledger = ledger
         self._clock = clock
         self._build_channels = build_channels
+        self._secrets_mark = secrets_mark
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._reload_asked = threading.Event()
@@ -128,6 +132,10 @@ class Daemon:
         held = self._guard.check(ledger, now, live=self._transport is Transport.LIVE)
         self._hold(held)
         self._channels = self._first_channels()
+        self._built_for = self._transport
+        self._mark = secrets_mark(edition, self._transport)
+        self._lacking: tuple[Edition, str] | None = None
+        """An edition that was refused for want of a secret, and the mark of those there were."""
         if held is None:
             accept(ledger, edition, "start", now)
         self._sweeper = Sweeper(ledger, edition, self._channels, self._transport, now)
@@ -279,7 +287,8 @@ class Daemon:
                 self._reload_asked.clear()
                 self.reload(now)
             self._follow_transport(now)
-            problem = self._send_what_is_due(now)
+            lacking = self._follow_secrets(now)
+            problem = self._send_what_is_due(now) or lacking
             self._storage_is_well(now)
         except LedgerHeld as error:
             problem = str(error)
@@ -433,13 +442,23 @@ class Daemon:
         if examination.edition is None or errors_of(problems):
             self._refuse(problems, now)
             return examination
-        self._refused = ""
+        try:
+            channels = self._build_channels(examination.edition, self._transport)
+        except ReminderError as error:
+            # Nothing of the new plan is taken; it is tried again once the secret is there.
+            self._lacking = examination.edition, self._secrets_mark(examination.edition, self._transport)
+            problem = Problem(Position("channels.yaml"), "", str(error))
+            self._refuse(
+                [problem], now, "新计划缺少密钥，未予采用", "原计划仍在运行。密钥补齐后自动采用新计划。"
+            )
+            return examination
+        self._refused, self._lacking = "", None
         changes = self._difference(examination.edition, now)
         handed = brought_by(self._edition, examination.edition, self._sweeper.facts, now, HANDOVERS_AHEAD)
         self._edition = examination.edition
         self._complete = {file.name for file in self._edition.plan.files if file.complete_mark}
         accept(self._ledger, self._edition, "files", now, _summary(changes))
-        self._put_into_force(now)
+        self._put_into_force(now, channels)
         log.info("plan reloaded", extra=_summary(changes))
         if changes.moved:
             lines = [
@@ -482,15 +501,19 @@ class Daemon:
         ]
         return problems
 
-    def _refuse(self, problems: list[Problem], now: datetime) -> None:
+    def _refuse(
+        self,
+        problems: list[Problem],
+        now: datetime,
+        title: str = "计划文件有误，未予采用",
+        remedy: str = "原计划仍在运行。请按提示修改，保存后自动重新读取；可先执行 reminder check 检查。",
+    ) -> None:
         text = "\n".join(str(problem) for problem in errors_of(problems))
         log.error("plan refused, the old one stays in force", extra={"problems": text})
         if text == self._refused:
             return
         self._refused = text
         lines = text.splitlines()[:PROBLEMS_SHOWN]
-        title = "计划文件有误，未予采用"
-        remedy = "原计划仍在运行。请按提示修改，保存后自动重新读取；可先执行 reminder check 检查。"
         self._sweeper.tell(notice_of("refused", title, lines, remedy), now)
         self._note("plan-refused", {"problems": text})
 
@@ -500,27 +523,63 @@ class Daemon:
         before = expand(self._edition.plan, self._edition.calendar, now, until, facts)
         return difference(before, expand(edition.plan, edition.calendar, now, until, facts))
 
-    def _put_into_force(self, now: datetime) -> None:
+    def _put_into_force(self, now: datetime, channels: Mapping[str, Channel] | None = None) -> None:
         """Channels, agenda and jobs of the edition.
 
         What is in flight goes on over the channels it began with: a server that
         hangs must not hold up the others' reminders.
         """
+        # First of all, because it may fail: an engine that is closed sends nothing any more.
+        channels = self._channels_again() if channels is None else channels
         self._engine.close(wait=False)
         self._retired.append((self._engine, self._channels))
-        self._channels = self._build_channels(self._edition, self._transport)
+        self._channels, self._built_for = channels, self._transport
+        self._mark = self._secrets_mark(self._edition, self._transport)
         self._sweeper.load(self._edition, self._channels, self._transport, now)
         self._engine = self._new_engine()
         if self._scheduler.running:
             self._schedule_items()
 
+    def _channels_again(self) -> Mapping[str, Channel]:
+        """Channels built anew; those in use, if a secret has gone since they were built."""
+        try:
+            return self._build_channels(self._edition, self._transport)
+        except ReminderError:
+            if self._built_for is not self._transport:
+                raise
+            return self._channels
+
     def _follow_transport(self, now: datetime) -> None:
-        """Going live is a recorded act of another process: the ledger says it."""
+        """Going live is a recorded act of another process: the ledger says it.
+
+        Raises ``ReminderError``, and changes nothing, while a secret is missing for it.
+        """
         transport = self._ledger.transport(self._edition.plan.id)
         if transport is not self._transport:
+            channels = self._build_channels(self._edition, transport)
             log.warning("transport changed", extra={"transport": str(transport)})
             self._transport = transport
-            self._put_into_force(now)
+            self._put_into_force(now, channels)
+
+    def _follow_secrets(self, now: datetime) -> str:
+        """Take changed secrets into use; what is wrong while one is missing, in Chinese.
+
+        Meanwhile the channels go on with those they have.
+        """
+        if self._lacking is not None:
+            edition, mark = self._lacking
+            if self._secrets_mark(edition, self._transport) != mark:
+                self._lacking = None
+                self._reload_asked.set()
+        if self._secrets_mark(self._edition, self._transport) == self._mark:
+            return ""
+        try:
+            channels = self._build_channels(self._edition, self._transport)
+        except ReminderError as error:
+            return f"{error}；在此之前仍使用原来的密钥发送"
+        self._put_into_force(now, channels)
+        log.warning("secrets changed")
+        return ""
 
     # -- health -------------------------------------------------------------
 

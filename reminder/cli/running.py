@@ -45,7 +45,7 @@ def run(
     """启动守护进程。默认只写入 outbox（试运行），不真正发送。"""
     from reminder import log
     from reminder.backup.guard import open_ledger
-    from reminder.cli.wiring import channels_for, heartbeat_of, page_of
+    from reminder.cli.wiring import channels_for, heartbeat_of, page_of, secrets_mark_of
     from reminder.clock import SystemClock
     from reminder.daemon import Daemon
     from reminder.lock import DataFolderLock
@@ -60,8 +60,11 @@ def run(
     lock.acquire()
     clock = SystemClock()
     ledger = open_ledger(settings.ledger, settings.high_water, clock.now())
+    mark = secrets_mark_of(settings)
     try:
-        daemon = Daemon(settings, edition, ledger, clock, channels_for(settings), heartbeat_of(settings))
+        daemon = Daemon(
+            settings, edition, ledger, clock, channels_for(settings), heartbeat_of(settings), mark
+        )
         page = page_of(settings, daemon, clock)
         banner = _banner(daemon, edition, settings, clock.now())
         code = daemon.run(lambda: print("\n".join([banner, *_page_lines(page, settings)]), flush=True), page)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -130,6 +131,26 @@ def page_of(settings: Settings, daemon: Daemon, clock: Clock) -> Page | None:
     )
     prefix = urlsplit(settings.public_url).path if settings.public_url else ""
     return PageServer(create_app(desk, clock, prefix), settings.listen, clock)
+
+
+def secrets_mark_of(settings: Settings) -> Callable[[Edition, Transport], str]:
+    """Tells secrets that have changed from those that have not; kept in memory and nowhere else.
+
+    A rehearsal uses none, and its mark never changes.
+    """
+    secrets = secrets_of(settings)
+
+    def mark(edition: Edition, transport: Transport) -> str:
+        if transport is not Transport.LIVE:
+            return ""
+        digest = hashlib.sha256()
+        for config in edition.plan.channels.values():
+            for name in (config.secret, getattr(config, "proxy_secret", None)):
+                value = secrets(name) if name is not None else None
+                digest.update(f"{name} {len(value or '')} {value}\n".encode())
+        return digest.hexdigest()
+
+    return mark
 
 
 def heartbeat_of(settings: Settings) -> Heartbeat | None:

@@ -21,7 +21,7 @@ from pathlib import Path
 from reminder import log
 from reminder.backup.guard import open_ledger
 from reminder.check import examine
-from reminder.cli.wiring import channels_for, heartbeat_of, page_of
+from reminder.cli.wiring import channels_for, heartbeat_of, page_of, secrets_mark_of
 from reminder.clock import SystemClock
 from reminder.daemon import Daemon
 from reminder.lock import DataFolderLock
@@ -58,7 +58,15 @@ def main() -> int:
     lock.acquire()
     clock = ShiftedClock(data / "clock")
     ledger = open_ledger(settings.ledger, settings.high_water, clock.now())
-    daemon = Daemon(settings, edition, ledger, clock, channels_for(settings), heartbeat_of(settings))
+    daemon = Daemon(
+        settings,
+        edition,
+        ledger,
+        clock,
+        channels_for(settings),
+        heartbeat_of(settings),
+        secrets_mark_of(settings),
+    )
     signal.signal(signal.SIGUSR1, lambda *_: daemon._wake.set())
     try:
         code = daemon.run(lambda: print("ready", flush=True), page_of(settings, daemon, clock))

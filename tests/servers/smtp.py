@@ -91,7 +91,7 @@ class SmtpStub:
         receive_buffer: int | None = None,
     ) -> None:
         self._tls = tls
-        self._accounts = accounts
+        self.accounts = accounts
         self._mechanisms = mechanisms
         self._context = context or (server_context() if tls != "none" else None)
         self._receive_buffer = receive_buffer
@@ -285,7 +285,7 @@ class SmtpStub:
             case "AUTH":
                 self._auth(session, argument)
             case "MAIL":
-                if self._accounts is not None and session.user is None:
+                if self.accounts is not None and session.user is None:
                     self._reply(session, "530 Authentication required")
                 else:
                     session.sender = argument.partition("<")[2].partition(">")[0]
@@ -309,7 +309,7 @@ class SmtpStub:
         lines = ["stub"]
         if self._tls == "starttls" and not session.encrypted:
             lines.append("STARTTLS")
-        elif self._accounts is not None:
+        elif self.accounts is not None:
             lines.append(f"AUTH {self._mechanisms}")
         lines += ["SIZE 50000000", "8BITMIME"]
         return "\n".join(
@@ -326,7 +326,7 @@ class SmtpStub:
             user = base64.b64decode(initial).decode()
             self._reply(session, "334 " + base64.b64encode(b"Password:").decode())
             password = base64.b64decode(self._line(session)).decode()
-        if self._accounts is not None and self._accounts.get(user) == password:
+        if self.accounts is not None and self.accounts.get(user) == password:
             session.user = user
             self._reply(session, "235 welcome")
         else:
