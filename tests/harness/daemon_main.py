@@ -1,7 +1,7 @@
 """The daemon as a process, wired as ``reminder run`` wires it, on a clock that tests may move.
 
-``python -m tests.harness.daemon_main SCHEDULES DATA`` with the file
-``DATA/clock`` holding what to add to the machine's clock, in seconds.  The
+:func:`live` is the whole life of the process.  The file ``clock`` of its data
+folder holds what to add to the machine's clock, in seconds.  The
 offset is read anew at every look at the clock, so a test makes time jump by
 writing the file.  APScheduler does not see that clock; SIGUSR1 stands for its
 job, which wakes the sweeper at the instant an alarm comes due.
@@ -10,11 +10,15 @@ job, which wakes the sweeper at the instant an alarm comes due.
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 import threading
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import NoReturn
 
 from reminder import log
 from reminder.check import examine
@@ -41,8 +45,20 @@ class ShiftedClock(SystemClock):
         return super().now() + self._offset
 
 
-def main() -> int:
-    schedules, data = Path(sys.argv[1]), Path(sys.argv[2])
+def live(
+    schedules: Path, data: Path, output: Path, environment: Mapping[str, str], ready: Connection
+) -> NoReturn:
+    """Run until a signal ends it; what it prints and logs goes to ``output``."""
+    assert threading.current_thread() is threading.main_thread()
+    with output.open("ab", buffering=0) as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.exit(_run(schedules, data, ready))
+
+
+def _run(schedules: Path, data: Path, ready: Connection) -> int:
     log.set_up("info", "text")
     crashes.install()
     settings = Settings(schedules=schedules, templates=TEMPLATES, data=data)
@@ -55,12 +71,7 @@ def main() -> int:
     daemon = Daemon(settings, edition, ledger, clock, channels_for(settings))
     signal.signal(signal.SIGUSR1, lambda *_: daemon._wake.set())
     try:
-        return daemon.run(lambda: print("ready", flush=True))
+        return daemon.run(lambda: ready.send("ready"))
     finally:
         ledger.close()
         lock.release()
-
-
-if __name__ == "__main__":
-    assert threading.current_thread() is threading.main_thread()
-    sys.exit(main())

@@ -144,6 +144,12 @@ channels:
         self._note_the_kill()
         assert code == -9, f"{boundary}:{number} was never reached"
 
+    @property
+    def heard(self) -> int:
+        """How many connections, commands and requests the servers have met so far."""
+        mail = self.smtp.connections + len(self.smtp.commands)
+        return mail + self.robot.connections + len(self.robot.requests)
+
     def kill(self) -> Kill:
         """kill -9, and what it caught in flight."""
         self.daemon.kill()
@@ -200,7 +206,7 @@ channels:
                 found.append(Expectation("group:group", "group", mark, alarm.at, latest))
         return found
 
-    def judge(self, until: datetime, *, in_flight: int = 2) -> Report:
+    def judge(self, until: datetime, *, in_flight: int = 2, patience: float = 40) -> Report:
         """Wait until everything promised has arrived, or time is up; then judge the history."""
         wanted = self.expectations(until)
 
@@ -208,5 +214,5 @@ channels:
             return not check(wanted, self.arrivals(), self.kills, in_flight=in_flight).lost
 
         with suppress(AssertionError):  # the report names what is missing
-            wait_for(complete, "everything that was promised", 40)
+            wait_for(complete, "everything that was promised", patience)
         return check(wanted, self.arrivals(), self.kills, in_flight=in_flight)
