@@ -1,7 +1,7 @@
 """The daemon as a process, wired as ``reminder run`` wires it, on a clock that tests may move.
 
-``python -m tests.harness.daemon_main SCHEDULES DATA`` with the file
-``DATA/clock`` holding what to add to the machine's clock, in seconds.  The
+:func:`live` is the whole life of the process.  The file ``clock`` of its data
+folder holds what to add to the machine's clock, in seconds.  The
 offset is read anew at every look at the clock, so a test makes time jump by
 writing the file.  APScheduler does not see that clock; SIGUSR1 stands for its
 job, which wakes the sweeper at the instant an alarm comes due.
@@ -14,9 +14,12 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import NoReturn
 
 from reminder import log
 from reminder.backup.guard import open_ledger
@@ -43,8 +46,20 @@ class ShiftedClock(SystemClock):
         return super().now() + self._offset
 
 
-def main() -> int:
-    schedules, data = Path(sys.argv[1]), Path(sys.argv[2])
+def live(
+    schedules: Path, data: Path, output: Path, environment: Mapping[str, str], ready: Connection
+) -> NoReturn:
+    """Run until a signal ends it; what it prints and logs goes to ``output``."""
+    assert threading.current_thread() is threading.main_thread()
+    with output.open("ab", buffering=0) as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.exit(_run(schedules, data, ready))
+
+
+def _run(schedules: Path, data: Path, ready: Connection) -> int:
     templates = Path(os.environ.get("REMINDER_TEMPLATES") or TEMPLATES)
     settings = replace(
         Settings.from_environment(), schedules=schedules, templates=templates, data=data, database_url=None
@@ -69,7 +84,7 @@ def main() -> int:
     )
     signal.signal(signal.SIGUSR1, lambda *_: daemon._wake.set())
     try:
-        code = daemon.run(lambda: print("ready", flush=True), page_of(settings, daemon, clock))
+        code = daemon.run(lambda: ready.send("ready"), page_of(settings, daemon, clock))
         if daemon.left_in_flight:
             ledger.close()
             os._exit(code)  # as the command does: Python would wait for threads that a silent server holds
@@ -77,8 +92,3 @@ def main() -> int:
     finally:
         ledger.close()
         lock.release()
-
-
-if __name__ == "__main__":
-    assert threading.current_thread() is threading.main_thread()
-    sys.exit(main())

@@ -193,6 +193,12 @@ class Office:
         self._note_the_kill()
         assert code == -9, f"{boundary}:{number} was never reached"
 
+    @property
+    def heard(self) -> int:
+        """How many connections, commands and requests the servers have met so far."""
+        mail = self.smtp.connections + len(self.smtp.commands)
+        return mail + self.robot.connections + len(self.robot.requests)
+
     def kill(self) -> Kill:
         """kill -9, and what it caught in flight."""
         self.daemon.kill()
@@ -289,7 +295,7 @@ class Office:
                 found.append(Expectation("group:group", "group", mark, alarm.at, latest))
         return found
 
-    def judge(self, until: datetime, *, in_flight: int = 2) -> Report:
+    def judge(self, until: datetime, *, in_flight: int = 2, patience: float = 40) -> Report:
         """Wait until everything promised has arrived, or time is up; then judge the history."""
         wanted = self.expectations(until)
 
@@ -297,7 +303,7 @@ class Office:
             return not check(wanted, self.arrivals(), self.kills, in_flight=in_flight).lost
 
         with suppress(AssertionError):  # the report names what is missing
-            wait_for(complete, "everything that was promised", 40)
+            wait_for(complete, "everything that was promised", patience)
         return check(wanted, self.arrivals(), self.kills, in_flight=in_flight)
 
 
