@@ -1,8 +1,8 @@
 """The page over HTTP: one address, GET shows, POST records, everything else is refused.
 
 No scripts, no cookies, nothing from elsewhere; nothing is kept in a browser.
-Links are opened by mail scanners, previews and curious colleagues: only a
-submitted form changes anything.
+Links are opened by mail scanners and previews: only a submitted form changes
+anything, and only a submitted form is shown what is private.
 """
 
 from __future__ import annotations
@@ -128,10 +128,17 @@ class _Page:
             form = read_form(content_type, body)
         except BadForm:
             return self._message(_BAD_FORM, 400)
+        if form.action == "show":
+            return HTMLResponse(duties_page(visit, unfolded=True))
+        private = visit.is_private(form.occurrence)
         try:
             self._carry_out(visit, form)
         except Refused as error:
-            return HTMLResponse(duties_page(visit, form, str(error)), 422)
+            return HTMLResponse(duties_page(visit, form, str(error), unfolded=private), 422)
+        if private:
+            # Where a GET would lead shows nothing private: the answer itself says what was recorded.
+            again = self._desk.open(token, visit.now)
+            return HTMLResponse(duties_page(again or visit, unfolded=True))
         # Relative to the address that was asked for: whatever prefix a proxy has put before it.
         return RedirectResponse(token, 303)
 

@@ -55,6 +55,10 @@ class Visit:
                 return row
         return None
 
+    def is_private(self, occurrence: str) -> bool:
+        """Whether an occurrence that the link opens is of a private item."""
+        return any(row.item.spec.private for row in self.rows if row.occurrence.id == occurrence)
+
     def snoozed_until(self, row: Row) -> date | None:
         """Until when the person asked to hear nothing of it, if that day is still to come."""
         until = self.facts.snoozed_until(self.person.id, row.occurrence.recorded_under)

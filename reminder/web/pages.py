@@ -74,10 +74,18 @@ class GroupView:
     cells: list[CellView] = field(default_factory=list)
 
 
-def duties_page(visit: Visit, form: Form | None = None, refused: str = "") -> str:
-    """What a link opens.  ``refused`` says why ``form``, which the page shows again, was not recorded."""
+def duties_page(visit: Visit, form: Form | None = None, refused: str = "", *, unfolded: bool = False) -> str:
+    """What a link opens.
+
+    ``refused`` says why ``form``, which the page shows again, was not recorded.
+    Private items are shown only ``unfolded``, to whoever pressed the button for
+    it: what opens a link by GET, a scanner say, learns nothing of them.
+    """
     groups: dict[str, GroupView] = {}
+    folded = [] if unfolded else [row for row in visit.rows if row.item.spec.private]
     for row in visit.rows:
+        if row in folded:
+            continue
         group = groups.get(row.occurrence.id)
         if group is None:
             group = groups[row.occurrence.id] = _group(visit, row, form)
@@ -86,7 +94,9 @@ def duties_page(visit: Visit, form: Form | None = None, refused: str = "") -> st
     context = {
         "name": visit.person.name,
         "groups": list(groups.values()),
-        "confirmed": _confirmed(visit) if form is None else [],
+        "folded": len(folded),
+        "folded_open": sum(row.standing.owed for row in folded),
+        "confirmed": [] if refused else _confirmed(visit, unfolded=unfolded),
         "refused": refused,
         "longest_note": LONGEST_NOTE,
         **_office(visit.edition),
@@ -186,10 +196,11 @@ def _day(day: date | None) -> str:
     return date_full(day) if day is not None else ""
 
 
-def _confirmed(visit: Visit) -> list[str]:
-    """What this person has recorded just now."""
+def _confirmed(visit: Visit, *, unfolded: bool) -> list[str]:
+    """What this person has recorded just now; of private items only ``unfolded``."""
     found = []
-    for row in visit.rows:
+    shown = [row for row in visit.rows if unfolded or not row.item.spec.private]
+    for row in shown:
         last = row.standing.last
         if last is not None and last.by == visit.person.id and _just_now(last.at, visit.now):
             found.append(
@@ -198,7 +209,7 @@ def _confirmed(visit: Visit) -> list[str]:
     for snooze in visit.facts.snoozes:
         if snooze.person != visit.person.id or not _just_now(snooze.at, visit.now):
             continue
-        about = [row for row in visit.rows if snooze.occurrence in row.occurrence.recorded_under]
+        about = [row for row in shown if snooze.occurrence in row.occurrence.recorded_under]
         if about and visit.snoozed_until(about[0]) == snooze.until:
             what = f"{about[0].item.spec.title}（{about[0].occurrence.label}）"
             found.append(f"{what}：{date_full(snooze.until)}之前不再提醒")

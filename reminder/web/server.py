@@ -61,7 +61,9 @@ class PageServer:
             return
         self.address = str(Listen(self._listen.host, sock.getsockname()[1]))
         self._server = uvicorn.Server(self._config())
-        self._thread = threading.Thread(target=self._serve, args=(self._server, sock), name="page")
+        self._thread = threading.Thread(
+            target=self._serve, args=(self._server, sock), name="page", daemon=True
+        )
         self._thread.start()
         self.problem = ""
         log.info("page served", extra={"address": self.address})

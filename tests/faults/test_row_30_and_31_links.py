@@ -41,8 +41,8 @@ SCANNERS = (
 
 
 def a_form(served: Served, token: str) -> dict[str, str]:
-    occurrence, cell = served.get(token).cells[0]
-    return served.get(token).form(occurrence, cell)
+    shown = served.unfolded(token)
+    return shown.form(*shown.cells[0])
 
 
 # -- row 30: mail scanners click links -----------------------------------------------
@@ -135,14 +135,14 @@ def test_row_31_a_link_of_one_person_records_nothing_for_another(tmp_path: Path)
     with Served(tmp_path, REPORT, TALK) as served:
         people = ("p-office", "p-liaison", "p-leader", "p-secretary", "p-clerk")
         forms = {
-            (occurrence, cell): served.get(served.personal(person)).form(occurrence, cell)
+            (occurrence, cell): served.unfolded(served.personal(person)).form(occurrence, cell)
             for person in people
-            for occurrence, cell in served.get(served.personal(person)).cells
+            for occurrence, cell in served.unfolded(served.personal(person)).cells
         }
         assert len(forms) == 4
         before = served.changes
         for person in people:
-            own = set(served.get(served.personal(person)).cells)
+            own = set(served.unfolded(served.personal(person)).cells)
             for key, form in forms.items():
                 if key not in own:
                     answer = served.send(served.personal(person), form | {"action": "done"})

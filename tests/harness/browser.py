@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import fcntl
 import json
 import os
 import select
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 from typing import Any, Self
@@ -24,11 +26,19 @@ PATIENCE = 60.0
 KEYS = {"Tab": 9, "Enter": 13, " ": 32}
 
 
+def _pipe() -> tuple[int, int]:
+    """Both ends above the numbers that the browser's own ends are given."""
+    ends = os.pipe()
+    higher = tuple(fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in ends)
+    for end in ends:
+        os.close(end)
+    return higher[0], higher[1]
+
+
 class Browser:
     """One browser with one page."""
 
-    def __init__(self, profile: Path, *, dark: bool = False, width: int = WIDTH) -> None:
-        self._profile = profile
+    def __init__(self, *, dark: bool = False, width: int = WIDTH) -> None:
         self._dark = dark
         self._width = width
         self._next = 0
@@ -37,15 +47,24 @@ class Browser:
         self._events: list[dict[str, Any]] = []
 
     def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _start(self) -> None:
         program = shutil.which("chromium") or shutil.which("google-chrome")
         assert program, "this test needs a browser: apt-get install chromium fonts-noto-cjk"
-        their_in, self._out = os.pipe()
-        self._in, their_out = os.pipe()
+        # A short path: the browser puts a socket there, whose name may have 107 octets.
+        self._profile = Path(tempfile.mkdtemp(prefix="browser-"))
+        (their_in, self._out), (self._in, their_out) = _pipe(), _pipe()
         self._process = subprocess.Popen(
             [
                 "bash",  # the browser looks for its pipe at 3 and 4
                 "-c",
-                f'exec "$@" 3<&{their_in} 4>&{their_out}',
+                f'exec "$@" 3<&{their_in} 4>&{their_out} 2>"$HOME/stderr"',
                 "bash",
                 program,
                 "--headless=new",
@@ -88,9 +107,10 @@ class Browser:
         if self._dark:
             features = [{"name": "prefers-color-scheme", "value": "dark"}]
             self.devtools("Emulation.setEmulatedMedia", features=features)
-        return self
 
     def __exit__(self, *_: object) -> None:
+        if not hasattr(self, "_process"):
+            return
         self._session = ""
         with contextlib.suppress(AssertionError, OSError):
             self.devtools("Browser.close")
@@ -101,6 +121,7 @@ class Browser:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)  # a session of its own: nobody else's processes
         self._process.wait(timeout=10)
+        shutil.rmtree(self._profile, ignore_errors=True)
 
     # -- the protocol ------------------------------------------------------------
 
@@ -125,7 +146,7 @@ class Browser:
             ready, _, _ = select.select([self._in], [], [], max(0.0, deadline - time.monotonic()))
             assert ready, "the browser says nothing"
             octets = os.read(self._in, 1 << 20)
-            assert octets, "the browser has gone"
+            assert octets, (self._profile / "stderr").read_text(errors="replace")[-2000:]
             self._rest += octets
         first, _, self._rest = self._rest.partition(b"\0")
         message: dict[str, Any] = json.loads(first)

@@ -42,7 +42,7 @@ def test_a_link_shows_what_its_person_owes_with_due_date_and_what_counts_as_done
 def test_a_message_s_link_shows_what_the_message_was_about_and_nothing_else(served: Served) -> None:
     tokens = served.sweep()
     found = ids(served)
-    assert served.get(tokens["p-leader"]).cells == [
+    assert served.unfolded(tokens["p-leader"]).cells == [
         (found["talk"], "p-leader/p-office"),
         (found["talk"], "p-leader/p-theory"),
     ]
@@ -58,14 +58,34 @@ def test_a_message_s_link_shows_what_the_message_was_about_and_nothing_else(serv
 def test_of_a_talk_only_a_date_can_be_recorded(served: Served) -> None:
     """No field for anything else stands on the page, and none is taken that somebody adds."""
     token, talk = served.personal("p-leader"), ids(served)["talk"]
-    form = served.get(token).form(talk, "p-leader/p-theory")
+    form = served.unfolded(token).form(talk, "p-leader/p-theory")
     assert set(form) == {"occurrence", "cell", "date"}
     answer = served.send(token, form | {"action": "done", "note": "谈话内容"})
     assert answer.status_code == 422
+    assert "只登记日期" in answer.text
     assert served.events(talk, "p-leader/p-theory") == ()
     served.record(token, talk, "p-leader/p-theory")
     (event,) = served.events(talk, "p-leader/p-theory")
     assert (event.by, event.way, event.on, event.note) == ("p-leader", Way.LINK, NOW.date(), "")
+
+
+def test_of_private_items_a_look_shows_no_more_than_that_there_are_some(served: Served) -> None:
+    """What opens links before people do learns neither the matter nor whom it concerns."""
+    token, talk = served.personal("p-leader"), ids(served)["talk"]
+    shown = served.get(token)
+    assert "非公开事项 有2项待登记" in shown.text
+    assert shown.forms == [{}]
+    assert shown.buttons == [["show"]]
+    before = served.changes
+    assert "事项talk" in served.unfolded(token).text
+    assert served.changes == before
+    answered = served.record(token, talk, "p-leader/p-theory")
+    assert "理论科科长：2026年6月10日办结" in answered.text
+    assert answered.cells == [(talk, "p-leader/p-office")]
+    html = served.http.get(served.address(token)).text
+    for words in ("谈", "talk", "理论科", "办公室主任", "p-theory", "6月10日", "已记录"):
+        assert words not in html
+    assert "有1项待登记" in served.get(token).text
 
 
 def test_a_contact_sees_what_the_unit_s_people_owe_but_nothing_private(served: Served) -> None:
@@ -73,7 +93,7 @@ def test_a_contact_sees_what_the_unit_s_people_owe_but_nothing_private(served: S
     found = ids(served)
     assert set(shown.cells) == {(found["report"], "理论科"), (found["study"], "p-theory")}
     assert "由您代填" in shown.text
-    assert "事项talk" not in shown.text
+    assert "非公开" not in shown.text
 
 
 def test_somebody_with_nothing_to_record_is_told_so(served: Served) -> None:
