@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from reminder.agenda.alarms import expand
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import LedgerKind, Transport
 from reminder.messages.message import Message
+from reminder.plan.audience import parse_term
 from reminder.plan.loader import load_plan_bytes
+from reminder.sweep.shares import shares_of
 from reminder.sweep.sweeper import Sweeper
 from tests.editions import edition_of, remembering
-from tests.plans import CHANNELS, ON_DUE_DAY, at, files_of, item_yaml
+from tests.plans import CALENDAR, CHANNELS, ON_DUE_DAY, at, files_of, item_yaml, plan_of
 
 TALK = item_yaml(
     "talk",
@@ -66,3 +70,16 @@ def test_it_stays_unnamed_in_a_digest_with_others(ledger: Ledger) -> None:
     first, _ = sent(ledger, "internet", TALK, OTHER)
     assert "事项open" in first.subject
     assert "谈" not in first.subject + first.text
+
+
+def test_what_asks_for_something_still_owed_mentions_nobody_in_a_group() -> None:
+    """No plan with such a rung is accepted; should one come all the same, nobody is shown up."""
+    duty = "duty:\n  each: unit\n  of:\n    - role:责任单位"
+    plan = plan_of(item_yaml("x", "date: 2026-06-10", ON_DUE_DAY.replace("person:p-office", "owing"), duty))
+    (alarm,) = expand(plan, CALENDAR, at("2026-06-01"), at("2026-07-01"))
+    rung = replace(alarm.rung, via=("group",))
+    (share,), _ = shares_of(replace(alarm, rung=rung), edition_of(plan))
+    assert (share.addressee.kind, share.mentions) == ("group", ())
+    named = replace(rung, to=(parse_term("person:p-office"),))
+    (share,), _ = shares_of(replace(alarm, rung=named), edition_of(plan))
+    assert share.mentions == ("office",)
