@@ -16,9 +16,10 @@ from typing import Any
 
 from reminder.agenda.alarms import Alarm, ladder
 from reminder.agenda.approval_checks import asked_too_late, leaders_unapproved
+from reminder.agenda.chains import broken_chains
 from reminder.agenda.facts import NOTHING
 from reminder.agenda.occurrences import Occurrence, occurrences, zone_of
-from reminder.agenda.reach import Receiver, asks_above, nobody_above, reach
+from reminder.agenda.reach import Receiver, asks_above, reach
 from reminder.calendars.workdays import WorkCalendar
 from reminder.calendars.yearfile import load_years
 from reminder.errors import Position, Problem, ReminderError, Severity, errors_of
@@ -127,6 +128,7 @@ def _of_edition(edition: Edition) -> Iterator[Problem]:
             allowed = "可用：" + "、".join(edition.templates.names())
             yield Problem(position, path, f"没有名为“{name}”的模板", allowed)
         yield from leaders_unapproved(item, edition.plan, position, path)
+        yield from _of_escalation(item, edition, position, path)
         if (item.spec.approval is not None) and APPROVAL_TEMPLATE not in names:
             yield Problem(position, f"{path}.approval", f"没有名为“{APPROVAL_TEMPLATE}”的模板，不能提请审批")
         occurrence = sample_occurrence(item, edition)
@@ -151,7 +153,6 @@ def _of_item(
     item: Item, occurrence: Occurrence, edition: Edition, position: Position, path: str
 ) -> Iterator[Problem]:
     zone = zone_of(edition.plan.head.timezone)
-    yield from _of_escalation(item, occurrence, edition, position, path)
     seen: set[object] = set()
     alarms = ladder(item, item.rungs, occurrence, edition.calendar, zone)
     yield from asked_too_late(alarms, edition.calendar, position, path)
@@ -181,23 +182,23 @@ def _of_item(
                     yield from _render(alarm, addressee, sample, now, edition, position, path)
 
 
-def _of_escalation(
-    item: Item, occurrence: Occurrence, edition: Edition, position: Position, path: str
-) -> Iterator[Problem]:
+def _of_escalation(item: Item, edition: Edition, position: Position, path: str) -> Iterator[Problem]:
     """Cells with nobody above them: what is not done would never come before anybody."""
-    if not any(asks_above(rung) for rung in item.rungs):
-        return
-    for cell in nobody_above(item, occurrence, edition.plan, edition.calendar):
+    for broken in broken_chains(item, edition.plan, edition.calendar):
+        found = f"“{broken.cell.title}”没有可提请关注的人"
+        if broken.own:
+            found = f"“{broken.cell.title}”的上级就是承担者本人，没有可提请关注的人"
         duty = item.spec.duty
         pair = duty is not None and duty.each == "pair"
         yield Problem(
             position,
             f"{path}.duty",
-            f"“{cell.title}”没有可提请关注的人（承担者本人不算）",
+            found + (f"（{broken.on} 时，其后已有人）" if broken.mended else ""),
             "提请关注的对象：duty.escalate_to；不写时，谈话为 plan.in_charge，其余为 supervision 中分管该单位的职务",
             "请写 plan.in_charge 或本项的 escalate_to"
             if pair
             else "请在名录 supervision 中写明谁分管该单位，或写本项的 escalate_to",
+            Severity.WARNING if broken.mended else Severity.ERROR,
         )
 
 

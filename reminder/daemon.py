@@ -43,7 +43,7 @@ from reminder.recording.transfers import brought_by
 from reminder.settings import Settings
 from reminder.sweep.accept import accept
 from reminder.sweep.alerts import HoldAlert, StorageAlert
-from reminder.sweep.notices import handover_notice, notice_of
+from reminder.sweep.notices import called, handover_notice, notice_of
 from reminder.sweep.sweeper import Sweeper
 from reminder.sweep.trouble import tell_troubles
 from reminder.watch import Watcher
@@ -462,8 +462,7 @@ class Daemon:
         log.info("plan reloaded", extra=_summary(changes))
         if changes.moved:
             lines = [
-                f"{each.alarm.item.spec.title}（{each.alarm.occurrence.label}）："
-                f"{each.before:%Y-%m-%d %H:%M} → {each.alarm.at:%Y-%m-%d %H:%M}"
+                f"{called(each.alarm)}：{each.before:%Y-%m-%d %H:%M} → {each.alarm.at:%Y-%m-%d %H:%M}"
                 for each in changes.moved
             ]
             title = f"{len(lines)}条提醒的日期有变动"

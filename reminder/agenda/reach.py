@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from reminder.agenda.alarms import Alarm
-from reminder.agenda.duties import Cell, Standing, occurrence_cells, standings
+from reminder.agenda.duties import Cell, Standing, standings
 from reminder.agenda.facts import DutyState, Facts, SilenceKind
-from reminder.agenda.occurrences import Occurrence
 from reminder.agenda.reasons import Reason
 from reminder.calendars.workdays import WorkCalendar
 from reminder.plan.audience import Audience, Term, TermKind
@@ -204,14 +203,6 @@ def escalation_of(item: Item, cell: Cell, plan: Plan, on: date) -> tuple[Person,
 def asks_above(rung: Rung) -> bool:
     """Whether the rung is an escalation."""
     return _has(rung.to, TermKind.ESCALATION)
-
-
-def nobody_above(item: Item, occurrence: Occurrence, plan: Plan, calendar: WorkCalendar) -> list[Cell]:
-    """Cells of an occurrence that escalate to nobody but their own obligor, as of its due date."""
-    on = occurrence.due
-    cells = occurrence_cells(item, occurrence, plan.directory, calendar, on)
-    told = {cell.id for _, cell in escalation(item, cells, plan, on)}
-    return [cell for cell in cells if cell.id not in told]
 
 
 def in_charge(plan: Plan, on: date) -> set[str]:

@@ -16,7 +16,13 @@ from reminder.errors import Position, Problem, Severity, errors_of
 from reminder.plan.ladders import LadderBook
 from reminder.plan.model import STATUTORY_FESTIVALS, Item, ItemSpec, Plan, PlanHead, Rung, SourceFile
 from reminder.plan.names import Names
-from reminder.plan.references import ItemChecks, check_head, check_shared, check_unique_ids
+from reminder.plan.references import (
+    ItemChecks,
+    check_head,
+    check_posts_of_head,
+    check_shared,
+    check_unique_ids,
+)
 from reminder.plan.roster import directory_of
 from reminder.plan.sections import Entry, Sections, collect
 from reminder.source import Source, parse_source, read_source
@@ -150,9 +156,13 @@ def _check_references(sections: Sections, problems: list[Problem]) -> tuple[Item
     if not heads:
         return ()
     head: PlanHead = heads[0].value
-    problems.extend(check_head(heads[0], names))
+    of_head = list(check_head(heads[0], names))
+    problems.extend(of_head)
+    directory = directory_of(sections)
+    if not of_head:
+        problems.extend(check_posts_of_head(heads[0], directory))
     book = LadderBook(sections.ladders, head.via)
-    checks = ItemChecks(sections, names, head, book, directory_of(sections))
+    checks = ItemChecks(sections, names, head, book, directory)
     entries: Sequence[Entry[ItemSpec]] = sections.entries("items")
     collected: dict[str, list[str]] = {}
     for entry in entries:

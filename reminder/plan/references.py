@@ -12,8 +12,9 @@ from reminder.plan.audience import Audience, TermKind
 from reminder.plan.directory import Directory
 from reminder.plan.edges import check_edges
 from reminder.plan.fields import did_you_mean
-from reminder.plan.ladders import LadderBook, anchor_fault, check_rungs
-from reminder.plan.model import MISSING_LIST, STATUTORY_FESTIVALS, Anchor, ItemSpec, PlanHead, Rung
+from reminder.plan.ladders import DEFAULT_TEMPLATE, LadderBook, anchor_fault, check_rungs, rungs_from
+from reminder.plan.listening import Where, check_listening, names_who_owes
+from reminder.plan.model import STATUTORY_FESTIVALS, ItemSpec, PlanHead, Rung
 from reminder.plan.names import CHANNEL, GROUP, ITEM, LADDER, POST, UNIT, Names
 from reminder.plan.place import Place
 from reminder.plan.roster import check_directory
@@ -73,6 +74,23 @@ def check_head(entry: Entry[PlanHead], names: Names) -> Iterator[Problem]:
             hint = "法定节日不必写" if festival.name in STATUTORY_FESTIVALS else "请删去其一"
             yield place.problem(("festivals", index, "name"), found, "", hint)
         seen.add(festival.name)
+
+
+def check_posts_of_head(entry: Entry[PlanHead], directory: Directory) -> Iterator[Problem]:
+    """Whether those whom the head names are there: who is told of trouble, who is in charge."""
+    head, place = entry.value, entry.place
+    days = (head.from_, *(day for day in directory.changes if head.from_ < day < head.until), head.until)
+    for key in ("admins", "in_charge"):
+        audience: Audience | None = getattr(head, key)
+        if audience is None:
+            continue
+        empty = [day for day in days if not directory.people_meant(audience, day)]
+        if empty:
+            named_ = "、".join(str(term) for term in audience)
+            since = f"自 {empty[0]} 起" if len(empty) < len(days) else ""
+            found = f"{key}“{named_}”{since}没有任何人"
+            hint = "请检查 directory.yaml 中的任职（holdings）与起止日期"
+            yield place.problem((key,), found, "", hint, Severity.WARNING)
 
 
 def _is_zone(name: str) -> bool:
@@ -259,30 +277,29 @@ class ItemChecks:
             if groups:
                 found = "本项不公开（private），而提醒会发到群：" + "、".join(groups)
                 yield place.problem((), found, "不公开的事项只能用逐人发送的通道", "请改 via")
-        yield from self._check_listening(spec, place, rungs)
+        yield from check_listening(spec, place, rungs, self._where(spec), self._group_channels)
+        yield from self._check_asked(spec, place, rungs)
         if self._incomplete:
             yield from self._check_addresses(spec, place, rungs)
 
-    def _check_listening(self, spec: ItemSpec, place: Place, rungs: tuple[Rung, ...]) -> Iterator[Problem]:
-        """What names who still owes goes to persons only; what depends on a duty needs one."""
-        for rung in rungs:
-            names_them = rung.template == MISSING_LIST or any(
-                term.kind in (TermKind.OWING, TermKind.ESCALATION) for term in rung.to if not term.excluded
-            )
-            groups = sorted(set(channels_of(rung.via)) & self._group_channels)
-            if names_them and groups and not spec.private:
-                found = f"提醒“{rung.id}”点到未办结的人，而通道里有群：{'、'.join(groups)}"
-                allowed = "owing、escalation 和 missing-list 只能逐人发送"
-                yield place.problem((), found, allowed, "请改该提醒的 via")
-            if spec.duty is None and (rung.condition is not None or rung.template == MISSING_LIST):
-                what = f"if: {rung.condition}" if rung.condition is not None else f"template: {MISSING_LIST}"
-                found = f"提醒“{rung.id}”写了 {what}，而本项没有写 duty"
-                yield place.problem((), found, "", "请写 duty（谁承担），或删去这一行")
-            offset = rung.workdays if rung.workdays is not None else rung.days
-            before = rung.anchor is Anchor.DUE and offset is not None and offset < 0
-            if before and any(term.kind is TermKind.ESCALATION for term in rung.to):
-                found = f"提醒“{rung.id}”在截止之前就提请上级关注"
-                yield place.problem((), found, "", "通常从截止之后开始，如 workdays: +3", Severity.WARNING)
+    def _where(self, spec: ItemSpec) -> Where:
+        """Where a rung stands: in the item's own ``remind``, or else in its ladder."""
+        via, template = spec.via or self._head.via, spec.template or DEFAULT_TEMPLATE
+        own: dict[str, Loc] = {
+            rung.id: ("remind", index)
+            for index, each in enumerate(spec.remind)
+            for rung in rungs_from(each, via, template)
+        }
+        return lambda rung: own.get(rung.id, ("ladder",))
+
+    def _check_asked(self, spec: ItemSpec, place: Place, rungs: tuple[Rung, ...]) -> Iterator[Problem]:
+        """A duty that no rung listens to, and whose obligors are not named by one either."""
+        if spec.duty is None or not rungs or any(names_who_owes(rung) for rung in rungs):
+            return
+        if self._obligors(spec) <= {person for rung in rungs for person in self._people_meant(rung.to)}:
+            return
+        found = "写了 duty（谁承担），而没有一档提醒发给未办结的人"
+        yield place.problem(("duty",), found, "", "请把一档提醒的 to 写为 owing", Severity.WARNING)
 
     def _check_addresses(self, spec: ItemSpec, place: Place, rungs: tuple[Rung, ...]) -> Iterator[Problem]:
         """Persons without an address on a channel, or on any channel of a chain."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from reminder.errors import Problem, Severity
 from reminder.plan.addresses import address_fault, userid_fault
-from reminder.plan.directory import Directory, Holding
+from reminder.plan.directory import Dated, Deputy, Directory, Holding, Person
 from reminder.plan.names import GROUP, PERSON, POST, UNIT, Names
 from reminder.plan.sections import Entry, Sections
 
@@ -57,9 +57,7 @@ def check_directory(sections: Sections, names: Names) -> Iterator[Problem]:
                 yield entry.place.problem(("until",), found, "until 不早于 from")
     yield from _check_units(sections, names)
     yield from _check_addresses(sections)
-    for entry in sections.entries("deputies"):
-        if entry.value.of == entry.value.deputy:
-            yield entry.place.problem(("deputy",), "代理人就是本人", "deputy 应为另一人")
+    yield from _check_deputies(sections)
     yield from _check_holdings(sections.entries("holdings"))
 
 
@@ -87,6 +85,37 @@ def _check_units(sections: Sections, names: Names) -> Iterator[Problem]:
             yield entry.place.problem(
                 (), "分组里没有单位", "kind（该类别全部单位）与 units（逐个列出）至少写一个"
             )
+
+
+def _check_deputies(sections: Sections) -> Iterator[Problem]:
+    """A deputy who is not there, or is absent as well: what they should do for another would be lost."""
+    entries: Sequence[Entry[Deputy]] = sections.entries("deputies")
+    people: dict[str, Person] = {entry.value.id: entry.value for entry in sections.entries("people")}
+    for entry in entries:
+        absence, deputy = entry.value, people.get(entry.value.deputy)
+        if absence.of == absence.deputy:
+            yield entry.place.problem(("deputy",), "代理人就是本人", "deputy 应为另一人")
+            continue
+        if deputy is not None and not _covers(deputy, absence):
+            found = f"代理人“{absence.deputy}”在代理期间不全在名册（people）里"
+            hint = "请另写一位代理人，或改起止日期"
+            yield entry.place.problem(("deputy",), found, "", hint, Severity.WARNING)
+        for other in entries:
+            if other.value.of == absence.deputy and _overlap(other.value, absence):
+                found = f"代理人“{absence.deputy}”同期也由“{other.value.deputy}”代理"
+                hint = "代理不再转给第三人，请直接写在岗的代理人"
+                yield entry.place.problem(("deputy",), found, "", hint, Severity.WARNING)
+
+
+def _covers(outer: Dated, inner: Dated) -> bool:
+    begins = outer.from_ is None or (inner.from_ is not None and outer.from_ <= inner.from_)
+    return begins and (outer.until is None or (inner.until is not None and inner.until <= outer.until))
+
+
+def _overlap(one: Dated, other: Dated) -> bool:
+    return (one.from_ or date.min) <= (other.until or date.max) and (other.from_ or date.min) <= (
+        one.until or date.max
+    )
 
 
 def _check_holdings(entries: Sequence[Entry[Holding]]) -> Iterator[Problem]:

@@ -38,7 +38,7 @@ from reminder.sweep.approvals import (
     submitter_of,
     waiting_of,
 )
-from reminder.sweep.notices import Letter, Notice, notice_message, notice_of, settle_letter
+from reminder.sweep.notices import Letter, Notice, called, notice_message, notice_of, settle_letter
 from reminder.sweep.request import Ask, ask_message, named, shown_to
 from reminder.sweep.texts import together
 
@@ -225,7 +225,7 @@ class Asking:
 
     def _tell_unsayable(self, alarm: Alarm, error: ReminderError, now: datetime) -> None:
         log.error("approval cannot be asked for", extra={"alarm": alarm.key, "error": str(error)})
-        lines = (f"{alarm.item.spec.title}（{alarm.occurrence.label}）：{error}",)
+        lines = (f"{called(alarm)}：{error}",)
         self._tell_once(notice_of("approval", "有消息不能提请审批", lines, "请更正模板或名册。"), now)
 
     def _tell_once(self, notice: Notice, now: datetime) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from reminder.agenda.alarms import Alarm
 from reminder.agenda.occurrences import zone_of
 from reminder.agenda.policy import Action, Reason
 from reminder.channels.base import Channel, Recipient
@@ -84,6 +85,16 @@ def standing_notices(edition: Edition, today: date) -> Iterator[Notice]:
             ),
             "请拟定下一年度计划：执行 reminder plan new-year 生成草稿，核对日期与名册后启用。",
         )
+
+
+PRIVATE_MATTER = "一项非公开事项"
+
+
+def called(alarm: Alarm) -> str:
+    """How admins are told of an alarm; of a private one only that it is private: a notice is a mail like any."""
+    if alarm.item.spec.private:
+        return PRIVATE_MATTER
+    return f"{alarm.item.spec.title}（{alarm.occurrence.label}）"
 
 
 def notice_of(kind: str, title: str, lines: Sequence[str], remedy: str) -> Notice:

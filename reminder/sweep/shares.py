@@ -17,7 +17,7 @@ from reminder.agenda.alarms import Alarm
 from reminder.agenda.duties import Cell
 from reminder.agenda.facts import NOTHING, Facts
 from reminder.agenda.occurrences import zone_of
-from reminder.agenda.reach import Reached, Receiver, reach
+from reminder.agenda.reach import Reached, Receiver, listens, reach
 from reminder.agenda.reasons import Reason
 from reminder.check import Edition
 from reminder.messages.context import Addressee
@@ -187,7 +187,8 @@ def _group_share(
     name = config.name or channel
     everyone = any(term.kind is TermKind.EVERYONE for term in alarm.rung.to)
     mentions: tuple[str, ...] = ()
-    if config.mention and not everyone:
+    # To be mentioned by a reminder of what is still owed is to be shown up; the check refuses it, too.
+    if config.mention and not everyone and not listens(alarm.rung):
         mentions = tuple(each.person.wecom for each in receivers if each.person.wecom)
     addressee = Addressee(f"group:{channel}", name, "group")
     return Share(alarm, addressee, channel, channel, (), mentions, chain, replaces, passed)

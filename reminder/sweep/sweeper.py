@@ -18,7 +18,7 @@ from reminder.agenda.facts import Facts
 from reminder.agenda.occurrences import zone_of
 from reminder.agenda.policy import decide_all
 from reminder.agenda.reach import Reached
-from reminder.agenda.reasons import Action, Decision, Reason
+from reminder.agenda.reasons import Action, Decision, Reason, reason_text
 from reminder.channels.base import Channel
 from reminder.check import Edition
 from reminder.errors import ReminderError
@@ -31,7 +31,7 @@ from reminder.sweep.cap import DailyCap
 from reminder.sweep.compose import Again, Failure, compose
 from reminder.sweep.fallback import Fallback
 from reminder.sweep.known import BEFORE_PLAN, KnownAlarms
-from reminder.sweep.notices import Notice, notice_of, settle_notice, standing_notices
+from reminder.sweep.notices import Notice, called, notice_of, settle_notice, standing_notices
 from reminder.sweep.texts import reached_for
 
 log = logging.getLogger(__name__)
@@ -277,7 +277,7 @@ class Sweeper:
         if not missed:
             return
         lines = [
-            f"{a.at:%Y-%m-%d %H:%M} {a.item.spec.title}（{a.occurrence.label}）"
+            f"{a.at:%Y-%m-%d %H:%M} {called(a)}"
             + ("：到期未获审批" if decision.reason is Reason.NOT_APPROVED else "")
             for a, decision in missed
         ]
@@ -287,9 +287,7 @@ class Sweeper:
     def _tell_failed(self, failures: Sequence[Failure], now: datetime) -> None:
         if not failures:
             return
-        lines = [
-            f"{each.alarm.item.spec.title}（{each.alarm.occurrence.label}）：{each.text}" for each in failures
-        ]
+        lines = [f"{called(each.alarm)}：{_cause(each)}" for each in failures]
         remedy = "请更正名册或模板后人工补发；台账中标为“未能发送”。"
         lines = list(dict.fromkeys(lines))
         self.tell(notice_of("failed", f"有{len(failures)}条提醒未能发出", _capped(lines), remedy), now)
@@ -316,6 +314,11 @@ class Sweeper:
             self._ledger.settle(self.edition.plan.id, self.transport, settlement, now)
         except AlreadySettled:
             log.debug("already told")
+
+
+def _cause(failure: Failure) -> str:
+    """What went wrong; of a private item without names, which the ledger has."""
+    return reason_text(failure.reason) if failure.alarm.item.spec.private else failure.text
 
 
 def _capped(lines: Sequence[str]) -> list[str]:

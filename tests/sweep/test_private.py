@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from reminder.agenda.alarms import expand
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import LedgerKind, Transport
 from reminder.messages.message import Message
+from reminder.plan.audience import parse_term
 from reminder.plan.loader import load_plan_bytes
+from reminder.sweep.shares import shares_of
 from reminder.sweep.sweeper import Sweeper
 from tests.editions import edition_of, remembering
-from tests.plans import CHANNELS, ON_DUE_DAY, at, files_of, item_yaml
+from tests.plans import CALENDAR, CHANNELS, DIRECTORY, ON_DUE_DAY, at, files_of, item_yaml, plan_of
 
 TALK = item_yaml(
     "talk",
@@ -66,3 +70,41 @@ def test_it_stays_unnamed_in_a_digest_with_others(ledger: Ledger) -> None:
     first, _ = sent(ledger, "internet", TALK, OTHER)
     assert "事项open" in first.subject
     assert "谈" not in first.subject + first.text
+
+
+def test_what_asks_for_something_still_owed_mentions_nobody_in_a_group() -> None:
+    """No plan with such a rung is accepted; should one come all the same, nobody is shown up."""
+    duty = "duty:\n  each: unit\n  of:\n    - role:责任单位"
+    plan = plan_of(item_yaml("x", "date: 2026-06-10", ON_DUE_DAY.replace("person:p-office", "owing"), duty))
+    (alarm,) = expand(plan, CALENDAR, at("2026-06-01"), at("2026-07-01"))
+    rung = replace(alarm.rung, via=("group",))
+    (share,), _ = shares_of(replace(alarm, rung=rung), edition_of(plan))
+    assert (share.addressee.kind, share.mentions) == ("group", ())
+    named = replace(rung, to=(parse_term("person:p-office"),))
+    (share,), _ = shares_of(replace(alarm, rung=named), edition_of(plan))
+    assert share.mentions == ("office",)
+
+
+def test_on_the_offices_own_network_a_digests_subject_does_not_name_it_either(ledger: Ledger) -> None:
+    """A subject stands on a locked screen; the text below says it."""
+    first, _ = sent(ledger, "intranet", TALK, OTHER)
+    assert first.subject == "今日提醒 2 项：事项open"
+    assert "廉政谈话" in first.text
+
+
+def test_the_admins_are_told_of_a_private_failure_without_its_matter_or_names(ledger: Ledger) -> None:
+    """A notice is a mail like any other; the ledger has the rest."""
+    homeless = DIRECTORY.replace("    mail: leader@example.com\n", "")
+    result = load_plan_bytes(files_of(TALK, directory=homeless))
+    assert result.plan is not None
+    adapters = remembering()
+    sweeper = Sweeper(ledger, edition_of(result.plan), adapters, Transport.OUTBOX, at("2026-06-01"))
+    sweeper.sweep(at("2026-06-23 09:00"))
+    sweeper.sweep(at("2026-08-01 09:00"))  # long after: the second rung is missed
+    failed, missed = [message for message, to, _ in adapters["mail"].composed if to.id == "p-clerk"]
+    assert "一项非公开事项：收件人没有该通道的地址" in failed.text
+    assert "2026-06-30 09:00 一项非公开事项" in missed.text
+    for message in (failed, missed):
+        everything = f"{message.subject}\n{message.text}\n{message.html}\n{message.markdown}"
+        assert "谈话" not in everything
+        assert "分管副部长" not in everything
