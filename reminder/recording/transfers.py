@@ -86,8 +86,8 @@ def _undated(
 ) -> Iterator[Handover]:
     """Cells that one edition has today and the other has not, and no day says why."""
     item_before = before.plan.item(item.id)
-    if item_before is None or item_before.spec.duty != item.spec.duty:
-        return  # another duty altogether, which is no handover
+    if occurrence.opens > today or item_before is None or item_before.spec.duty != item.spec.duty:
+        return  # not begun, or another duty altogether, which is no handover
     explained = {each.cell.id for each in dated}
     had = occurrence_cells(item_before, occurrence, before.plan.directory, before.calendar, today)
     has = occurrence_cells(item, occurrence, after.plan.directory, after.calendar, today)
