@@ -22,7 +22,7 @@ from reminder.agenda.reach import Receiver, asks_above, nobody_above, reach
 from reminder.calendars.workdays import WorkCalendar
 from reminder.calendars.yearfile import load_years
 from reminder.errors import Position, Problem, ReminderError, Severity, errors_of
-from reminder.links import PATH, PLACEHOLDER
+from reminder.links import APPROVAL_PATH, PATH, PLACEHOLDER
 from reminder.messages import limited
 from reminder.messages.context import (
     Addressee,
@@ -64,6 +64,11 @@ class Edition:
     def link(self) -> str | None:
         """The link of every message, before its receiver's token takes the placeholder's place."""
         return f"{self.public_url}{PATH}{PLACEHOLDER}" if self.public_url else None
+
+    @property
+    def approval_link(self) -> str | None:
+        """The link of a request for an approval, likewise."""
+        return f"{self.public_url}{APPROVAL_PATH}{PLACEHOLDER}" if self.public_url else None
 
     def files(self) -> dict[str, str]:
         """SHA-256 of everything the edition was made from, by name."""
@@ -268,7 +273,13 @@ def _request(edition: Edition, position: Position, path: str) -> Iterator[Proble
     for request in (
         SAMPLE_REQUEST,
         replace(SAMPLE_REQUEST, late=True, changed=True, hidden=True, rehearsal=True, submitter=""),
-        replace(SAMPLE_REQUEST, text="", differences=("办公室主任：“正文”",), deputy_for=("办公室主任",)),
+        replace(
+            SAMPLE_REQUEST,
+            link="https://djw.example.com/a/x",
+            text="",
+            differences=("办公室主任：“正文”",),
+            deputy_for=("办公室主任",),
+        ),
     ):
         try:
             context = request_context(edition.plan, SAMPLES[0], request, edition.wording, request.goes_at)

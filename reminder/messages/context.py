@@ -177,7 +177,7 @@ class Request:
     ``text`` and ``subject`` are those of ``receiver``, ``differences`` how the
     others' differ; all empty where a private text may not travel.  ``changed``:
     an earlier text was shown before.  ``hidden``: names were left out.
-    ``deputy_for`` are absent approvers.
+    ``deputy_for`` are absent approvers.  ``link`` is where to say yes or no.
     """
 
     title: str
@@ -196,6 +196,7 @@ class Request:
     hidden: bool = False
     deputy_for: tuple[str, ...] = ()
     rehearsal: bool = False
+    link: str | None = None
 
 
 def request_context(

@@ -28,12 +28,14 @@ from reminder.messages.message import Message
 from reminder.messages.render import RendererUnavailable
 from reminder.plan.directory import Person, unique
 from reminder.sweep.approvals import (
+    APPROVAL_ITEM,
     FURTHEST,
     Memory,
     State,
     Waiting,
     candidates,
     in_force,
+    letter_key,
     request,
     submitter_of,
     waiting_of,
@@ -43,9 +45,6 @@ from reminder.sweep.request import Ask, ask_message, confines, named, shown_to, 
 from reminder.sweep.texts import together
 
 log = logging.getLogger(__name__)
-
-APPROVAL_ITEM = "approval"
-"""Under which approvers are told in the ledger."""
 
 Tell = Callable[[Notice, datetime], None]
 """Tells the admins, once."""
@@ -165,7 +164,7 @@ class Asking:
             for_ = waiting.panel.for_(person, self._edition.plan.directory, self._day(now))
             return ask_message(Ask(waiting, shown, now, self._facts.rehearsal, for_), to, self._edition)
 
-        key = f"{_subject(waiting)}@{waiting.said.code}~{person.id}"
+        key = letter_key(waiting, person.id)
         return self._send(key, [person], say, waiting, now)
 
     def _warn(self, waiting: Waiting, now: datetime) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from reminder.agenda.approvals import may_read
@@ -23,6 +23,7 @@ from reminder.sweep.texts import Said, Text, reached_then, said
 NAMES_SHOWN = 6
 DIFFERENCES_SHOWN = 20
 GREETING = "您好。"
+OWN_LINK = "（收件人本人的链接）"
 _KINDS: dict[type, str] = {EmailChannel: "邮件", WecomAppChannel: "企业微信"}
 
 
@@ -67,8 +68,17 @@ def shown_to(
         iter(texts), None
     )
     others = [each for each in texts if each is not sample]
+    if edition.link is not None and sample is not None:
+        sample = _without_link(sample, edition.link)
+        others = [_without_link(each, edition.link) for each in others]
     found = tuple(differences(sample, others)) if sample is not None else ()
     return Shown(title_on(waiting, edition, channel), sample, found, hidden=hidden)
+
+
+def _without_link(text: Text, link: str) -> Text:
+    """A link is its receiver's own: whoever reads the text beforehand sees only that there is one."""
+    words = text.message.text.replace(link, OWN_LINK)
+    return replace(text, message=replace(text.message, text=words))
 
 
 def confines(waiting: Waiting, edition: Edition, channel: str | None) -> bool:
@@ -203,6 +213,7 @@ def _request(ask: Ask, edition: Edition) -> Request:
         hidden=ask.shown.hidden,
         deputy_for=tuple(each.name for each in ask.for_),
         rehearsal=ask.rehearsal,
+        link=edition.approval_link,
     )
 
 

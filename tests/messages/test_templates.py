@@ -354,6 +354,7 @@ REQUESTS = {
         differences=(),
         hidden=True,
         rehearsal=True,
+        link="https://djw.example.com/a/x",
     ),
 }
 
@@ -364,9 +365,11 @@ def test_a_request_says_what_is_sent_to_whom_when_and_how_to_say_yes_or_no(
 ) -> None:
     layout = {key: value for key, value in facts("general").items() if key in LAYOUT_NAMES}
     layout |= {"today": date(2026, 9, 22), "receiver": {**layout["receiver"], "name": "办公室主任"}}
-    section = templates.section("approval", {**layout, "approval": asdict(REQUESTS[name])})
+    request = REQUESTS[name]
+    section = templates.section("approval", {**layout, "approval": asdict(request)})
     message = templates.message([section], layout)
-    is_sound_html(message.html)
+    is_sound_html(re.sub(r"</?a\b[^>]*>", "", message.html))
+    assert re.findall(r'href="([^"]*)"', message.html) == ([request.link] if request.link else [])
     assert len(message.subject) <= 60
     assert not [word for word in FORBIDDEN if word in message.subject + message.text + message.markdown]
     agrees_with_golden(name, message)
