@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
 from reminder.agenda.alarms import Alarm, ladder
-from reminder.agenda.approval_checks import asked_too_late, leaders_unapproved
+from reminder.agenda.approval_checks import asked_too_late, asks_approvers, leaders_unapproved
 from reminder.agenda.chains import broken_chains
 from reminder.agenda.facts import NOTHING
 from reminder.agenda.occurrences import Occurrence, occurrences, zone_of
@@ -23,9 +23,16 @@ from reminder.agenda.reach import Receiver, asks_above, reach
 from reminder.calendars.workdays import WorkCalendar
 from reminder.calendars.yearfile import load_years
 from reminder.errors import Position, Problem, ReminderError, Severity, errors_of
-from reminder.links import PATH, PLACEHOLDER
+from reminder.links import APPROVAL_PATH, PATH, PLACEHOLDER
 from reminder.messages import limited
-from reminder.messages.context import Addressee, confined, layout_context, section_context
+from reminder.messages.context import (
+    Addressee,
+    Request,
+    confined,
+    layout_context,
+    request_context,
+    section_context,
+)
 from reminder.messages.render import TemplateError, Templates
 from reminder.messages.wording import load_wording
 from reminder.plan.authorities import Authorities, read_authorities
@@ -58,6 +65,11 @@ class Edition:
     def link(self) -> str | None:
         """The link of every message, before its receiver's token takes the placeholder's place."""
         return f"{self.public_url}{PATH}{PLACEHOLDER}" if self.public_url else None
+
+    @property
+    def approval_link(self) -> str | None:
+        """The link of a request for an approval, likewise."""
+        return f"{self.public_url}{APPROVAL_PATH}{PLACEHOLDER}" if self.public_url else None
 
     def files(self) -> dict[str, str]:
         """SHA-256 of everything the edition was made from, by name."""
@@ -129,8 +141,8 @@ def _of_edition(edition: Edition) -> Iterator[Problem]:
             yield Problem(position, path, f"没有名为“{name}”的模板", allowed)
         yield from leaders_unapproved(item, edition.plan, position, path)
         yield from _of_escalation(item, edition, position, path)
-        if (item.spec.approval is not None) and APPROVAL_TEMPLATE not in names:
-            yield Problem(position, f"{path}.approval", f"没有名为“{APPROVAL_TEMPLATE}”的模板，不能提请审批")
+        if asks_approvers(item, edition.plan):
+            yield from _request(edition, position, path)
         occurrence = sample_occurrence(item, edition)
         if occurrence is None:
             if not isinstance(item.spec.when, EventWhen | DrawWhen):
@@ -239,6 +251,43 @@ def _render(
         )
     except ReminderError as error:
         yield Problem(position, f"{path}.{alarm.rung.id}", str(error))
+
+
+SAMPLE_REQUEST = Request(
+    title="节日廉政提醒（2026年中秋节）",
+    goes_at=datetime(2026, 9, 24, 9, 30),  # noqa: DTZ001 - only shown
+    late=False,
+    useful_until=datetime(2026, 9, 24, 17),  # noqa: DTZ001
+    changed=False,
+    people=36,
+    to="邮件36人",
+    submitter="机关党委干事",
+    code="0123abcd",
+    receiver="理论科科长",
+    subject="主题",
+    text="正文",
+)
+
+
+def _request(edition: Edition, position: Position, path: str) -> Iterator[Problem]:
+    """Whether approvers can be asked: in each of the forms that a request may take."""
+    for request in (
+        SAMPLE_REQUEST,
+        replace(SAMPLE_REQUEST, late=True, changed=True, hidden=True, rehearsal=True, submitter=""),
+        replace(
+            SAMPLE_REQUEST,
+            link="https://djw.example.com/a/x",
+            text="",
+            differences=("办公室主任：“正文”",),
+            deputy_for=("办公室主任",),
+        ),
+    ):
+        try:
+            context = request_context(edition.plan, SAMPLES[0], request, edition.wording, request.goes_at)
+            edition.templates.section(APPROVAL_TEMPLATE, context)
+        except ReminderError as error:
+            yield Problem(position, f"{path}.approval", f"不能提请审批：{error}")
+            return
 
 
 def last_day_of(plan: Plan) -> datetime:

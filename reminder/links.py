@@ -35,6 +35,8 @@ PLACEHOLDER = "PLACEHOLDER-IN-WHOSE-PLACE-THE-RECEIVERS-OWN-TOKEN-STANDS-ONCE-A-
 """As long as a token and never one: text that is split by its length is split alike."""
 PATH = "/d/"
 """Between the public URL and the token."""
+APPROVAL_PATH = "/a/"
+"""The same, where an approver reads a text."""
 
 _SEPARATOR = "."
 _EPOCH = date(1970, 1, 1)

@@ -159,9 +159,15 @@ def files_of(
     }
 
 
-def plan_of(*items: str, zone: str = "Asia/Shanghai", head: str = "", directory: str = DIRECTORY) -> Plan:
+def plan_of(
+    *items: str,
+    zone: str = "Asia/Shanghai",
+    head: str = "",
+    directory: str = DIRECTORY,
+    channels: str = CHANNELS,
+) -> Plan:
     """A loaded plan; fails the test with the problems if it has errors."""
-    result = load_plan_bytes(files_of(*items, zone=zone, head=head, directory=directory))
+    result = load_plan_bytes(files_of(*items, zone=zone, head=head, directory=directory, channels=channels))
     assert result.plan is not None, "\n".join(str(problem) for problem in result.problems)
     return result.plan
 

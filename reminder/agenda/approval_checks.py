@@ -32,6 +32,12 @@ def asked_too_late(
             return
 
 
+def asks_approvers(item: Item, plan: Plan) -> bool:
+    """Whether something of the item may have to be shown to approvers."""
+    by_plan = plan.head.approvers is not None and item.spec.duty is not None
+    return item.spec.approval is not None or (by_plan and any(escalates(rung) for rung in item.rungs))
+
+
 def leaders_unapproved(item: Item, plan: Plan, position: Position, path: str) -> Iterator[Problem]:
     """An escalation that concerns a leader, and nobody to approve it."""
     rungs = [rung for rung in item.rungs if escalates(rung) and covered(item, rung) is None]

@@ -247,6 +247,7 @@ def _show(ledger: Ledger, edition: Edition, code: str, viewer: Person | None, no
         f"审批人：{'、'.join(each.name for each in waiting.panel.able) or '（无人可以审批）'}"
         f"    提交人：{author_name(waiting.panel.submitter, directory) or '未写明'}"
     )
+    assert shown.sample is not None  # everything may be shown on the office's own machine
     print(f"\n发给{shown.sample.addressee.name}的原文，批准后逐字照发：\n")
     print(f"主题：{shown.sample.message.subject}\n\n{shown.sample.message.text}")
     if shown.hidden:

@@ -70,6 +70,21 @@ def concerns(connection: Connection, plan_id: str, message: str) -> list[tuple[s
     return [(row.receiver, row.occurrence) for row in connection.execute(query)]
 
 
+def alarms_of(connection: Connection, plan_id: str, message: str) -> list[tuple[str, str]]:
+    """(receiver, alarm) of every claim that a message was made for, under either transport."""
+    query = (
+        select(claims.c.receiver, alarms.c.alarm)
+        .select_from(claims.join(alarms, claims.c.alarm_id == alarms.c.id))
+        .where(
+            claims.c.plan_id == plan_id,
+            claims.c.transport.in_([each.value for each in Transport]),
+            claims.c.message == message,
+        )
+        .distinct()
+    )
+    return [(row.receiver, row.alarm) for row in connection.execute(query)]
+
+
 def counts(connection: Connection, plan_id: str, transport: Transport) -> dict[str, int]:
     """How many deliveries stand in each state, and how many alarms were decided each way.
 

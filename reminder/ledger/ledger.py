@@ -568,6 +568,11 @@ class Ledger:
         with self._storage.read() as connection:
             return entries.entries(connection, plan_id, wanted)
 
+    def alarms_of(self, plan_id: str, message: str) -> list[tuple[str, str]]:
+        """(receiver, alarm) of everything a message was made for; empty for one that is not here."""
+        with self._storage.read() as connection:
+            return entries.alarms_of(connection, plan_id, message)
+
     def concerns(self, plan_id: str, message: str) -> list[tuple[str, str]]:
         """(receiver, occurrence) of every claim that a message was made for."""
         with self._storage.read() as connection:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -167,6 +167,43 @@ def layout_context(
         "owes": owes,
         "link": link,
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What approvers are told of a text: the variable ``approval`` of the template of that name.
+
+    Instants are in the plan's zone.  ``to`` says how many get it on each channel,
+    ``text`` and ``subject`` are those of ``receiver``, ``differences`` how the
+    others' differ; all empty where a private text may not travel.  ``changed``:
+    an earlier text was shown before.  ``hidden``: names were left out.
+    ``deputy_for`` are absent approvers.  ``link`` is where to say yes or no.
+    """
+
+    title: str
+    goes_at: datetime
+    late: bool
+    useful_until: datetime
+    changed: bool
+    people: int
+    to: str
+    submitter: str
+    code: str
+    receiver: str
+    subject: str
+    text: str
+    differences: tuple[str, ...] = ()
+    hidden: bool = False
+    deputy_for: tuple[str, ...] = ()
+    rehearsal: bool = False
+    link: str | None = None
+
+
+def request_context(
+    plan: Plan, addressee: Addressee, request: Request, wording: Mapping[str, Any], now: datetime
+) -> dict[str, Any]:
+    """The variables of the template ``approval``, which has no item."""
+    return {**layout_context(plan, addressee, (), wording, now), "approval": asdict(request)}
 
 
 def _common(plan: Plan, addressee: Addressee, today: date, wording: Mapping[str, Any]) -> dict[str, Any]:

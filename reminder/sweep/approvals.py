@@ -8,6 +8,7 @@ dates has another digest, and the approval is none of it.
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
@@ -27,6 +28,9 @@ from reminder.plan.directory import Directory, Person
 from reminder.sweep.known import BEFORE_PLAN
 from reminder.sweep.texts import CODE_LENGTH, Said, reached_then, said, together
 
+APPROVAL_ITEM = "approval"
+"""Under which approvers are told in the ledger."""
+_LETTER = re.compile(rf"{APPROVAL_ITEM}/.*@([0-9a-f]{{{CODE_LENGTH}}})~[^~@]*", re.DOTALL)
 FURTHEST = timedelta(days=400)
 """How far ahead an approval may be asked for, or given."""
 REMARK_LENGTH = 200
@@ -38,6 +42,17 @@ TRIES = 20
 
 class ApprovalRefused(ReminderError):
     """An approval that cannot be taken; the text says who may, or what is possible."""
+
+
+def letter_key(waiting: Waiting, person_id: str) -> str:
+    """Under which the ledger has the request to one approver."""
+    return f"{APPROVAL_ITEM}/{waiting.said.first.key}@{waiting.said.code}~{person_id}"
+
+
+def code_in(key: str) -> str | None:
+    """The code of the text that a request of this key showed; None if it is no request."""
+    found = _LETTER.fullmatch(key)
+    return found[1] if found is not None else None
 
 
 class State(enum.StrEnum):
@@ -249,27 +264,27 @@ def find(ledger: Ledger, edition: Edition, code: str, now: datetime) -> Waiting:
     Raises ``ApprovalRefused``: no such code, changed since, gone out.
     """
     wanted = code.strip().lower()
-    for ahead in (timedelta(0), FURTHEST):
-        known = pending(ledger, edition, now, ahead=ahead, decided=True)
-        for waiting in known:
-            if len(wanted) >= CODE_LENGTH and waiting.said.digest.startswith(wanted):
-                return waiting
-    raise ApprovalRefused(_why_unknown(ledger, edition, wanted, known))
-
-
-def _why_unknown(ledger: Ledger, edition: Edition, wanted: str, known: Iterable[Waiting]) -> str:
     plan_id = edition.plan.id
     facts = ledger.facts(plan_id, ledger.transport(plan_id))
-    alarms = {
-        each.alarm for each in facts.requests if len(wanted) >= CODE_LENGTH and each.digest.startswith(wanted)
-    }
+    long_enough = len(wanted) >= CODE_LENGTH
+    shown = {each.alarm for each in facts.requests if long_enough and each.digest.startswith(wanted)}
+    # What nobody was asked for yet may be one of what is to come.
+    ahead = FURTHEST if long_enough and not shown else timedelta(0)
+    known = pending(ledger, edition, now, ahead=ahead, decided=True)
     for waiting in known:
-        if alarms & set(waiting.said.keys):
+        if long_enough and waiting.said.digest.startswith(wanted):
+            return waiting
+    raise ApprovalRefused(_why_unknown(wanted, shown, known))
+
+
+def _why_unknown(wanted: str, shown: set[str], known: Iterable[Waiting]) -> str:
+    for waiting in known:
+        if shown & set(waiting.said.keys):
             return (
-                f"审批编号 {wanted} 的内容、收件人或日期已有变动，原审批作废；"
-                f"“{waiting.title}”现在的编号是 {waiting.said.code}，请先审阅：reminder approve --show {waiting.said.code}"
+                f"审批编号 {wanted} 的内容、收件人或日期已有变动，原审批作废；“{waiting.title}”"
+                f"现在的编号是 {waiting.said.code}，请先审阅：reminder approve --show {waiting.said.code}"
             )
-    if alarms:
+    if shown:
         return f"审批编号 {wanted} 的消息已经发出、已作处理或已过有效期，不能再审批；见 reminder ledger"
     codes = "、".join(each.said.code for each in known if each.asked is not None) or "（没有）"
     return f"没有审批编号“{wanted}”；待审批的编号：{codes}（reminder approve 列出全部）"

@@ -23,29 +23,28 @@ from reminder.errors import ReminderError
 from reminder.ledger.errors import AlreadySettled
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import Transport
-from reminder.messages.context import Addressee
+from reminder.messages.context import MASKED_TITLE, Addressee
 from reminder.messages.message import Message
 from reminder.messages.render import RendererUnavailable
 from reminder.plan.directory import Person, unique
 from reminder.sweep.approvals import (
+    APPROVAL_ITEM,
     FURTHEST,
     Memory,
     State,
     Waiting,
     candidates,
     in_force,
+    letter_key,
     request,
     submitter_of,
     waiting_of,
 )
 from reminder.sweep.notices import Letter, Notice, called, notice_message, notice_of, settle_letter
-from reminder.sweep.request import Ask, ask_message, named, shown_to
+from reminder.sweep.request import Ask, ask_message, confines, named, shown_to, title_on
 from reminder.sweep.texts import together
 
 log = logging.getLogger(__name__)
-
-APPROVAL_ITEM = "approval"
-"""Under which approvers are told in the ledger."""
 
 Tell = Callable[[Notice, datetime], None]
 """Tells the admins, once."""
@@ -160,12 +159,12 @@ class Asking:
             self._tell_nobody(waiting, unreached, now)
 
     def _ask_one(self, person: Person, waiting: Waiting, now: datetime) -> bool:
-        def say(to: Addressee) -> Message:
-            shown = shown_to(person, waiting, self._edition, self._facts, now)
+        def say(to: Addressee, channel: str) -> Message:
+            shown = shown_to(person, waiting, self._edition, self._facts, now, channel)
             for_ = waiting.panel.for_(person, self._edition.plan.directory, self._day(now))
             return ask_message(Ask(waiting, shown, now, self._facts.rehearsal, for_), to, self._edition)
 
-        key = f"{_subject(waiting)}@{waiting.said.code}~{person.id}"
+        key = letter_key(waiting, person.id)
         return self._send(key, [person], say, waiting, now)
 
     def _warn(self, waiting: Waiting, now: datetime) -> None:
@@ -174,19 +173,23 @@ class Asking:
         panel = waiting.panel
         admins = plan.directory.people_meant(plan.head.admins, today) if plan.head.admins else ()
         people = unique((*panel.asked, *superiors(panel.named, plan, today), *admins))
-        notice = Notice(
-            f"{_subject(waiting)}~unapproved",
-            f"提请关注：“{waiting.title}”到时未获审批，没有发出",
-            (
-                f"原定{waiting.goes_at:%Y-%m-%d %H:%M}发出，审批编号{waiting.said.code}。",
-                f"审批人：{'、'.join(each.name for each in panel.able) or '（目前没有人可以审批）'}。",
-            ),
-            f"批准后立即发出，{waiting.useful_until:%Y-%m-%d %H:%M}后不再发出；"
-            f"审阅：reminder approve --show {waiting.said.code}。",
-        )
-        self._send(
-            notice.key, people, lambda to: notice_message(notice, to, self._edition, now), waiting, now
-        )
+        key = f"{_subject(waiting)}~unapproved"
+
+        def say(to: Addressee, channel: str) -> Message:
+            able = "、".join(each.name for each in panel.able) or "（目前没有人可以审批）"
+            notice = Notice(
+                key,
+                f"提请关注：“{title_on(waiting, self._edition, channel)}”到时未获审批，没有发出",
+                (
+                    f"原定{waiting.goes_at:%Y-%m-%d %H:%M}发出，审批编号{waiting.said.code}。",
+                    f"审批人：{able}。",
+                ),
+                f"批准后立即发出，{waiting.useful_until:%Y-%m-%d %H:%M}后不再发出；"
+                f"审阅：reminder approve --show {waiting.said.code}。",
+            )
+            return notice_message(notice, to, self._edition, now)
+
+        self._send(key, people, say, waiting, now)
 
     def _tell_returned(self, waiting: Waiting, now: datetime) -> None:
         """The submitter and the admins: what was returned, by whom and why."""
@@ -195,26 +198,30 @@ class Asking:
         plan, today = self._edition.plan, self._day(now)
         admins = plan.directory.people_meant(plan.head.admins, today) if plan.head.admins else ()
         submitter = plan.directory.person(waiting.panel.submitter)
-        notice = Notice(
-            f"{_subject(waiting)}@{waiting.said.code}~returned",
-            f"“{waiting.title}”被退回，不会发出",
-            (
-                f"{named(word.by, self._edition)}退回，审批编号{waiting.said.code}，理由：{word.remark}",
-                f"原定{waiting.goes_at:%Y-%m-%d %H:%M}发出。",
-            ),
-            "请按理由修改模板或计划，保存后自动重新提请审批。",
-        )
         people = unique((*((submitter,) if submitter is not None else ()), *admins))
-        self._send(
-            notice.key, people, lambda to: notice_message(notice, to, self._edition, now), waiting, now
-        )
+        key = f"{_subject(waiting)}@{waiting.said.code}~returned"
+
+        def say(to: Addressee, channel: str) -> Message:
+            why = "见 reminder approve" if confines(waiting, self._edition, channel) else word.remark
+            notice = Notice(
+                key,
+                f"“{title_on(waiting, self._edition, channel)}”被退回，不会发出",
+                (
+                    f"{named(word.by, self._edition)}退回，审批编号{waiting.said.code}，理由：{why}",
+                    f"原定{waiting.goes_at:%Y-%m-%d %H:%M}发出。",
+                ),
+                "请按理由修改模板或计划，保存后自动重新提请审批。",
+            )
+            return notice_message(notice, to, self._edition, now)
+
+        self._send(key, people, say, waiting, now)
 
     def _tell_nobody(self, waiting: Waiting, unreached: Sequence[Person], now: datetime) -> None:
         names = "、".join(each.name for each in unreached)
         why = f"审批人{names}没有邮箱或企业微信账号" if unreached else "没有人可以审批"
         named_ = "、".join(each.name for each in waiting.panel.named) or "（无人）"
         lines = (
-            f"“{waiting.title}”拟于{waiting.goes_at:%Y-%m-%d %H:%M}发出，{why}；计划写明的审批人：{named_}。",
+            f"“{_told_as(waiting.said.first, waiting.title)}”拟于{waiting.goes_at:%Y-%m-%d %H:%M}发出，{why}；计划写明的审批人：{named_}。",
             "提交人不能审批自己提交的内容；不知由谁提交的，管理员不能审批。",
         )
         remedy = (
@@ -237,7 +244,7 @@ class Asking:
         self,
         key: str,
         people: Sequence[Person],
-        say: Callable[[Addressee], Message],
+        say: Callable[[Addressee, str], Message],
         waiting: Waiting,
         now: datetime,
     ) -> bool:
@@ -262,3 +269,8 @@ class Asking:
 def _subject(waiting: Waiting) -> str:
     """What a letter is about, as its key begins."""
     return f"{APPROVAL_ITEM}/{waiting.said.first.key}"
+
+
+def _told_as(alarm: Alarm, title: str) -> str:
+    """The name of a matter in a notice, which may travel over the internet."""
+    return MASKED_TITLE if alarm.item.spec.private else title

@@ -301,7 +301,7 @@ def _render(
             failures += _failures(group, Reason.TEMPLATE, error)
     if not included:
         return None, failures
-    owes = any(owes_something(share, edition, now) for share in included)
+    owes = any(owes_something(share, edition, said_at) for share in included)
     try:
         message = frame(sections, included[0].addressee, edition, said_at, owes=owes)
     except RendererUnavailable:

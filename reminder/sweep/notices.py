@@ -116,12 +116,12 @@ class Letter:
     """Something to tell some persons that is no reminder of the plan.
 
     ``item`` and ``key`` are its identity in the ledger; ``say`` renders it for
-    one of them; ``useful_until`` is aware.
+    one of them on a channel; ``useful_until`` is aware.
     """
 
     item: str
     key: str
-    say: Callable[[Addressee], Message]
+    say: Callable[[Addressee, str], Message]
     useful_until: datetime
 
 
@@ -145,7 +145,7 @@ def settle_notice(
     today = now.astimezone(zone_of(plan.head.timezone)).date()
     admins = plan.directory.people_meant(plan.head.admins, today) if plan.head.admins else ()
     return settle_letter(
-        Letter(NOTICE_ITEM, notice.key, lambda to: notice_message(notice, to, edition, now), now + NOTICE_USEFUL),
+        Letter(NOTICE_ITEM, notice.key, lambda to, _: notice_message(notice, to, edition, now), now + NOTICE_USEFUL),
         admins, edition, channels, transport, now, avoid=avoid, groups=groups,
     )  # fmt: skip
 
@@ -180,7 +180,7 @@ def settle_letter(
         identity = message_identity(plan.id, transport, [f"{letter.key}|{key}"])
         claims.append(NewClaim(addressee.id, channel_id, Action.SEND, Reason.DUE, identity))
         deliveries += freeze(
-            letter.say(addressee),
+            letter.say(addressee, channel_id),
             Recipient(addressee.id, addressee.name, address),
             channels[channel_id],
             plan,

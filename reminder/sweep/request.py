@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from reminder.agenda.approvals import may_read
 from reminder.agenda.facts import Facts
 from reminder.agenda.occurrences import zone_of
 from reminder.check import APPROVAL_TEMPLATE, Edition
-from reminder.messages.context import Addressee, layout_context
+from reminder.messages.context import MASKED_TITLE, Addressee, Request, layout_context, request_context
 from reminder.messages.message import Message
 from reminder.plan.channels import EmailChannel, WecomAppChannel
 from reminder.plan.directory import Directory, Person
+from reminder.plan.sending import INTERNET
 from reminder.plan.via import steps
 from reminder.sweep.approvals import Waiting
 from reminder.sweep.texts import Said, Text, reached_then, said
@@ -23,6 +23,7 @@ from reminder.sweep.texts import Said, Text, reached_then, said
 NAMES_SHOWN = 6
 DIFFERENCES_SHOWN = 20
 GREETING = "您好。"
+OWN_LINK = "（收件人本人的链接）"
 _KINDS: dict[type, str] = {EmailChannel: "邮件", WecomAppChannel: "企业微信"}
 
 
@@ -31,18 +32,28 @@ class Shown:
     """What a person is shown of a text.
 
     ``hidden`` says that names were left out: the item is private and the person
-    is not the one in charge.
+    is not the one in charge.  ``sample`` is None where a private item's text may
+    not travel: over the internet only the least of it does.
     """
 
-    sample: Text
+    title: str
+    sample: Text | None
     differences: tuple[str, ...]
     hidden: bool
 
 
-def shown_to(person: Person | None, waiting: Waiting, edition: Edition, facts: Facts, now: datetime) -> Shown:
+def shown_to(
+    person: Person | None,
+    waiting: Waiting,
+    edition: Edition,
+    facts: Facts,
+    now: datetime,
+    channel: str | None = None,
+) -> Shown:
     """The text of the first person it goes to, and the differing parts, as ``person`` may read them.
 
-    None is anybody at the command line.
+    A ``person`` of None is anybody at the command line; ``channel`` is over which
+    it is shown, None for the office's own machine.
     """
     made = waiting.said
     today = now.astimezone(zone_of(edition.plan.head.timezone)).date()
@@ -50,9 +61,35 @@ def shown_to(person: Person | None, waiting: Waiting, edition: Edition, facts: F
     hidden = item.spec.private and (person is None or not may_read(person, item, edition.plan, today))
     if hidden:
         made = _without_names(made, edition, facts)
-    sample = next((each for each in made.texts if each.addressee.kind == "person"), made.texts[0])
-    others = [each for each in made.texts if each is not sample]
-    return Shown(sample, tuple(differences(sample, others)), hidden=hidden)
+    texts = made.texts
+    if confines(waiting, edition, channel):
+        texts = tuple(each for each in texts if edition.plan.channels[each.channel].network == INTERNET)
+    sample = next((each for each in texts if each.addressee.kind == "person"), None) or next(
+        iter(texts), None
+    )
+    others = [each for each in texts if each is not sample]
+    if edition.link is not None and sample is not None:
+        sample = _without_link(sample, edition.link)
+        others = [_without_link(each, edition.link) for each in others]
+    found = tuple(differences(sample, others)) if sample is not None else ()
+    return Shown(title_on(waiting, edition, channel), sample, found, hidden=hidden)
+
+
+def _without_link(text: Text, link: str) -> Text:
+    """A link is its receiver's own: whoever reads the text beforehand sees only that there is one."""
+    words = text.message.text.replace(link, OWN_LINK)
+    return replace(text, message=replace(text.message, text=words))
+
+
+def confines(waiting: Waiting, edition: Edition, channel: str | None) -> bool:
+    """Whether only the least of a text may be said over a channel."""
+    private = waiting.said.first.item.spec.private
+    return private and channel is not None and edition.plan.channels[channel].network == INTERNET
+
+
+def title_on(waiting: Waiting, edition: Edition, channel: str | None) -> str:
+    """What a text is about, as far as a channel may know."""
+    return MASKED_TITLE if confines(waiting, edition, channel) else waiting.title
 
 
 def _without_names(made: Said, edition: Edition, facts: Facts) -> Said:
@@ -149,35 +186,35 @@ class Ask:
 
 def ask_message(ask: Ask, to: Addressee, edition: Edition) -> Message:
     """Render a request; raises ``ReminderError`` if its template fails."""
-    layout = layout_context(edition.plan, to, (), edition.wording, ask.now)
-    context = {**layout, "approval": _context(ask, edition)}
+    context = request_context(edition.plan, to, _request(ask, edition), edition.wording, ask.now)
     sections = [edition.templates.section(APPROVAL_TEMPLATE, context)]
     return edition.templates.message(
         sections, layout_context(edition.plan, to, sections, edition.wording, ask.now)
     )
 
 
-def _context(ask: Ask, edition: Edition) -> dict[str, Any]:
-    waiting, shown = ask.waiting, ask.shown
+def _request(ask: Ask, edition: Edition) -> Request:
+    waiting, sample = ask.waiting, ask.shown.sample
     zone = zone_of(edition.plan.head.timezone)
-    return {
-        "title": waiting.title,
-        "goes_at": waiting.goes_at.astimezone(zone),
-        "late": ask.now >= waiting.goes_at,
-        "useful_until": waiting.useful_until.astimezone(zone),
-        "changed": waiting.earlier is not None,
-        "people": people_count(waiting.said),
-        "to": to_whom(waiting.said, edition),
-        "submitter": named(waiting.panel.submitter, edition),
-        "code": waiting.said.code,
-        "receiver": shown.sample.addressee.name,
-        "subject": shown.sample.message.subject,
-        "text": shown.sample.message.text.rstrip("\n"),
-        "differences": list(shown.differences),
-        "hidden": shown.hidden,
-        "deputy_for": [each.name for each in ask.for_],
-        "rehearsal": ask.rehearsal,
-    }
+    return Request(
+        title=ask.shown.title,
+        goes_at=waiting.goes_at.astimezone(zone),
+        late=ask.now >= waiting.goes_at,
+        useful_until=waiting.useful_until.astimezone(zone),
+        changed=waiting.earlier is not None,
+        people=people_count(waiting.said),
+        to=to_whom(waiting.said, edition),
+        submitter=named(waiting.panel.submitter, edition),
+        code=waiting.said.code,
+        receiver=sample.addressee.name if sample is not None else "",
+        subject=sample.message.subject if sample is not None else "",
+        text=sample.message.text.rstrip("\n") if sample is not None else "",
+        differences=ask.shown.differences,
+        hidden=ask.shown.hidden,
+        deputy_for=tuple(each.name for each in ask.for_),
+        rehearsal=ask.rehearsal,
+        link=edition.approval_link,
+    )
 
 
 def named(person_id: str, edition: Edition) -> str:

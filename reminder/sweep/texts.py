@@ -24,7 +24,7 @@ from reminder.messages.message import Message
 from reminder.plan.directory import Directory
 from reminder.plan.via import Chain
 from reminder.sweep.compose import frame, render_section, sections_of
-from reminder.sweep.shares import Share, other_shares, reached_by, shares_of
+from reminder.sweep.shares import Share, other_shares, owes_something, reached_by, shares_of
 
 CODE_LENGTH = 8
 """Characters of the digest that a person types."""
@@ -128,17 +128,12 @@ def _shares(alarm: Alarm, edition: Edition, reached: Reached) -> Iterator[Share]
 
 
 def _texts(bundles: Mapping[tuple[str, str], Sequence[Share]], edition: Edition) -> Iterator[Text]:
-    """The same words on two channels are rendered once."""
-    made: dict[object, Message] = {}
     for (_, channel), shares in bundles.items():
-        first = shares[0]
-        key = (first.addressee, tuple((each.cells, each.hidden, each.deputy_for) for each in shares))
-        if key not in made:
-            as_of = first.alarm.at
-            sections = [render_section(group, edition, as_of) for group in sections_of(shares)]
-            made[key] = frame(sections, first.addressee, edition, as_of)
+        addressee, as_of = shares[0].addressee, shares[0].alarm.at
+        sections = [render_section(group, edition, as_of) for group in sections_of(shares)]
+        owes = any(owes_something(share, edition, as_of) for share in shares)
         mentions = tuple(dict.fromkeys(name for share in shares for name in share.mentions))
-        yield Text(first.addressee, channel, made[key], mentions)
+        yield Text(addressee, channel, frame(sections, addressee, edition, as_of, owes=owes), mentions)
 
 
 def _digest(alarms: Sequence[Alarm], texts: Iterable[Text]) -> str:

@@ -24,14 +24,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from reminder.clock import Clock
 from reminder.errors import ReminderError
 from reminder.recording.recorder import Refused
+from reminder.sweep.approvals import ApprovalRefused
+from reminder.web.approvals import ApprovalDesk
 from reminder.web.desk import ACTIONS, Desk, Visit
 from reminder.web.forms import MAX_BODY, BadForm, Form, read_form
-from reminder.web.pages import STYLE_HASH, duties_page, message_page
+from reminder.web.pages import STYLE_HASH, approval_page, duties_page, message_page
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+WORDS = {"approve": True, "return": False}
+"""What an approver may say, by the word of the form."""
 THREADS = 4
 """That read and write the ledger at once; whoever comes later waits for a moment."""
 BODY_SECONDS = 10.0
@@ -71,6 +75,8 @@ def create_app(desk: Desk, clock: Clock, prefix: str = "") -> ASGIApp:
     for path in dict.fromkeys(("", prefix)):
         app.add_api_route(f"{path}/d/{{token}}", page.show, methods=["GET", "HEAD"])
         app.add_api_route(f"{path}/d/{{token}}", page.record, methods=["POST"])
+        app.add_api_route(f"{path}/a/{{token}}", page.read, methods=["GET", "HEAD"])
+        app.add_api_route(f"{path}/a/{{token}}", page.say, methods=["POST"])
     app.add_api_route("/robots.txt", _robots, methods=["GET", "HEAD"])
     app.add_exception_handler(HTTPException, page.refused)
     app.add_exception_handler(ReminderError, page.in_trouble)
@@ -83,6 +89,7 @@ class _Page:
 
     def __init__(self, desk: Desk, clock: Clock) -> None:
         self._desk = desk
+        self._approvals = ApprovalDesk(desk)
         self._clock = clock
         self._limiter = anyio.CapacityLimiter(THREADS)
 
@@ -96,6 +103,15 @@ class _Page:
         return await self._aside(
             partial(self._recorded, token, request.headers.get("content-type", ""), body)
         )
+
+    async def read(self, token: str) -> Response:
+        """The text that an approver is asked about; changes nothing."""
+        return await self._aside(partial(self._text, token))
+
+    async def say(self, token: str, request: Request) -> Response:
+        """Record an approver's word, and lead back to the page by GET."""
+        body = await _body(request)
+        return await self._aside(partial(self._spoken, token, request.headers.get("content-type", ""), body))
 
     async def refused(self, _request: Request, error: Exception) -> Response:
         """An address that is none, a method that is none, a form that is too long."""
@@ -140,6 +156,26 @@ class _Page:
             again = self._desk.open(token, visit.now)
             return HTMLResponse(duties_page(again or visit, unfolded=True))
         # Relative to the address that was asked for: whatever prefix a proxy has put before it.
+        return RedirectResponse(token, 303)
+
+    def _text(self, token: str) -> Response:
+        reading = self._approvals.open(token, self._clock.now())
+        return HTMLResponse(approval_page(reading)) if reading is not None else self._message(_SHUT, 404)
+
+    def _spoken(self, token: str, content_type: str, body: bytes) -> Response:
+        reading = self._approvals.open(token, self._clock.now())
+        if reading is None:
+            return self._message(_SHUT, 404)
+        try:
+            form = read_form(content_type, body)
+            if form.action not in WORDS:
+                raise BadForm
+        except BadForm:
+            return self._message(_BAD_FORM, 400)
+        try:
+            self._approvals.say(reading, form.note, granted=WORDS[form.action])
+        except ApprovalRefused as error:
+            return HTMLResponse(approval_page(reading, form.note, str(error)), 422)
         return RedirectResponse(token, 303)
 
     def _carry_out(self, visit: Visit, form: Form) -> None:

@@ -65,6 +65,17 @@ class Visit:
         return until if until is not None and until > self.today else None
 
 
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """Who holds a good link, and what it says."""
+
+    person: Person
+    grant: Grant
+    edition: Edition
+    ledger: Ledger
+    today: date
+
+
 class Desk:
     """Opens links and records.  Safe to use from several threads."""
 
@@ -89,6 +100,22 @@ class Desk:
 
         Raises ``ReminderError`` for a key file or a ledger in trouble.
         """
+        bearer = self.bearer(token, now)
+        if bearer is None:
+            return None
+        person, edition, ledger = bearer.person, bearer.edition, bearer.ledger
+        recorder = Recorder(ledger, edition)
+        facts = recorder.facts()
+        rows = self._rows(bearer.grant, person, edition, ledger, recorder, now)
+        if rows is None:
+            return None
+        return Visit(person, rows, edition, facts, recorder, now, bearer.today)
+
+    def bearer(self, token: str, now: datetime) -> Bearer | None:
+        """Whose a token is at ``now``; None for one that is nobody's, forged or past its day.
+
+        Raises as :meth:`open` does.
+        """
         edition, ledger = self._edition(), self._ledger()
         today = now.astimezone(zone_of(edition.plan.head.timezone)).date()
         grant = self._links().read(token, today)
@@ -97,10 +124,7 @@ class Desk:
         holders = [each for each in edition.plan.directory.people if grant.is_for(each.id)]
         if len(holders) != 1 or not holders[0].holds(today):
             return None
-        person, recorder = holders[0], Recorder(ledger, edition)
-        facts = recorder.facts()
-        rows = self._rows(grant, person, edition, ledger, recorder, now)
-        return None if rows is None else Visit(person, rows, edition, facts, recorder, now, today)
+        return Bearer(holders[0], grant, edition, ledger, today)
 
     def _rows(
         self,

@@ -20,6 +20,9 @@ from reminder.agenda.occurrences import zone_of
 from reminder.check import Edition
 from reminder.messages.filters import date_full, time_cn, weekday_cn
 from reminder.recording.recorder import LONGEST_NOTE, Row
+from reminder.sweep.approvals import REMARK_LENGTH, State, Waiting
+from reminder.sweep.request import named, to_whom
+from reminder.web.approvals import Reading
 from reminder.web.desk import Visit
 from reminder.web.forms import Form
 
@@ -102,6 +105,59 @@ def duties_page(visit: Visit, form: Form | None = None, refused: str = "", *, un
         **_office(visit.edition),
     }
     return _environment.get_template("duties.html.j2").render(context)
+
+
+def approval_page(reading: Reading, note: str = "", refused: str = "") -> str:
+    """The text of a request, and what may be said of it.  ``refused`` says why ``note`` was not taken."""
+    waiting, shown = reading.waiting, reading.shown
+    context: dict[str, object] = {
+        "name": reading.person.name,
+        "refused": refused,
+        "said": "",
+        "text": None,
+        "deputy_for": [],
+        **_office(reading.edition),
+    }
+    if waiting is not None and shown is not None and shown.sample is not None:
+        directory = reading.edition.plan.directory
+        context |= {
+            "said": _said(reading, waiting),
+            "title": shown.title,
+            "goes_at": _moment(waiting.goes_at),
+            "late": reading.now >= waiting.goes_at,
+            "useful_until": _moment(waiting.useful_until),
+            "to": to_whom(waiting.said, reading.edition),
+            "submitter": named(waiting.panel.submitter, reading.edition),
+            "code": waiting.said.code,
+            "receiver": shown.sample.addressee.name,
+            "subject": shown.sample.message.subject,
+            "text": shown.sample.message.text.strip(),
+            "hidden": shown.hidden,
+            "differences": shown.differences,
+            "barred": reading.barred,
+            "approved": waiting.state is State.APPROVED,
+            "deputy_for": [
+                each.name for each in waiting.panel.for_(reading.person, directory, reading.today)
+            ],
+            "note": note,
+            "longest_remark": REMARK_LENGTH,
+        }
+    return _environment.get_template("approval.html.j2").render(context)
+
+
+def _said(reading: Reading, waiting: Waiting) -> str:
+    """Where the text stands, once somebody has spoken."""
+    word = waiting.word
+    if word is None:
+        return ""
+    zone = zone_of(reading.edition.plan.head.timezone)
+    at = _moment(word.at.astimezone(zone))
+    by = named(word.by, reading.edition)
+    return f"{by}已于{at}批准。" if word.granted else f"{by}已于{at}退回：{word.remark}"
+
+
+def _moment(at: datetime) -> str:
+    return f"{date_full(at.date())}（{weekday_cn(at.date())}）{time_cn(at)}"
 
 
 def message_page(edition: Edition, title: str, *lines: str) -> str:

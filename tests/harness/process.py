@@ -47,7 +47,7 @@ class DaemonProcess:
 
     def __init__(self, schedules: Path, data: Path, environment: dict[str, str] | None = None) -> None:
         self.schedules, self.data = schedules, data
-        self.environment = {**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})}
+        self.environment = {**os.environ, **(environment or {})}
         self._process: ForkServerProcess | None = None
         self._ready: Connection | None = None
         data.mkdir(parents=True, exist_ok=True)

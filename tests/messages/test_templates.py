@@ -8,18 +8,22 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from datetime import date, timedelta
+from dataclasses import asdict, replace
+from datetime import date, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from reminder.messages.context import Request
 from reminder.messages.message import Message
 from reminder.messages.render import LAYOUT_NAMES, Templates
 
 GOLDEN = Path(__file__).parent / "golden"
 FOLDER = Path(__file__).parents[2] / "message_templates"
+ZONE = ZoneInfo("Asia/Shanghai")
 PHASES = ("before", "day", "after")
 OF_ITEMS = (
     "festival",
@@ -317,6 +321,58 @@ def test_a_notice_of_the_system_needs_no_item(templates: Templates, facts: Facts
     notice = {"title": "2027年放假安排尚未录入", "lines": ["第一行。", "第二行。"], "remedy": ""}
     section = templates.section("notice", {**base, "notice": notice})
     assert (section.subject, section.text, section.title) == (notice["title"], "第一行。\n\n第二行。", "")
+
+
+FESTIVAL_TEXT = "理论科科长：\n\n您好。\n\n中秋节将至。9月25日至27日放假，共3天。\n\n机关党委\n2026年9月24日"
+FIRST_REQUEST = Request(
+    title="节日廉政提醒（2026年中秋节）",
+    goes_at=datetime(2026, 9, 24, 9, 30, tzinfo=ZONE),
+    late=False,
+    useful_until=datetime(2026, 9, 24, 17, tzinfo=ZONE),
+    changed=False,
+    people=36,
+    to="邮件36人，群“全体人员群”",
+    submitter="机关党委干事",
+    code="506e3291",
+    receiver="理论科科长",
+    subject="中秋节廉洁过节提醒",
+    text=FESTIVAL_TEXT,
+    differences=("办公室主任、新闻科科长等35个收件人：除称呼外，文字完全相同",),
+)
+REQUESTS = {
+    "approval": FIRST_REQUEST,
+    "approval-again": replace(
+        FIRST_REQUEST, changed=True, late=True, submitter="", deputy_for=("办公室主任",)
+    ),
+    "approval-confined": replace(
+        FIRST_REQUEST,
+        title="一项工作事项",
+        to="邮件1人",
+        receiver="",
+        subject="",
+        text="",
+        differences=(),
+        hidden=True,
+        rehearsal=True,
+        link="https://djw.example.com/a/x",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_a_request_says_what_is_sent_to_whom_when_and_how_to_say_yes_or_no(
+    name: str, templates: Templates, facts: Facts
+) -> None:
+    layout = {key: value for key, value in facts("general").items() if key in LAYOUT_NAMES}
+    layout |= {"today": date(2026, 9, 22), "receiver": {**layout["receiver"], "name": "办公室主任"}}
+    request = REQUESTS[name]
+    section = templates.section("approval", {**layout, "approval": asdict(request)})
+    message = templates.message([section], layout)
+    is_sound_html(re.sub(r"</?a\b[^>]*>", "", message.html))
+    assert re.findall(r'href="([^"]*)"', message.html) == ([request.link] if request.link else [])
+    assert len(message.subject) <= 60
+    assert not [word for word in FORBIDDEN if word in message.subject + message.text + message.markdown]
+    agrees_with_golden(name, message)
 
 
 def test_no_forbidden_word_stands_in_any_template_or_phrase() -> None:

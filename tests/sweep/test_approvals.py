@@ -14,7 +14,7 @@ from reminder.ledger.records import EntryFilter, Transport
 from reminder.plan.model import Plan
 from reminder.sweep.approvals import ApprovalRefused, State, approve
 from tests.harness.desk import APPROVED, FESTIVAL_RUNG, Desk, festival
-from tests.plans import DIRECTORY, at, item_yaml, plan_of
+from tests.plans import CHANNELS, DIRECTORY, at, item_yaml, plan_of
 
 EVERYONE = ["p-clerk", "p-leader", "p-liaison", "p-office", "p-secretary", "p-theory"]
 ASKED = "请审批：事项f（2026年中秋节）"
@@ -352,12 +352,14 @@ def test_an_approved_message_is_not_merged_with_others(office: Open) -> None:
 
 PAIRS = "duty:\n  each: pair\n  of: supervision"
 UP = "- id: up\n  from: due\n  workdays: +2\n  to: escalation\n"
+INTRANET = CHANNELS.replace("    tls: none\n", "    tls: none\n    network: intranet\n")
 LEADERS = "  approvers:\n    - person:p-secretary\n  in_charge:\n    - person:p-theory\n"
 
 
 def test_an_escalation_that_concerns_a_leader_is_approved_by_default(office: Open) -> None:
     """Asked one working day before; who is not in charge reads counts, who is gets the names."""
-    plan = plan_of(item_yaml("t", "every: half-year", UP, PAIRS + "\nprivate: true"), head=LEADERS)
+    item = item_yaml("t", "every: half-year", UP, PAIRS + "\nprivate: true")
+    plan = plan_of(item, head=LEADERS, channels=INTRANET)
     desk = office(plan, start="2026-06-20")
     desk.until("2026-07-01 08:59")
     assert desk.mail == []
@@ -370,6 +372,21 @@ def test_an_escalation_that_concerns_a_leader_is_approved_by_default(office: Ope
     desk.until("2026-07-02 09:00")
     assert desk.reminders("t") == [("p-theory", "send", "due")]
     assert "分管副部长" in desk.mail[-1][1].text
+
+
+def test_of_a_private_matter_only_the_least_is_said_over_the_internet(office: Open) -> None:
+    """Neither the request nor the warning names it; at the office's own machine it can be read."""
+    item = item_yaml("t", "every: half-year", UP, PAIRS + "\nprivate: true")
+    desk = office(plan_of(item, head=LEADERS), start="2026-06-20")
+    desk.until("2026-07-02 10:00")
+    (request, *warnings) = [message for _, message in desk.mail]
+    assert request.subject == "请审批：一项工作事项"
+    assert len(warnings) == 3
+    for message in (request, *warnings):
+        assert not any(
+            "事项t" in text for text in (message.subject, message.text, message.html, message.markdown)
+        )
+    assert desk.waiting()[0].title == "事项t（2026年上半年）"
 
 
 def test_an_escalation_about_a_section_needs_no_approval(office: Open) -> None:
