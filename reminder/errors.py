@@ -24,8 +24,6 @@ class Severity(enum.StrEnum):
     """The file cannot be accepted; the plan in force stays."""
     WARNING = "warning"
     """Legal, but surely unwanted."""
-    NOTICE = "notice"
-    """Legal and meant, but without effect in this version (尚未启用)."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -103,7 +103,7 @@ def examine_all(
     yield Finding(
         "计划",
         GOOD,
-        f"{len(edition.plan.items)} 项任务，无错误；提示 {others} 处（reminder check --notices）",
+        f"{len(edition.plan.items)} 项任务，无错误；提示 {others} 处（reminder check）",
     )
     yield from _people(edition, now)
     yield from _calendar(edition, now)

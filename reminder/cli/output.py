@@ -9,8 +9,8 @@ from typing import Any
 
 from reminder.errors import Problem, Severity
 
-SEVERITY_TEXT = {Severity.ERROR: "错误", Severity.WARNING: "提醒", Severity.NOTICE: "尚未启用"}
-_COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTICE: "cyan"}
+SEVERITY_TEXT = {Severity.ERROR: "错误", Severity.WARNING: "提醒"}
+_COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
 
 
 def print_json(value: Any) -> None:

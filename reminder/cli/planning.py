@@ -19,7 +19,7 @@ from reminder.cli.app import (
     span_of,
 )
 from reminder.cli.usage import Command, Group
-from reminder.errors import PlanProblems, Severity, UsageError
+from reminder.errors import PlanProblems, UsageError
 
 if TYPE_CHECKING:
     from reminder.agenda.alarms import Alarm
@@ -52,7 +52,6 @@ def check(
     schedules: SchedulesOption = None,
     templates: TemplatesOption = None,
     format: FormatOption = Format.TABLE,
-    notices: Annotated[bool, typer.Option("--notices", help="也列出“尚未启用”的写法")] = False,
 ) -> None:
     """检查计划、名册、通道、日历与模板，列出全部问题；没有问题则不输出。"""
     from reminder.check import examine
@@ -60,11 +59,10 @@ def check(
 
     settings = settings_of(directory or schedules, templates)
     examination = examine(settings.schedules, settings.templates, settings.public_url)
-    shown = [p for p in examination.problems if notices or p.severity is not Severity.NOTICE]
     if format is Format.JSON:
         print_json([problem_json(problem) for problem in examination.problems])
     else:
-        print_problems(shown, to_stdout=True)
+        print_problems(examination.problems, to_stdout=True)
     if examination.errors:
         raise typer.Exit(1)
 
