@@ -25,7 +25,9 @@ def test_row_14_jumps_forwards_and_backwards_fire_nothing_twice(tmp_path: Path) 
         office.daemon.start()
         office.set(NINE + timedelta(hours=2))
         begun = time.monotonic()
-        wait_for(lambda: len(office.smtp.messages) == 5, "what came due in the jump")
+        wait_for(
+            lambda: len(office.smtp.messages) == len(office.robot.posts) == 5, "what came due in the jump"
+        )
         assert time.monotonic() - begun < 15  # noticed within 5 s, on a shared machine
         office.set(NINE + timedelta(hours=1))
         time.sleep(2)
@@ -52,7 +54,7 @@ def test_row_15_stopped_over_the_hour_it_makes_up_for_it(tmp_path: Path) -> None
 
 def test_row_17_a_thousand_alarms_of_one_second_are_all_claimed_and_sent(tmp_path: Path) -> None:
     """Under the running daemon: claimed together, none missed, none merged away."""
-    count = amount(1000, 200)
+    count = amount(1000, 60)
     with Office(tmp_path, items(count, minutes=0, via=MAIL)) as office:
         office.adopt()
         office.daemon.start()
@@ -76,8 +78,8 @@ def test_row_17_a_thousand_alarms_of_one_second_are_all_claimed_and_sent(tmp_pat
 
 def test_row_18_reloads_at_the_due_instant_lose_and_repeat_nothing(tmp_path: Path) -> None:
     """The plan is rewritten and reloaded over and over while its alarms come due."""
-    reloads = amount(1000, 30)
-    count = 30
+    reloads = amount(1000, 20)
+    count = amount(30, 10)
     plan = items(count, via=MAIL)
     with Office(tmp_path, plan) as office:
         office.adopt()

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.amounts import amount, report
 from tests.harness.office import Office, items, usage
 from tests.harness.process import wait_for
 from tests.plans import at
@@ -116,8 +117,8 @@ def test_row_26_garbage_in_the_ledger_stops_the_sending_and_is_named(tmp_path: P
 
 
 def test_row_34_sweeps_and_reloads_leak_nothing(tmp_path: Path) -> None:
-    """After a hundred alarms and twenty reloads: as many descriptors and threads as after a few."""
-    count = 100
+    """After some dozens of alarms and some reloads: as many descriptors and threads as after a few."""
+    count, reloads = amount(100, 40), amount(100, 10)
     plan = items(count, via=MAIL)
     with Office(tmp_path, plan) as office:
         office.adopt()
@@ -126,15 +127,16 @@ def test_row_34_sweeps_and_reloads_leak_nothing(tmp_path: Path) -> None:
         office.set(NINE + timedelta(minutes=10))
         wait_for(lambda: len(office.smtp.messages) >= 10, "the first mails")
         first = usage(office)
-        for number in range(20):
+        for number in range(reloads):
             office.write([*plan, f"  # {number}\n"])
             office.daemon.signal(signal.SIGHUP)
-            office.set(NINE + timedelta(minutes=10 + 4 * number))
+            office.set(NINE + timedelta(minutes=10 + (count - 14) * number // reloads))
             time.sleep(0.3)
         office.set(NINE + timedelta(minutes=count))
         wait_for(lambda: len(office.smtp.messages) == count, "all mails")
         time.sleep(2)
         last = usage(office)
+        report(f"after {count} alarms and {reloads} reloads: {first} became {last}")
         assert last["descriptors"] <= first["descriptors"] + 8, (first, last)
         assert last["threads"] <= first["threads"] + 4, (first, last)
         assert last["memory"] <= first["memory"] + 20 * 1024, (first, last)

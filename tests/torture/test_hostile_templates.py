@@ -43,7 +43,7 @@ def rendered(renderer: Limited, bundle: Bundle) -> tuple[str, str]:
 def test_no_hostile_template_crashes_escapes_or_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SMTP_PASSWORD", CANARY)
     renderer = Limited(Limits(seconds=SECONDS))
-    count = amount(500, 70)
+    count = amount(500, 40)
     outcomes = {"text": 0, "refused": 0, "stopped": 0}
     slowest = 0.0
     before = resident()
