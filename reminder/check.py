@@ -17,9 +17,11 @@ from typing import Any
 from reminder.agenda.alarms import Alarm, ladder
 from reminder.agenda.approval_checks import asked_too_late, asks_approvers, leaders_unapproved
 from reminder.agenda.chains import broken_chains
-from reminder.agenda.facts import NOTHING
+from reminder.agenda.draws import candidate_units
+from reminder.agenda.facts import NOTHING, Commitment, Draw, Facts, Lot, Registered
 from reminder.agenda.occurrences import Occurrence, occurrences, zone_of
 from reminder.agenda.reach import Receiver, asks_above, reach
+from reminder.calendars.periods import PeriodKind, periods
 from reminder.calendars.workdays import WorkCalendar
 from reminder.calendars.yearfile import load_years
 from reminder.errors import Position, Problem, ReminderError, Severity, errors_of
@@ -37,13 +39,16 @@ from reminder.messages.render import TemplateError, Templates
 from reminder.messages.wording import load_wording
 from reminder.plan.authorities import Authorities, read_authorities
 from reminder.plan.loader import load_plan
-from reminder.plan.model import DrawWhen, EventWhen, Item, Plan
+from reminder.plan.model import DEFAULT_ALARM_TIME, DrawWhen, EventWhen, Item, Plan
 from reminder.plan.via import channels_of
 
 CALENDAR_FOLDER = "calendar"
 APPROVAL_TEMPLATE = "approval"
 """The template by which approvers are asked."""
 LONG_AFTER = timedelta(days=400)
+SAMPLE_SUBJECT = "示例-1"
+SAMPLE_AHEAD = timedelta(days=30)
+"""How long before its day the sample of an event is registered."""
 SAMPLES = (Addressee("sample", "理论科科长", "person"), Addressee("group:sample", "工作群", "group"))
 """For whom every template is rendered: a person and a group."""
 
@@ -151,14 +156,57 @@ def _of_edition(edition: Edition) -> Iterator[Problem]:
                     position, path, found, "请检查 when 与 plan.from、plan.until", "", Severity.WARNING
                 )
             continue
+        if isinstance(item.spec.when, DrawWhen):
+            yield from _of_draw(item, item.spec.when, occurrence, edition, position, path)
         if not unknown:
             yield from _of_item(item, occurrence, edition, position, path)
 
 
 def sample_occurrence(item: Item, edition: Edition) -> Occurrence | None:
-    """The item's first occurrence in the plan."""
+    """The item's first occurrence in the plan; of an event or a draw what it would be like."""
     head = edition.plan.head
-    return next(iter(occurrences(item, head, edition.calendar, head.from_, head.until)), None)
+    facts = sample_facts(item, edition)
+    return next(iter(occurrences(item, head, edition.calendar, head.from_, head.until, facts)), None)
+
+
+def sample_facts(item: Item, edition: Edition) -> Facts:
+    """An event registered, or a lot drawn, in the middle of the plan: for checks and previews only."""
+    head, when = edition.plan.head, item.spec.when
+    middle = head.from_ + (head.until - head.from_) / 2
+    at = datetime.combine(middle - SAMPLE_AHEAD, DEFAULT_ALARM_TIME, tzinfo=zone_of(head.timezone))
+    match when:
+        case EventWhen():
+            event = Registered(when.event, SAMPLE_SUBJECT, edition.calendar.after(middle, 1), at, "")
+            return Facts(events=(event,))
+        case DrawWhen():
+            (period,) = periods(PeriodKind(when.draw.per), middle, middle)
+            day = edition.calendar.last_workday(period.first, period.last) or period.last
+            units = candidate_units(when.draw, edition.plan.directory, day)
+            lot = Lot(1, when.draw.times, day, day, units[0] if units else "", (day,), units, "", at)
+            made = Commitment("", period.first, at)
+            return Facts(draws={(item.id, period.id): Draw(item.id, period.id, (made,), (lot,))})
+        case _:
+            return NOTHING
+
+
+def _of_draw(
+    item: Item, when: DrawWhen, occurrence: Occurrence, edition: Edition, position: Position, path: str
+) -> Iterator[Problem]:
+    """Whether those who are told of a draw could be among those it falls on."""
+    directory, day = edition.plan.directory, occurrence.due
+    units = candidate_units(when.draw, directory, day)
+    told = {p.id: p for rung in item.rungs for p in directory.people_meant(rung.to, day)}
+    for person in told.values():
+        for unit in units:
+            if directory.belongs_to(person, unit, day):
+                yield Problem(
+                    position,
+                    f"{path}.when.draw.from",
+                    f"{person.name}会收到抽查提醒，又属于可能抽中的“{unit}”",
+                    "抽中该单位时系统不告知此人",
+                    "请从 draw.from 的单位中去掉该单位，或调整检查人员",
+                    Severity.WARNING,
+                )
 
 
 def _of_item(

@@ -44,6 +44,7 @@ from reminder.settings import Settings
 from reminder.sweep.accept import accept
 from reminder.sweep.alerts import HoldAlert, StorageAlert
 from reminder.sweep.notices import called, handover_notice, notice_of
+from reminder.sweep.seeds import SeedFile
 from reminder.sweep.sweeper import Sweeper
 from reminder.sweep.trouble import tell_troubles
 from reminder.watch import Watcher
@@ -138,7 +139,8 @@ class Daemon:
         """An edition that was refused for want of a secret, and the mark of those there were."""
         if held is None:
             accept(ledger, edition, "start", now)
-        self._sweeper = Sweeper(ledger, edition, self._channels, self._transport, now)
+        self._seeds = SeedFile(settings.draws)
+        self._sweeper = Sweeper(ledger, edition, self._channels, self._transport, now, self._seeds)
         self._unrecorded = Unrecorded()
         self._rest = TICK_SECONDS
         self._retired: list[tuple[ThreadEngine, Mapping[str, Channel]]] = []
@@ -404,7 +406,7 @@ class Daemon:
         log.warning("ledger opened anew", extra={"held": self.held is not None})
         if self.held is None:
             self._transport = ledger.transport(self._edition.plan.id)
-        self._sweeper = Sweeper(ledger, self._edition, self._channels, self._transport, now)
+        self._sweeper = Sweeper(ledger, self._edition, self._channels, self._transport, now, self._seeds)
         self._put_into_force(now)
         self._taken_up = False
 

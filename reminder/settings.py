@@ -114,6 +114,11 @@ class Settings:
         return self.keys / "links.key"
 
     @property
+    def draws(self) -> Path:
+        """The seeds of draws until their day."""
+        return self.keys / "draws.json"
+
+    @property
     def lock(self) -> Path:
         return self.data / "daemon.lock"
 

@@ -18,6 +18,7 @@ from reminder.delivery.conduct import conduct_of
 from reminder.delivery.deliver import Deliverer
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import Transport
+from reminder.sweep.seeds import Seeds, SeedsInMemory
 from reminder.sweep.sweeper import Sweeper
 
 
@@ -45,13 +46,17 @@ def play(
     since: datetime,
     until: datetime,
     acts: Sequence[Act] = (),
+    seeds: Seeds | None = None,
 ) -> Played:
-    """Play ``since`` ≤ t < ``until`` (aware) on a clock of its own, with what people do meanwhile."""
+    """Play ``since`` ≤ t < ``until`` (aware) on a clock of its own, with what people do meanwhile.
+
+    What is drawn by lot is drawn from ``seeds`` of its own, none of the office's.
+    """
     ahead = deque(sorted(acts, key=lambda act: act.at))
     clock = ManualClock(since)
     plan_id = edition.plan.id
     ledger.accept_plan(plan_id, edition.digest, edition.files(), "simulate", {}, clock.now())
-    sweeper = Sweeper(ledger, edition, channels, Transport.OUTBOX, clock.now())
+    sweeper = Sweeper(ledger, edition, channels, Transport.OUTBOX, clock.now(), seeds or SeedsInMemory())
     deliverer = Deliverer(ledger, plan_id, Transport.OUTBOX, channels, clock, conduct_of(edition.plan))
     deliverer.take_up(clock.now())
     actions: Counter[str] = Counter()

@@ -96,7 +96,7 @@ def alarms_of(
     zone = zone_of(plan.head.timezone)
     before, after = _reach(rungs, item)
     first, last = since.astimezone(zone).date() - after, until.astimezone(zone).date() + before
-    for each in occurrences(item, plan.head, calendar, first, last, facts, plan.directory):
+    for each in occurrences(item, plan.head, calendar, first, last, facts):
         for occurrence in (each, *after_rotation(item, each, plan.directory, calendar)):
             for alarm in ladder(item, rungs, occurrence, calendar, zone):
                 if since <= alarm.at < until:
@@ -108,7 +108,7 @@ def ladder(
 ) -> list[Alarm]:
     """All alarms of one occurrence, whenever they are; one after a rotation has none before it."""
     timed = [
-        (rung, number, day, instant(day, rung.at, zone))
+        (rung, number, day, _not_before(occurrence, instant(day, rung.at, zone), calendar))
         for rung in rungs
         for number, day in enumerate(_days(rung, occurrence, calendar), start=1)
         if occurrence.rotated is None or day >= occurrence.rotated
@@ -141,6 +141,21 @@ def ladder(
             )
         )
     return found
+
+
+def _not_before(occurrence: Occurrence, at: datetime, calendar: WorkCalendar) -> datetime:
+    """An alarm's instant, but not before the event it belongs to was registered.
+
+    What would have been earlier comes at the registration, or on the next
+    working day if that is a rest day and still in time.
+    """
+    started = occurrence.started
+    if started is None or at >= started:
+        return at
+    if calendar.is_workday(started.date()):
+        return started
+    later = datetime.combine(calendar.after(started.date(), 1), at.timetz())
+    return later if later < occurrence.due_at else started
 
 
 def _days(rung: Rung, occurrence: Occurrence, calendar: WorkCalendar) -> Iterator[date]:

@@ -168,7 +168,7 @@ def after_rotation(
             occurrence,
             id=f"{occurrence.id}+{since}",
             former_ids=tuple(f"{each}+{since}" for each in occurrence.former_ids),
-            record_ids=occurrence.ids,
+            record_ids=occurrence.recorded_under,
             opens=since,
             due=due,
             due_at=due_at,

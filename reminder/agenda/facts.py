@@ -102,7 +102,9 @@ class DutyEvent:
 class Registered:
     """An event that an admin registered: it starts the items that wait for its name.
 
-    ``subject`` is a code, never a person's name.
+    ``subject`` is a code, never a person's name.  ``turn`` counts how often it
+    was registered: once more whenever it was moved, or taken up again after it
+    had been called off.  ``at`` is when it was registered this time.
     """
 
     event: str
@@ -110,22 +112,74 @@ class Registered:
     on: date
     at: datetime
     by: str
+    turn: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class CalledOff:
+    """An event that does not take place, and why: what it started stops."""
+
+    registered: Registered
+    at: datetime
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Commitment:
+    """The SHA-256 of a seed in hexadecimal, recorded at ``at``, before anybody may know the seed.
+
+    Days up to and including ``on`` are out of the question.  A second one for
+    the same period (``turn`` 2) stands in place of one whose seed was lost.
+    """
+
+    digest: str
+    on: date
+    at: datetime
+    turn: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Lot:
+    """What a seed chose, as it was published on its day.
+
+    ``drawn`` is the day that the seed chose among ``days`` for the ``number``-th
+    of ``times`` (from 1, in order of publication), ``unit`` what it chose among
+    ``units``; empty when no units were asked for.  ``day`` is the day on which
+    it was published and became due: ``drawn`` itself, or a later one when
+    nothing could be published that day; None if the period was over by then.
+    """
+
+    number: int
+    times: int
+    drawn: date
+    day: date | None
+    unit: str
+    days: tuple[date, ...] = field(repr=False)
+    units: tuple[str, ...] = field(repr=False)
+    commitment: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """A lot: ``commitment`` is the SHA-256 of ``seed`` in hexadecimal, recorded before the period opens.
+    """The lots of one item in one period.
 
-    ``seed`` is None for whoever may not know yet.  Days up to and including
-    ``committed_on`` are out of the question.
+    ``seed`` is None until the last lot of the period is out: nobody but the
+    daemon may know it before.
     """
 
     item: str
     period: str
-    commitment: str
-    committed_on: date
+    commitments: tuple[Commitment, ...]
+    """The one in force last."""
+    lots: tuple[Lot, ...] = ()
     seed: bytes | None = field(default=None, repr=False)
-    published: bool = False
+
+    @property
+    def commitment(self) -> Commitment:
+        """The one in force."""
+        return self.commitments[-1]
 
 
 class SilenceKind(enum.StrEnum):
@@ -204,6 +258,8 @@ class Facts:
     rehearsal: bool = True
     duties: Mapping[tuple[str, str], tuple[DutyEvent, ...]] = field(default_factory=dict)
     events: tuple[Registered, ...] = ()
+    """Each event once, as it was registered last; not those that were called off."""
+    called_off: tuple[CalledOff, ...] = ()
     draws: Mapping[tuple[str, str], Draw] = field(default_factory=dict)
     """By (item id, period id)."""
     silences: tuple[Silence, ...] = ()
@@ -223,6 +279,10 @@ class Facts:
         if len(occurrences) > 1:
             found.sort(key=lambda event: event.number)
         return tuple(found)
+
+    def draw_of(self, items: tuple[str, ...], period: str) -> Draw | None:
+        """The draw of an item in a period, under any of the item's ids."""
+        return next((self.draws[each, period] for each in items if (each, period) in self.draws), None)
 
     def approved(self, alarms: tuple[str, ...], digest: str) -> bool:
         """Whether the last word about exactly this text was yes, under any of the alarm's keys."""

@@ -18,13 +18,11 @@ from zoneinfo import ZoneInfo
 
 from dateutil.rrule import rrulestr
 
-from reminder.agenda.draws import candidate_days, candidate_units, lots
 from reminder.agenda.facts import NOTHING, Facts, Registered
 from reminder.calendars.arrangement import DayStatus
 from reminder.calendars.lunar import lunar_date
 from reminder.calendars.periods import Period, PeriodKind, periods
 from reminder.calendars.workdays import Break, WorkCalendar
-from reminder.plan.directory import Directory
 from reminder.plan.fields import DueKind, DueRule, MonthDay
 from reminder.plan.model import (
     STATUTORY_FESTIVALS,
@@ -84,6 +82,8 @@ class Occurrence:
     """Opening and due date of the occurrence itself, after a rotation."""
     drawn: str = ""
     """The unit that a draw chose."""
+    started: datetime | None = None
+    """When the event that started it was registered: nobody is reminded before."""
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -124,17 +124,16 @@ def occurrences(
     first: date,
     last: date,
     facts: Facts = NOTHING,
-    directory: Directory | None = None,
 ) -> Iterator[Occurrence]:
     """Every occurrence of an item whose due date lies in the plan and in [first, last].
 
-    Events start when they are registered and draws when their seed may be
-    known: ``facts`` tells of both.  ``directory`` is asked for the units of a draw.
+    Events start when they are registered, and lots are there once they are
+    published: ``facts`` tells of both.
     """
     since, until = max(first, head.from_), min(last, head.until)
     if since > until:
         return
-    for found in _candidates(item, head, calendar, since, until, facts, directory):
+    for found in _candidates(item, head, calendar, since, until, facts):
         if since <= found.due <= until:
             yield found
 
@@ -146,7 +145,6 @@ def _candidates(
     since: date,
     until: date,
     facts: Facts,
-    directory: Directory | None,
 ) -> Iterator[Occurrence]:
     when = item.spec.when
     match when:
@@ -154,7 +152,7 @@ def _candidates(
             started = (event for event in facts.events if event.event == when.event)
             yield from (_started(item, when, event, head, calendar) for event in started)
         case DrawWhen():
-            yield from _drawn(item, when, head, calendar, since, until, facts, directory)
+            yield from _drawn(item, when, head, since, until, facts)
         case FestivalsWhen():
             yield from _festivals(item, when, head, calendar, since, until)
         case EveryWhen():
@@ -176,42 +174,49 @@ def _candidates(
 def _started(
     item: Item, when: EventWhen, event: Registered, head: PlanHead, calendar: WorkCalendar
 ) -> Occurrence:
-    """Open from the day it was registered; ``first`` is the event's own day."""
+    """Open from the day it was registered; ``first`` is the event's own day.
+
+    One that was moved has a ladder of its own; what was done stays done.
+    """
     zone = zone_of(head.timezone)
     due = event.on if when.due_workdays is None else calendar.shift(event.on, when.due_workdays)
-    opens = min(event.at.astimezone(zone).date(), due)
-    current, former = _ids(item, event.subject)
-    status = DayStatus.OFFICIAL if when.due_workdays is None else calendar.status(due)
-    due_at = instant(due, when.at, zone)
-    return Occurrence(current, former, event.subject, event.on, event.on, opens, due, due_at, status)
+    at = event.at.astimezone(zone)
+    again = f"~{event.turn}" if event.turn > 1 else ""
+    current, former = _ids(item, event.subject + again)
+    return Occurrence(
+        current,
+        former,
+        event.subject,
+        event.on,
+        event.on,
+        min(at.date(), due),
+        due,
+        instant(due, when.at, zone),
+        DayStatus.OFFICIAL if when.due_workdays is None else calendar.status(due),
+        record_ids=tuple(f"{each}/{event.subject}" for each in item.ids) if again else (),
+        started=at,
+    )
 
 
 def _drawn(
     item: Item,
     when: DrawWhen,
     head: PlanHead,
-    calendar: WorkCalendar,
     since: date,
     until: date,
     facts: Facts,
-    directory: Directory | None,
 ) -> Iterator[Occurrence]:
-    """The days a seed chooses; none for whoever does not know the seed."""
+    """The lots that are published; before its day a lot has no occurrence for anybody."""
     for period in periods(PeriodKind(when.draw.per), since, until):
-        draw = next(
-            (facts.draws[each, period.id] for each in item.ids if (each, period.id) in facts.draws), None
-        )
-        if draw is None or draw.seed is None:
-            continue
-        units = candidate_units(when.draw, directory, period.first) if directory is not None else ()
-        days = candidate_days(period, draw, calendar)
-        for lot in lots(draw.seed, draw.item, period.id, when.draw.times, days, units):
-            several = f".{lot.number}" if when.draw.times > 1 else ""
+        draw = facts.draw_of(item.ids, period.id)
+        for lot in draw.lots if draw is not None else ():
+            if lot.day is None:
+                continue
+            several = f".{lot.number}" if lot.number > 1 else ""
             current, former = _ids(item, period.id + several)
             due_at = instant(lot.day, when.at, zone_of(head.timezone))
             yield Occurrence(
-                current, former, period.label, period.first, period.last, lot.day, lot.day, due_at,
-                calendar.status(lot.day), drawn=lot.unit,
+                current, former, period.label, period.first, period.last, lot.day, lot.day, due_at, drawn=lot.unit
             )  # fmt: skip
 
 

@@ -90,7 +90,7 @@ def reach(alarm: Alarm, plan: Plan, calendar: WorkCalendar, facts: Facts, now: d
     receivers: list[Receiver] = []
     withheld: list[Withheld] = []
     for receiver in present:
-        if why := _withheld(receiver, alarm, facts, today):
+        if why := _withheld(receiver, alarm, directory, facts, today):
             withheld.append(why)
         else:
             receivers.append(receiver)
@@ -267,8 +267,16 @@ def _with_deputies(receivers: Sequence[Receiver], directory: Directory, on: date
     return tuple(sorted(found.values(), key=lambda each: order[each.person.id]))
 
 
-def _withheld(receiver: Receiver, alarm: Alarm, facts: Facts, today: date) -> Withheld | None:
-    """Why a receiver is not told now, if so: muted by the operator, or by their own wish for later."""
+def _withheld(
+    receiver: Receiver, alarm: Alarm, directory: Directory, facts: Facts, today: date
+) -> Withheld | None:
+    """Why a receiver is not told now, if so.
+
+    They belong to the unit that was drawn, or were muted by the operator, or wished it for later.
+    """
+    drawn = alarm.occurrence.drawn
+    if drawn and directory.belongs_to(receiver.person, drawn, today):
+        return Withheld(receiver, Reason.DRAWN)
     if _silenced(alarm, facts, SilenceKind.PERSON, (receiver.person.id,)):
         return Withheld(receiver, Reason.SILENCED)
     until = facts.snoozed_until(receiver.person.id, alarm.occurrence.recorded_under)

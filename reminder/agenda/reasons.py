@@ -50,6 +50,8 @@ class Reason(enum.StrEnum):
     """It asks for a date, and one is arranged."""
     NO_OWNER = "no-owner"
     """Something is owed and nobody can be reminded of it: a vacant post."""
+    DRAWN = "drawn"
+    """They belong to the unit that a draw fell on."""
     SILENCED = "silenced"
     SNOOZED = "snoozed"
     DAILY_CAP = "daily-cap"
@@ -74,6 +76,7 @@ REASON_TEXT: dict[str, str] = {
     Reason.NOTHING_OPEN: "已全部办结",
     Reason.BOOKED: "已安排日期",
     Reason.NO_OWNER: "承担单位或岗位无人",
+    Reason.DRAWN: "属抽中的单位，不予告知",
     Reason.SILENCED: "已设静默",
     Reason.SNOOZED: "本人要求暂缓",
     Reason.DAILY_CAP: "当日消息已满，顺延",

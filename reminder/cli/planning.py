@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from reminder.cli.app import (
+    DataOption,
     Format,
     FormatOption,
     SchedulesOption,
@@ -23,6 +24,7 @@ from reminder.errors import PlanProblems, UsageError
 
 if TYPE_CHECKING:
     from reminder.agenda.alarms import Alarm
+    from reminder.calendars.periods import Period
     from reminder.check import Edition
     from reminder.plan.model import Item
     from reminder.settings import Settings
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 plan_app = typer.Typer(cls=Group, help="计划的拟定。", no_args_is_help=True)
 app.add_typer(plan_app, name="plan")
 
+DAY = timedelta(days=1)
+UNPUBLISHED = "未公布"
 STATUS_TEXT = {"official": "", "may-change": "可能调整", "provisional": "预计"}
 
 
@@ -72,25 +76,40 @@ def agenda(
     since: Annotated[str, typer.Option("--from", help="起始日期，如 2026-01-01")],
     until: Annotated[str, typer.Option("--to", help="结束日期（含当日）")],
     item: Annotated[str | None, typer.Option("--item", help="只看这一项")] = None,
+    data: DataOption = None,
     schedules: SchedulesOption = None,
     templates: TemplatesOption = None,
     format: FormatOption = Format.TABLE,
 ) -> None:
-    """列出一段日期内将发出的提醒：何时、何事、发给谁。"""
+    """列出一段日期内将发出的提醒：何时、何事、发给谁。随机抽取的，公布之前只列“未公布”。"""
     from reminder.agenda.alarms import expand
+    from reminder.agenda.draws import draw_items, unpublished
     from reminder.agenda.occurrences import zone_of
+    from reminder.cli.known import facts_of
     from reminder.cli.output import print_json, print_table
     from reminder.sweep.compose import shares_of
 
     days = parse_days(since, until)
-    edition = edition_of(settings_of(schedules, templates))
+    settings = settings_of(schedules, templates, data)
+    edition = edition_of(settings)
     start, end = span_of(days, zone_of(edition.plan.head.timezone))
     if item is not None:
         item = required_item(edition, item).id
-    alarms = [a for a in expand(edition.plan, edition.calendar, start, end) if item in (None, a.item.id)]
+    facts = facts_of(settings, edition.plan.id)
+    found = expand(edition.plan, edition.calendar, start, end, facts)
+    alarms = [alarm for alarm in found if item in (None, alarm.item.id)]
+    hidden = [
+        (each, period)
+        for each, when in draw_items(edition.plan)
+        if item in (None, each.id)
+        for period in unpublished(each, when, edition.plan, facts, start.date(), (end - DAY).date())
+    ]
     receivers = {a.key: list(dict.fromkeys(s.addressee.id for s in shares_of(a, edition)[0])) for a in alarms}
     if format is Format.JSON:
-        print_json([_alarm_json(alarm, receivers[alarm.key]) for alarm in alarms])
+        print_json(
+            [_alarm_json(alarm, receivers[alarm.key]) for alarm in alarms]
+            + [_hidden_json(each, period) for each, period in hidden]
+        )
         return
     rows = [
         (
@@ -106,8 +125,23 @@ def agenda(
         )
         for a in alarms
     ]
+    title = f"{since} 至 {until}，共 {len(rows)} 条提醒"
+    rows += [
+        (
+            UNPUBLISHED,
+            "",
+            each.spec.clause,
+            f"{each.spec.title}（{period.label}）",
+            "",
+            UNPUBLISHED,
+            "",
+            "",
+            "抽取",
+        )
+        for each, period in hidden
+    ]
     columns = ("时间", "星期", "条款", "事项", "提醒", "截止", "通道", "收件人", "备注")
-    print_table(columns, rows, f"{since} 至 {until}，共 {len(rows)} 条提醒")
+    print_table(columns, rows, title)
 
 
 def _alarm_json(alarm: Alarm, receivers: list[str]) -> dict[str, Any]:
@@ -125,6 +159,24 @@ def _alarm_json(alarm: Alarm, receivers: list[str]) -> dict[str, Any]:
         "receivers": receivers,
         "template": alarm.rung.template,
         "calendar_status": str(alarm.status),
+    }
+
+
+def _hidden_json(item: Item, period: Period) -> dict[str, Any]:
+    """A lot that nobody may know yet: everything that would tell is null."""
+    return {
+        "item": item.id,
+        "clause": item.spec.clause,
+        "basis": str(item.spec.basis),
+        "occurrence": f"{item.id}/{period.id}",
+        "alarm": None,
+        "at": None,
+        "due": None,
+        "channels": [],
+        "receivers": [],
+        "template": None,
+        "calendar_status": None,
+        "unpublished": True,
     }
 
 
@@ -164,16 +216,21 @@ def preview(
     alarm: Annotated[str | None, typer.Option("--alarm", help="哪一次提醒，如 due-3wd；默认第一次")] = None,
     receiver: Annotated[str | None, typer.Option("--receiver", help="收件人编号；默认第一位")] = None,
     raw: Annotated[bool, typer.Option("--raw", help="输出将要发送的原始字节")] = False,
+    data: DataOption = None,
     schedules: SchedulesOption = None,
     templates: TemplatesOption = None,
 ) -> None:
     """预览一条提醒：将要发出的原文。"""
     import sys
 
+    from reminder.cli.known import facts_of
     from reminder.cli.preview import preview_message
 
-    edition = edition_of(settings_of(schedules, templates))
-    shown = preview_message(edition, required_item(edition, item_id), occurrence, channel, alarm, receiver)
+    settings = settings_of(schedules, templates, data)
+    edition = edition_of(settings)
+    item = required_item(edition, item_id)
+    facts = facts_of(settings, edition.plan.id)
+    shown = preview_message(edition, item, facts, occurrence, channel, alarm, receiver)
     if raw:
         sys.stdout.buffer.write(b"\n".join(shown.payloads))
         return

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reminder.agenda.alarms import Alarm, ladder
-from reminder.agenda.occurrences import occurrences, zone_of
+from reminder.agenda.facts import Facts
+from reminder.agenda.occurrences import Occurrence, occurrences, zone_of
 from reminder.channels.base import Recipient
-from reminder.check import Edition
+from reminder.check import Edition, sample_occurrence
 from reminder.cli.wiring import rehearsal_channel
 from reminder.errors import UsageError
 from reminder.ledger.records import Transport
@@ -33,6 +34,7 @@ class Preview:
 def preview_message(
     edition: Edition,
     item: Item,
+    facts: Facts,
     occurrence: str | None,
     channel: str | None,
     rung: str | None,
@@ -40,9 +42,13 @@ def preview_message(
 ) -> Preview:
     """The message of one alarm to one receiver on one channel.
 
+    Of an event nobody has registered, and a draw nothing is published of, an
+    example is shown.
+
     Raises ``UsageError`` when there is no such occurrence, rung, channel or receiver.
     """
-    share = _share(edition, _alarm(edition, item, occurrence, rung), channel, receiver)
+    known, example = _known(edition, item, facts)
+    share = _share(edition, _alarm(edition, item, known, occurrence, rung), channel, receiver)
     alarm = share.alarm
     section = render_section([share], edition, alarm.at)
     owes = owes_something(share, edition, alarm.at)
@@ -68,6 +74,8 @@ def preview_message(
         f"时间：{alarm.at:%Y-%m-%d %H:%M}（有效至 {alarm.useful_until:%Y-%m-%d %H:%M}）",
         f"通道：{share.channel}    收件人：{share.addressee.name}（{share.addressee.id}）",
     ]
+    if example:
+        head.insert(0, "示例：尚未登记或公布，以下日期、代号和单位都是举例")
     if personal:
         head.append(f"主题：{message.subject}")
     if len(deliveries) > 1:
@@ -79,13 +87,20 @@ def preview_message(
     )
 
 
-def _alarm(edition: Edition, item: Item, occurrence_id: str | None, rung_id: str | None) -> Alarm:
+def _known(edition: Edition, item: Item, facts: Facts) -> tuple[list[Occurrence], bool]:
+    """The item's occurrences, and whether they are only an example."""
     head = edition.plan.head
-    known = list(occurrences(item, head, edition.calendar, head.from_, head.until))
+    if known := list(occurrences(item, head, edition.calendar, head.from_, head.until, facts)):
+        return known, False
+    sample = sample_occurrence(item, edition)
+    return ([sample] if sample is not None else []), True
+
+
+def _alarm(
+    edition: Edition, item: Item, known: list[Occurrence], occurrence_id: str | None, rung_id: str | None
+) -> Alarm:
     if not known:
-        raise UsageError(
-            f"任务“{item.id}”没有可预览的一次：它由事件或抽签触发，尚未启用，或不在计划起止日期之内"
-        )
+        raise UsageError(f"任务“{item.id}”没有可预览的一次：它不在计划起止日期之内")
     chosen = known[0]
     if occurrence_id is not None:
         wanted = occurrence_id if occurrence_id.startswith(f"{item.id}/") else f"{item.id}/{occurrence_id}"
@@ -103,7 +118,7 @@ def _alarm(edition: Edition, item: Item, occurrence_id: str | None, rung_id: str
         raise UsageError(
             f"没有“{rung_id}”这次提醒；可用：{'、'.join(each.id for each in item.rungs) or '（无）'}"
         )
-    return ladder(item, rungs, chosen, edition.calendar, zone_of(head.timezone))[0]
+    return ladder(item, rungs, chosen, edition.calendar, zone_of(edition.plan.head.timezone))[0]
 
 
 def _share(edition: Edition, alarm: Alarm, channel: str | None, receiver: str | None) -> Share:

@@ -7,6 +7,7 @@ import signal
 import tempfile
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,8 +30,10 @@ from reminder.cli.usage import Command
 from reminder.errors import ReminderError, UsageError, system_reason
 
 if TYPE_CHECKING:
+    from reminder.agenda.facts import Registered
     from reminder.check import Edition
     from reminder.daemon import Daemon, Page
+    from reminder.ledger.ledger import Ledger
     from reminder.settings import Settings
 
 AHEAD_SHOWN = 8
@@ -155,14 +158,16 @@ def simulate(
     templates: TemplatesOption = None,
     format: FormatOption = Format.TABLE,
 ) -> None:
-    """模拟一段日期：按真实流程生成全部消息与台账，绝不发送。"""
+    """模拟一段日期：按真实流程生成全部消息与台账，绝不发送。台账中登记的事件一并带入；抽取是模拟的。"""
     from reminder import log
+    from reminder.agenda.draws import draw_items
     from reminder.agenda.occurrences import zone_of
+    from reminder.cli.known import facts_of
     from reminder.cli.output import print_json
     from reminder.cli.wiring import rehearsal_channel
     from reminder.ledger.ledger import Ledger
     from reminder.ledger.records import LedgerKind, Transport
-    from reminder.simulate import play
+    from reminder.simulate import Act, play
 
     days = parse_days(since, until)
     settings = settings_of(schedules, templates)
@@ -173,13 +178,15 @@ def simulate(
         raise UsageError(
             f"{data} 是守护进程的数据目录，不能用来模拟；请用 --data 指定另一个目录，或不写 --data"
         )
+    events = facts_of(settings, edition.plan.id).events
     folder = data or Path(tempfile.mkdtemp(prefix="reminder-simulate-"))
     _writable(folder)
     outbox = folder / "outbox"
     channels = {each: rehearsal_channel(edition, each, outbox) for each in edition.plan.channels}
     ledger = Ledger.open(str(folder / "ledger.sqlite3"), kind=LedgerKind.SIMULATION, now=start)
     try:
-        played = play(edition, ledger, channels, start, end)
+        acts = [Act(event.at, partial(_register, ledger, edition.plan.id, event)) for event in events]
+        played = play(edition, ledger, channels, start, end, acts)
         counts = ledger.counts(edition.plan.id, Transport.OUTBOX)
         summary = _by_item(ledger, edition, start)
     finally:
@@ -189,6 +196,7 @@ def simulate(
             {
                 "from": since,
                 "to": until,
+                "events": [event.subject for event in events],
                 "data": str(folder),
                 "outbox": str(outbox),
                 "actions": played.actions,
@@ -200,6 +208,16 @@ def simulate(
         )
         return
     _print_played(since, until, folder, summary, counts)
+    if events:
+        print(f"已带入台账中登记的事件：{'、'.join(event.subject for event in events)}。")
+    if any(draw_items(edition.plan)):
+        print("随机抽取用的是模拟的种子，所抽日期和单位与正式抽取无关。")
+
+
+def _register(ledger: Ledger, plan_id: str, event: Registered, _now: datetime) -> None:
+    from reminder.recording.events import copy_event
+
+    copy_event(ledger, plan_id, event)
 
 
 def _of_daemon(folder: Path, settings: Settings) -> bool:

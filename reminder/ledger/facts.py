@@ -19,11 +19,14 @@ from reminder.agenda.facts import (
     TRANSITIONS,
     Approval,
     ApprovalRequest,
+    CalledOff,
+    Commitment,
     Draw,
     DutyAction,
     DutyEvent,
     DutyState,
     Facts,
+    Lot,
     Registered,
     Silence,
     SilenceKind,
@@ -40,13 +43,16 @@ class FactKind(enum.StrEnum):
     """What a row of ``happenings`` is; its key is unique within the kind."""
 
     EVENT = "event"
-    """Key: event and subject, joined by ``/``."""
+    """Key: event and subject, joined by ``/``; from the second turn on with ``@`` and its number."""
+    EVENT_CANCEL = "event-cancel"
+    """Key: that of the event."""
     SILENCE = "silence"
     SILENCE_END = "silence-end"
     SNOOZE = "snooze"
     DRAW_COMMIT = "draw-commit"
-    """Key: item and period, joined by ``/``."""
+    """Key: item and period, joined by ``/``; from the second turn on with ``@`` and its number."""
     DRAW_PUBLISH = "draw-publish"
+    """Key: item, period and the lot's number, joined by ``/``."""
     APPROVAL_REQUEST = "approval-request"
     """Key: the first alarm of the text and its digest, joined by ``@``; the author is the submitter."""
     APPROVAL = "approval"
@@ -189,11 +195,13 @@ def facts(connection: Connection, plan_id: str, transport: Transport) -> Facts:
     for row in connection.execute(rows):
         by_kind.setdefault(row.kind, []).append(row)
     ended = {row.key: row.at for row in by_kind[FactKind.SILENCE_END]}
+    events, called_off = _events(by_kind)
     return Facts(
         adopted=adopted(connection, plan_id, transport),
         rehearsal=transport is Transport.OUTBOX,
         duties={key: tuple(events) for key, events in duties.items()},
-        events=tuple(_registered(row) for row in by_kind[FactKind.EVENT]),
+        events=events,
+        called_off=called_off,
         draws=_draws(by_kind),
         silences=tuple(_silence(row, ended) for row in by_kind[FactKind.SILENCE]),
         snoozes=tuple(_snooze(row) for row in by_kind[FactKind.SNOOZE]),
@@ -218,28 +226,91 @@ def _event(row: Any) -> DutyEvent:
     )
 
 
+def happening_key(*names: str, turn: int = 1) -> str:
+    """The key of what may happen again: its names, from the second time on with the number."""
+    return "/".join(names) + (f"@{turn}" if turn > 1 else "")
+
+
+def _events(by_kind: Mapping[str, list[Any]]) -> tuple[tuple[Registered, ...], tuple[CalledOff, ...]]:
+    """Each event as it was registered last: those that take place, and those that were called off."""
+    last = {(row.detail["event"], row.detail["subject"]): row for row in by_kind[FactKind.EVENT]}
+    ended = {row.key: row for row in by_kind[FactKind.EVENT_CANCEL]}
+    return (
+        tuple(_registered(row) for row in last.values() if row.key not in ended),
+        tuple(
+            CalledOff(
+                _registered(row), ended[row.key].at, ended[row.key].author, ended[row.key].detail["reason"]
+            )
+            for row in last.values()
+            if row.key in ended
+        ),
+    )
+
+
 def _registered(row: Any) -> Registered:
     detail = row.detail
     return Registered(
-        detail["event"], detail["subject"], date.fromisoformat(detail["on"]), row.at, row.author
+        detail["event"],
+        detail["subject"],
+        date.fromisoformat(detail["on"]),
+        row.at,
+        row.author,
+        detail.get("turn", 1),
     )
 
 
 def _draws(by_kind: Mapping[str, list[Any]]) -> dict[tuple[str, str], Draw]:
-    published = {row.key: bytes.fromhex(row.detail["seed"]) for row in by_kind[FactKind.DRAW_PUBLISH]}
-    found = {}
+    commitments: dict[tuple[str, str], list[Commitment]] = {}
     for row in by_kind[FactKind.DRAW_COMMIT]:
         detail = row.detail
-        seed = published.get(row.key)
-        found[detail["item"], detail["period"]] = Draw(
-            detail["item"],
-            detail["period"],
-            detail["commitment"],
-            date.fromisoformat(detail["on"]),
-            seed,
-            published=seed is not None,
+        made = Commitment(
+            detail["commitment"], date.fromisoformat(detail["on"]), row.at, detail.get("turn", 1)
         )
-    return found
+        commitments.setdefault((detail["item"], detail["period"]), []).append(made)
+    lots: dict[tuple[str, str], list[Lot]] = {}
+    seeds: dict[tuple[str, str], bytes] = {}
+    for row in by_kind[FactKind.DRAW_PUBLISH]:
+        detail = row.detail
+        key = detail["item"], detail["period"]
+        lots.setdefault(key, []).append(_lot(row))
+        if detail["seed"] is not None:
+            seeds[key] = bytes.fromhex(detail["seed"])
+    return {
+        key: Draw(*key, tuple(made), tuple(lots.get(key, ())), seeds.get(key))
+        for key, made in commitments.items()
+    }
+
+
+def _lot(row: Any) -> Lot:
+    detail = row.detail
+    return Lot(
+        detail["number"],
+        detail["times"],
+        date.fromisoformat(detail["drawn"]),
+        date.fromisoformat(detail["day"]) if detail["day"] is not None else None,
+        detail["unit"],
+        tuple(date.fromisoformat(day) for day in detail["days"]),
+        tuple(detail["units"]),
+        detail["commitment"],
+        row.at,
+    )
+
+
+def lot_detail(draw: Draw, lot: Lot, seed: bytes | None) -> dict[str, Any]:
+    """A lot as a row holds it; ``seed`` with the last one only."""
+    return {
+        "item": draw.item,
+        "period": draw.period,
+        "number": lot.number,
+        "times": lot.times,
+        "drawn": lot.drawn.isoformat(),
+        "day": lot.day.isoformat() if lot.day is not None else None,
+        "unit": lot.unit,
+        "days": [day.isoformat() for day in lot.days],
+        "units": list(lot.units),
+        "commitment": lot.commitment,
+        "seed": seed.hex() if seed is not None else None,
+    }
 
 
 def _silence(row: Any, ended: Mapping[str, datetime]) -> Silence:

@@ -89,6 +89,7 @@ def section_context(
         "count": len(cells),
         "hidden": hidden,
         "deputy_for": list(deputy_for),
+        "drawn": occurrence.drawn,
         "provisional": provisional,
         "link": link,
         "variants": plan.head.variants,

@@ -31,7 +31,7 @@ FORMS: Mapping[str, Form] = {
 """The files of a template, each with its form."""
 
 SECTION_NAMES = frozenset(
-    """plan office item occurrence festival alarm receiver cells count hidden deputy_for
+    """plan office item occurrence festival alarm receiver cells count hidden deputy_for drawn
     provisional today link wording variants notice approval""".split()  # noqa: SIM905 - a list of fourteen lines reads worse
 )
 """The variables a section's template may use; anything else in one is an error at load.

@@ -244,6 +244,10 @@ class Directory:
             case _:
                 return ()
 
+    def belongs_to(self, person: Person, unit_id: str, on: date) -> bool:
+        """Whether a person works in a unit, or holds a post of it, on that day."""
+        return unit_id in self._units_with(person, on)
+
     def _units_with(self, person: Person, on: date) -> set[str]:
         """Units a person belongs to: their own, and those of the posts they hold."""
         own = {person.unit} if person.unit else set()

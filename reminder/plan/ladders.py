@@ -132,9 +132,14 @@ def _check_fit(
     if rung.from_ is not None and (fault := anchor_fault(rung.from_, spec)):
         found, allowed = fault
         yield place.problem((*loc, "from") if own else loc, lead + found, allowed)
+    if isinstance(spec.when, DrawWhen) and any(
+        each < 0 for each in (*(rung.workdays or ()), *(rung.days or ()))
+    ):
+        found = f"{lead}在抽中之日以前提醒"
+        yield place.problem(loc, found, "抽取的事项只在抽中当日（0）及以后提醒，此前谁也不得知情")
     if rung.on_day is None:
         return
-    if not isinstance(spec.when, EveryWhen | WindowWhen | DrawWhen):
+    if not isinstance(spec.when, EveryWhen | WindowWhen):
         found = f"{lead}on_day: {_day_text(rung.on_day)}，而本项没有周期"
         allowed = "on_day 只用于 every 和 window；其他事项用 workdays 或 days"
         yield place.problem((*loc, "on_day") if own else loc, found, allowed)
@@ -152,6 +157,8 @@ def anchor_fault(anchor: str, spec: ItemSpec) -> tuple[str, str] | None:
     """What is wrong with counting from ``anchor`` in this item, and what may be used."""
     if anchor == Anchor.BREAK and not isinstance(spec.when, FestivalsWhen):
         return "从 break（放假）起算，而本项不是节日事项", "break 只用于 when: festivals；可用 due、opens"
+    if isinstance(spec.when, DrawWhen) and anchor not in (Anchor.DUE, Anchor.OPENS):
+        return f"从 {anchor} 起算，而抽取的事项只有抽中之日", "可用 due（抽中之日）"
     if anchor == Anchor.EVENT and not isinstance(spec.when, EventWhen):
         return "从 event（事件）起算，而本项不是事件事项", "event 只用于 when: event；可用 due、opens"
     if anchor in (Anchor.PERIOD_START, Anchor.PERIOD_END) and not isinstance(spec.when, EveryWhen):

@@ -55,7 +55,7 @@ class TimingChecks:
             case EveryWhen() if spec.when.due.kind is DueKind.DAY:
                 yield from _short_months(spec.when, place)
             case DrawWhen():
-                yield from self._draw(spec.when.draw, place)
+                yield from self._draw(spec.when.draw, spec, place)
             case _:
                 return
 
@@ -74,11 +74,14 @@ class TimingChecks:
         if not when.days:
             yield place.problem(("when", "dates"), "dates 是空的", "至少一个日期")
 
-    def _draw(self, draw: DrawSpec, place: Place) -> Iterator[Problem]:
+    def _draw(self, draw: DrawSpec, spec: ItemSpec, place: Place) -> Iterator[Problem]:
         if not 1 <= draw.times <= 20:
             yield place.problem(("when", "draw", "times"), f"times 是 {draw.times}", "每个周期 1–20 次")
         if draw.from_ is None:
             return
+        if not spec.private:
+            found = "抽取单位的事项没有写 private: true"
+            yield place.problem(("when", "draw", "from"), found, "抽中的单位不得事先知情，须为非公开事项")
         loc: Loc = ("when", "draw", "from")
         try:
             term = parse_term(draw.from_)

@@ -71,7 +71,7 @@ def _running(edition: Edition, facts: Facts, since: date, until: date) -> Iterat
     for item in edition.plan.items:
         if item.spec.duty is None:
             continue
-        for occurrence in occurrences(item, head, calendar, first, head.until, facts, directory):
+        for occurrence in occurrences(item, head, calendar, first, head.until, facts):
             if occurrence.opens <= until and _last_due(item, occurrence, edition) >= since:
                 yield item, occurrence
 

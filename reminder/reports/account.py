@@ -106,7 +106,7 @@ def account(sources: Sources, first: date, last: date, now: datetime) -> Account
 def _owed(sources: Sources, first: date, last: date, now: datetime) -> Iterator[_Owed]:
     plan, calendar, facts = sources.edition.plan, sources.edition.calendar, sources.facts
     for item in plan.items:
-        for occurrence in occurrences(item, plan.head, calendar, first, last, facts, plan.directory):
+        for occurrence in occurrences(item, plan.head, calendar, first, last, facts):
             if occurrence.opens > now.astimezone(occurrence.due_at.tzinfo).date():
                 continue
             found = standings(item, occurrence, plan.directory, calendar, facts, now)

@@ -293,8 +293,11 @@ def _render(
     failures: list[Failure] = []
     for group in sections_of(bundle):
         try:
-            sections.append(render_section(group, edition, said_at))
+            section = render_section(group, edition, said_at)
             included.extend(group)
+            # What reads the same is said once: several steps of a private matter, for one.
+            if section not in sections:
+                sections.append(section)
         except RendererUnavailable:
             raise  # the machine's trouble, not the text's: all of it stays due, and the next tick tries again
         except ReminderError as error:

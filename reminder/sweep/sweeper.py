@@ -29,9 +29,11 @@ from reminder.plan.model import DEFAULT_ALARM_TIME
 from reminder.sweep.asking import Asking
 from reminder.sweep.cap import DailyCap
 from reminder.sweep.compose import Again, Failure, compose
+from reminder.sweep.draws import Draws
 from reminder.sweep.fallback import Fallback
 from reminder.sweep.known import BEFORE_PLAN, KnownAlarms
 from reminder.sweep.notices import Notice, called, notice_of, settle_notice, standing_notices
+from reminder.sweep.seeds import Seeds
 from reminder.sweep.texts import reached_for
 
 log = logging.getLogger(__name__)
@@ -62,8 +64,11 @@ class Sweeper:
         channels: Mapping[str, Channel],
         transport: Transport,
         now: datetime,
+        seeds: Seeds | None = None,
     ) -> None:
+        """Without ``seeds`` nothing is drawn."""
         self._ledger = ledger
+        self._draws = Draws(ledger, seeds) if seeds is not None else None
         self._looked_on: date | None = None
         self.load(edition, channels, transport, now)
 
@@ -101,6 +106,16 @@ class Sweeper:
         if (before.events, before.draws) != (self._facts.events, self._facts.draws):
             self._rebuild(now)
 
+    def _draw(self, now: datetime) -> None:
+        """Commit to seeds and publish what has its day; the agenda then has it."""
+        while self._draws is not None:
+            drawn = self._draws.run(self.edition, self._facts, now)
+            for notice in drawn.notices:
+                self.tell(notice, now)
+            if not drawn.recorded:
+                return
+            self._listen(now)
+
     def _rebuild(self, now: datetime) -> None:
         plan = self.edition.plan
         first = datetime.combine(plan.head.from_, time.min, tzinfo=self._zone)
@@ -133,7 +148,9 @@ class Sweeper:
         waiting = self._ledger.next_postponed(self.edition.plan.id, self.transport)
         held = (each.useful_until for each in self._pending if each.key in self._held)
         alarm = next((each.at for each in self._pending if each.key not in self._held), None)
-        found = (daily, alarm, waiting, min(held, default=None), self._asking.next_instant())
+        # A lot's day: that instant is for whoever moves the clock, and for no eyes.
+        lot = self._draws.next_instant(self.edition, now) if self._draws is not None else None
+        found = (daily, alarm, waiting, min(held, default=None), self._asking.next_instant(), lot)
         return min(instant for instant in found if instant is not None)
 
     @property
@@ -148,6 +165,7 @@ class Sweeper:
     def sweep(self, now: datetime) -> Swept:
         """Settle everything that is due.  ``now`` is aware, read once by the caller."""
         self._listen(now)
+        self._draw(now)
         if self._day(now) != self._built_on:
             self._rebuild(now)
         if self._asking.run(now):

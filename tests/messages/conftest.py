@@ -77,9 +77,27 @@ _ITEMS: dict[str, Context] = {
         "title": "八项规定精神集中检查",
         "private": True,
     },
+    "matter": {
+        "id": "appointment-exam",
+        "clause": "二（三）4",
+        "title": "任前廉政考试",
+        "brief": "有一项任前事项待办，详情请向机关党委办公室了解。",
+        "private": True,
+    },
+    "gate": {"id": "appointment-exam", "clause": "二（三）4", "title": "任前廉政考试", "private": True},
+    "spot-check": {
+        "id": "frugality-spot-check",
+        "clause": "二（三）5",
+        "basis": "拟",
+        "title": "八项规定精神随机抽查",
+        "done_when": "检查表已归档，检查结果已提出，整改已查验。",
+        "private": True,
+    },
     "window": {"id": "risk-review", "clause": "二（三）3", "basis": "拟", "title": "廉政风险评估"},
     "general": {"id": "rotation-review", "clause": "二（三）4", "basis": "拟", "title": "干部轮岗情况梳理"},
 }
+_LABELS = {"matter": "任前-2026-03", "gate": "任前-2026-03"}
+_DRAWN = {"spot-check": "文艺科"}
 _CELLS = {
     "talk": ["理论科科长", "新闻科科长", "文艺科科长"],
     "missing-list": ["理论科", "新闻科", "第一党支部"],
@@ -118,7 +136,7 @@ def context(template: str, phase: str = "before", **changes: Any) -> Context:
         },
         "occurrence": {
             "id": f"{_ITEMS[template]['id']}/2026Q3",
-            "label": "2026年中秋节" if festive else "2026年第三季度",
+            "label": "2026年中秋节" if festive else _LABELS.get(template, "2026年第三季度"),
             "opens": date(2026, 9, 10) if festive else date(2026, 7, 1),
             "due": due,
             "due_at": datetime(due.year, due.month, due.day, 17, tzinfo=ZONE),
@@ -133,6 +151,7 @@ def context(template: str, phase: str = "before", **changes: Any) -> Context:
         },
         "receiver": {"id": "p-lilun", "name": "理论科科长", "kind": "person", "named": True},
         "cells": [{"label": label} for label in _CELLS.get(template, [])],
+        "drawn": _DRAWN.get(template, ""),
         "provisional": False,
         "today": today,
         "owes": False,

@@ -54,7 +54,7 @@ def render(root: Path, context: dict[str, Any]) -> Any:
         (
             "第一行\n  {{ ofice.contact }}",
             (
-                "templates/own/mail.txt.j2:2:6: 没有名为“ofice”的变量；可用：alarm、approval、cells、count、deputy_for、festival、hidden、item、"
+                "templates/own/mail.txt.j2:2:6: 没有名为“ofice”的变量；可用：alarm、approval、cells、count、deputy_for、drawn、festival、hidden、item、"
                 "link、notice、occurrence、office、plan、provisional、receiver、today、variants、wording；是否想写“office”？"
             ),
         ),

@@ -29,15 +29,21 @@ OF_ITEMS = (
     "festival",
     "festival-close",
     "festival-prompt",
+    "gate",
     "general",
     "inspection",
     "lecture",
+    "matter",
     "missing-list",
     "monthly",
     "report",
+    "spot-check",
     "talk",
     "window",
 )
+
+ON_A_SET_DAY = ("gate", "matter", "spot-check")
+"""Their day was registered or published: nothing about it is expected."""
 
 FORBIDDEN = (
     "！", "!", "收到请回复", "逾期", "催办", "责令", "快乐", "一律不得", "聚餐", "聚会", "新征程", "二十大", "十九大",
@@ -225,7 +231,8 @@ def test_provisional_late_bare_and_group_messages_hold_for_every_template(
         templates, (name, facts(name, phase, provisional=True, cells=[], alarm=late, festival=feast))
     )
     is_tidy(message)
-    assert "预计" in message.text or (name, phase) == ("festival", "after")
+    assert "预计" in message.text or (name, phase) == ("festival", "after") or name in ON_A_SET_DAY
+    assert "预计" not in message.text or name not in ON_A_SET_DAY
     assert "现补发" in message.text
     group = whole(templates, (name, facts(name, phase, receiver={"name": "工作群", "kind": "group"})))
     is_tidy(group)
@@ -400,3 +407,36 @@ def test_prohibitions_name_the_breach_and_not_the_deed(wording: Any) -> None:
             assert deed not in sentence or f"违规{deed}" in sentence, sentence
         assert "宴请" not in sentence or "可能影响公正执行公务的宴请" in sentence, sentence
         assert "节礼" not in sentence or "不用公款购买、赠送" in sentence, sentence
+
+
+@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("name", ["matter", "gate"])
+def test_a_private_matter_names_a_code_a_day_and_whom_to_ask(
+    name: str, phase: str, templates: Templates, facts: Facts
+) -> None:
+    """Neither the step nor the clause it stands under; nothing of it in a digest's subject."""
+    section = templates.section(name, facts(name, phase))
+    said = section.subject + section.text + section.html + section.markdown
+    assert "任前-2026-03" in section.subject
+    assert section.title == ""
+    for hidden in ("考试", "谈话", "对照检查", "二（三）4"):
+        assert hidden not in said
+
+
+def test_each_rung_of_a_random_check_asks_for_its_own_step(templates: Templates, facts: Facts) -> None:
+    for rung, words in (
+        ("findings", "请提出检查结果"),
+        ("rectification", "请查验问题是否整改到位"),
+        ("due+1wd", "请核对检查记录"),
+    ):
+        section = templates.section("spot-check", facts("spot-check", "after", alarm={"id": rung}))
+        assert words in section.text
+    without = templates.section("spot-check", facts("spot-check", "day", drawn=""))
+    assert "单位" not in without.text
+
+
+@pytest.mark.parametrize("name", ["matter", "gate", "spot-check"])
+def test_a_group_learns_nothing_of_a_private_matter(name: str, templates: Templates, facts: Facts) -> None:
+    group = {"id": "group:g", "name": "工作群", "kind": "group", "named": True}
+    section = templates.section(name, facts(name, "day", receiver=group))
+    assert section.text == "有一项工作安排，请有关同志查看本人邮件。"

@@ -121,6 +121,8 @@ LADDERS: dict[str, list[Offset]] = {
         ("due", "workdays", "-10"),
         ("due", "workdays", "-5"),
         ("due", "workdays", "-1"),
+        ("due", "workdays", "-1"),  # gate
+        ("due", "workdays", "1"),  # gate, passed
     ],
     "circular": [("event", "workdays", "0"), ("event", "workdays", "5"), ("event", "workdays", "8")],
     "random-check": [("due", "workdays", "0"), ("due", "workdays", "5"), ("due", "workdays", "10")],
