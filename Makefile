@@ -3,13 +3,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check bench lock schema readme clean
+.PHONY: run test torture check bench lock schema readme clean
 
 run: $(VENV)/.installed
 	$(BIN)/reminder run
 
 test: $(VENV)/.installed-dev check
 	$(BIN)/python -m pytest
+
+# The long versions of what `make test` samples, about two hours; what was counted stands at the end.
+torture: $(VENV)/.installed-dev
+	REMINDER_TORTURE=full $(BIN)/python -m pytest tests/torture tests/faults --durations=15
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
