@@ -11,8 +11,10 @@ from reminder.agenda.alarms import Alarm
 from reminder.agenda.duties import Cell
 from reminder.agenda.occurrences import zone_of
 from reminder.agenda.policy import is_late
+from reminder.agenda.reach import asks_above
 from reminder.calendars.arrangement import DayStatus
 from reminder.calendars.workdays import WorkCalendar
+from reminder.plan.audience import TermKind
 from reminder.plan.model import Item, Plan
 from reminder.plan.sending import INTERNET
 
@@ -84,6 +86,8 @@ def section_context(
             "workdays_left": workdays_between(calendar, today, occurrence.due),
             "planned": first.at.date(),
             "late": is_late(first, now),
+            "repetition": first.repetition,
+            "reader": reader_of(first, addressee, cells, deputy_for),
         },
         "cells": [] if hidden else [_cell(cell, addressee) for cell in cells],
         "count": len(cells),
@@ -96,6 +100,7 @@ def section_context(
     }
 
 
+_OF_UNITS = (TermKind.HEAD, TermKind.CONTACT)
 PRIVATE_TEMPLATE = "private"
 """What is rendered of a private item on a channel that goes over the internet."""
 MASKED_TITLE = "一项工作事项"
@@ -145,6 +150,28 @@ def masked(context: Mapping[str, Any]) -> dict[str, Any]:
 def _cell(cell: Cell, addressee: Addressee) -> dict[str, Any]:
     own = any(owner.id == addressee.id for owner in cell.owners)
     return {"label": cell.label if own else cell.title, "own": own, "unit": cell.subject}
+
+
+OWNER, DEPUTY, SUPERIOR, HEAD, OTHER = "owner", "deputy", "superior", "head", "other"
+
+
+def reader_of(alarm: Alarm, addressee: Addressee, cells: Sequence[Cell], deputy_for: Sequence[str]) -> str:
+    """As what somebody reads of open cells, which decides what they can be asked to do about them.
+
+    ``owner`` owes one of them and ``deputy`` acts for somebody who does;
+    ``superior`` is told because they are not done; ``head`` answers for a unit
+    whose contact owes; ``other`` is everybody else, a group as well.
+    """
+    owners = [owner for cell in cells for owner in cell.owners]
+    if any(owner.id == addressee.id for owner in owners):
+        return OWNER
+    if any(owner.name in deputy_for for owner in owners):
+        return DEPUTY
+    if cells and asks_above(alarm.rung):
+        return SUPERIOR
+    if cells and alarm.rung.condition is not None and any(term.kind in _OF_UNITS for term in alarm.rung.to):
+        return HEAD
+    return OTHER
 
 
 def layout_context(

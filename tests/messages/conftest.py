@@ -116,6 +116,7 @@ def context(template: str, phase: str = "before", **changes: Any) -> Context:
         "day": due,
         "after": date(2026, 9, 29) if festive else date(2026, 10, 9),
     }[phase]
+    cells = changes.get("cells", [{"label": label} for label in _CELLS.get(template, [])])
     base: Context = {
         "plan": {"title": "“明纪律、强作风、促廉政”机关廉洁教育活动"},
         "office": {
@@ -148,9 +149,14 @@ def context(template: str, phase: str = "before", **changes: Any) -> Context:
             "workdays_left": {"before": 5, "day": 0, "after": -1}[phase],
             "planned": today,
             "late": False,
+            "repetition": 1,
+            "reader": "owner" if cells else "other",
         },
         "receiver": {"id": "p-lilun", "name": "理论科科长", "kind": "person", "named": True},
-        "cells": [{"label": label} for label in _CELLS.get(template, [])],
+        "cells": cells,
+        "count": len(cells),
+        "hidden": False,
+        "deputy_for": [],
         "drawn": _DRAWN.get(template, ""),
         "provisional": False,
         "today": today,

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from reminder.messages.context import Request
+from reminder.messages.context import Request, masked
 from reminder.messages.message import Message
 from reminder.messages.render import LAYOUT_NAMES, Templates
 
@@ -262,10 +262,108 @@ def test_an_inspection_is_not_named_in_a_subject_or_a_group(templates: Templates
     assert digest.subject == "今日提醒 2 项：廉政风险评估"
 
 
-def test_a_missing_list_of_private_duties_gives_the_count_alone(templates: Templates, facts: Facts) -> None:
-    message = whole(templates, ("missing-list", facts("missing-list", "after", item={"private": True})))
+ESCALATING = [each for each in OF_ITEMS if each not in ("festival", "festival-close", "missing-list")]
+"""All but the word to all, its close and the list, which ask nobody above for anything."""
+UNITS = {"cells": [{"label": "新闻科"}, {"label": "第二党支部"}]}
+PAIRS = {"cells": [{"label": "副部长（理论）与理论科科长"}, {"label": "副部长（新闻）与新闻科科长"}]}
+COUNT_ONLY: dict[str, Any] = {"cells": [], "count": 3, "hidden": True}
+SUPERIOR, HEAD, DEPUTY = ({"reader": each} for each in ("superior", "head", "deputy"))
+
+READ_BY: dict[str, tuple[str, str, dict[str, Any]]] = {
+    # golden: template, phase, and what is different from the obligor's own message
+    "report-after-superior": ("report", "after", {**UNITS, "alarm": SUPERIOR}),
+    "report-after-superior-again": ("report", "after", {**UNITS, "alarm": {**SUPERIOR, "repetition": 3}}),
+    "report-after-head": ("report", "after", {"cells": UNITS["cells"][:1], "alarm": HEAD}),
+    "report-before-deputy": ("report", "before", {"alarm": DEPUTY, "deputy_for": ["理论科副科长"]}),
+    "window-after-superior": ("window", "after", {**UNITS, "alarm": SUPERIOR}),
+    "lecture-after-superior": ("lecture", "after", {"cells": [{"label": "网络科科长"}], "alarm": SUPERIOR}),
+    "talk-after-superior": ("talk", "after", {**PAIRS, "alarm": SUPERIOR}),
+    "talk-after-hidden": ("talk", "after", {**COUNT_ONLY, "alarm": SUPERIOR}),
+    "talk-before-deputy": ("talk", "before", {**PAIRS, "alarm": DEPUTY, "deputy_for": ["副部长（理论）"]}),
+    "inspection-after-hidden": ("inspection", "after", {**COUNT_ONLY, "alarm": SUPERIOR}),
+    "missing-list-after-hidden": ("missing-list", "after", {**COUNT_ONLY, "item": {"private": True}}),
+    "missing-list-after-names": ("missing-list", "after", {**PAIRS, "item": {"private": True}}),
+}
+
+
+@pytest.mark.parametrize("name", sorted(READ_BY))
+def test_superiors_heads_and_deputies_read_what_is_theirs_to_do(
+    name: str, templates: Templates, facts: Facts
+) -> None:
+    template, phase, changes = READ_BY[name]
+    message = whole(templates, (template, facts(template, phase, **changes)))
+    is_tidy(message)
+    is_sound_html(message.html)
+    agrees_with_golden(name, message)
+
+
+@pytest.mark.parametrize("name", ESCALATING)
+def test_a_superior_reads_exactly_what_is_open_and_once_more_that_it_is_once_more(
+    name: str, templates: Templates, facts: Facts
+) -> None:
+    """Whatever the template, and with counts in place of names for whoever may not know them."""
+    again = {**SUPERIOR, "repetition": 2}
+    message = whole(templates, (name, facts(name, "after", **UNITS, alarm=again)))
+    is_tidy(message)
+    assert "（1）新闻科\n（2）第二党支部" in message.text
+    assert "再次提请关注（第2次）" in message.text
+    counted = whole(templates, (name, facts(name, "after", **COUNT_ONLY, alarm=SUPERIOR)))
+    is_tidy(counted)
+    assert "尚有3" in counted.text
+    assert "不列名单" in counted.text
+
+
+@pytest.mark.parametrize("name", [each for each in OF_ITEMS if each != "festival"])
+@pytest.mark.parametrize("phase", PHASES)
+def test_a_deputy_reads_first_for_whom_they_act(
+    name: str, phase: str, templates: Templates, facts: Facts
+) -> None:
+    """In every template but the word to all, which is nobody's matter."""
+    message = whole(templates, (name, facts(name, phase, deputy_for=["办公室主任", "理论科科长"])))
+    is_tidy(message)
+    for form in (message.text, message.html, message.markdown):
+        assert "（您代办公室主任和理论科科长办理）" in form
+
+
+@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("name", OF_ITEMS)
+def test_over_the_internet_every_private_matter_reads_the_same(
+    name: str, phase: str, templates: Templates, facts: Facts
+) -> None:
+    """Whichever template it has: the variables themselves no longer say what it is."""
+    told = facts(name, phase, **PAIRS, item={"private": True}, occurrence={"due": date(2026, 9, 30)})
+    section = templates.section("private", masked(told))
+    assert section.title == ""
+    everything = section.subject + section.text + section.html + section.markdown
+    for word in (
+        told["item"]["title"],
+        told["occurrence"]["label"],
+        told["item"]["clause"],
+        "科",
+        "谈",
+        "检查",
+    ):
+        assert word not in everything
+    message = whole(templates, ("private", masked(facts("talk", phase))))
+    is_tidy(message)
+    is_sound_html(message.html)
+    agrees_with_golden(f"private-{phase}", message)
+
+
+def test_a_private_title_is_in_no_digests_subject(templates: Templates, facts: Facts) -> None:
+    """Neither in full on the office's own network, nor as the least over the internet."""
+    for private in (("talk", facts("talk")), ("private", masked(facts("talk")))):
+        message = whole(templates, private, ("window", facts("window")))
+        assert message.subject == "今日提醒 2 项：廉政风险评估"
+
+
+def test_a_missing_list_gives_the_count_alone_to_whoever_may_not_know_more(
+    templates: Templates, facts: Facts
+) -> None:
+    message = whole(templates, ("missing-list", facts("missing-list", "after", **COUNT_ONLY)))
     assert "尚有3项" in message.text
-    assert "新闻科" not in message.text + message.html + message.markdown
+    assert "（1）" not in message.text
+    assert message.subject == "活动开展情况报送（2026年第三季度）：3项尚未登记"
 
 
 def test_several_sections_are_one_message_with_headings_in_the_order_given(
