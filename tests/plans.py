@@ -114,6 +114,7 @@ CHANNELS = """\
 channels:
   - id: mail
     kind: email
+    network: intranet
     host: 127.0.0.1
     port: 2525
     tls: none

@@ -340,9 +340,10 @@ def test_a_newer_ledger_asks_for_the_newer_program(place: Place) -> None:
 
 def test_an_older_ledger_is_backed_up_as_it_is(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before an upgrade by the new program: not migrated, neither the original nor the copy."""
+    present = schema.HEAD
     monkeypatch.setattr(schema, "HEAD", "9000")
     made = create_backup(place.sources, place.folder / "x.tar.gz", NOW)
-    assert made.manifest.ledger.schema == "0002"
+    assert made.manifest.ledger.schema == present
     assert list(place.path.parent.glob("*.bak")) == []
 
 

@@ -36,7 +36,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 
 def sent(ledger: Ledger, network: str, *items: str) -> list[Message]:
-    channels = CHANNELS.replace("    kind: email\n", f"    kind: email\n    network: {network}\n")
+    channels = CHANNELS.replace("network: intranet", f"network: {network}")
     result = load_plan_bytes(files_of(*items, channels=channels))
     assert result.plan is not None, result.problems
     adapters = remembering()
