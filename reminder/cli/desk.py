@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 WAY_TEXT = {
     Way.LINK: "本人链接",
-    Way.LIAISON: "代填",
     Way.COMMAND: "命令行",
     Way.IMPORT: "表格",
     Way.CONSOLE: "网页",
@@ -100,8 +99,11 @@ def recorded_text(event: DutyEvent | None, edition: Edition) -> str:
         return ""
     directory = edition.plan.directory
     day = event.at.astimezone(zone_of(edition.plan.head.timezone)).date()
+    name = author_name(event.by, directory)
+    if event.way is Way.LIAISON:
+        return f"由{name}代填（{day}）"
     place = f"代{author_name(event.for_, directory)}" if event.for_ else WAY_TEXT[event.way]
-    return f"{author_name(event.by, directory)}（{place}，{day}）"
+    return f"{name}（{place}，{day}）"
 
 
 def summary_of(standings: Sequence[Standing]) -> str:

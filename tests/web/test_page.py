@@ -145,7 +145,7 @@ def test_a_liaison_s_record_says_that_it_was_filled_in_for_others(served: Served
     study = ids(served)["study"]
     shown = served.record(served.personal("p-liaison"), study, "p-theory")
     (event,) = served.events(study, "p-theory")
-    assert (event.by, event.way, event.for_) == ("p-liaison", Way.LIAISON, "理论科")
+    assert (event.by, event.way, event.for_) == ("p-liaison", Way.LIAISON, "p-theory")
     assert "由理论科联络员代填" in shown.text
 
 
