@@ -66,7 +66,7 @@ def brought_by(
 
 def _running(edition: Edition, facts: Facts, since: date, until: date) -> Iterator[tuple[Item, Occurrence]]:
     """Occurrences that somebody may owe within the span."""
-    head, directory, calendar = edition.plan.head, edition.plan.directory, edition.calendar
+    head, calendar = edition.plan.head, edition.calendar
     first = max(since, head.from_ + LONGEST_GRACE) - LONGEST_GRACE
     for item in edition.plan.items:
         if item.spec.duty is None:

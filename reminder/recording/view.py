@@ -184,10 +184,8 @@ class View:
         return f"；可用：{listed(ids[::-1])}" if ids else "；还没有已开始的期次"
 
     def _occurrences(self, item: Item) -> Iterator[Occurrence]:
-        plan, head = self.edition.plan, self.edition.plan.head
-        yield from occurrences(
-            item, head, self.edition.calendar, head.from_, head.until, self.facts, plan.directory
-        )
+        head = self.edition.plan.head
+        yield from occurrences(item, head, self.edition.calendar, head.from_, head.until, self.facts)
 
     def _visible(self, item: Item, occurrence: Occurrence) -> bool:
         """Open, or somebody was reminded of it already (to arrange a date), or something is recorded."""
