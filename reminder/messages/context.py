@@ -144,6 +144,7 @@ def masked(context: Mapping[str, Any]) -> dict[str, Any]:
         "count": 0,
         "hidden": True,
         "deputy_for": [],
+        "drawn": "",
     }
 
 

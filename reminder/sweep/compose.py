@@ -295,8 +295,8 @@ def _render(
         try:
             section = render_section(group, edition, said_at)
             included.extend(group)
-            # What reads the same is said once: several steps of a private matter, for one.
-            if section not in sections:
+            # Steps of one event that read the same are said once: of a private matter no step is named.
+            if group[0].alarm.occurrence.started is None or section not in sections:
                 sections.append(section)
         except RendererUnavailable:
             raise  # the machine's trouble, not the text's: all of it stays due, and the next tick tries again
