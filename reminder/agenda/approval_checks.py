@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from datetime import date
 
 from reminder.agenda.alarms import Alarm
-from reminder.agenda.approvals import asks_at, covered, escalates
+from reminder.agenda.approvals import asks_at, covered
 from reminder.agenda.duties import cells_of
-from reminder.agenda.reach import concerns_leader
+from reminder.agenda.reach import asks_above, concerns_leader
 from reminder.calendars.workdays import WorkCalendar
 from reminder.errors import Position, Problem
 from reminder.plan.directory import Directory
@@ -35,12 +35,12 @@ def asked_too_late(
 def asks_approvers(item: Item, plan: Plan) -> bool:
     """Whether something of the item may have to be shown to approvers."""
     by_plan = plan.head.approvers is not None and item.spec.duty is not None
-    return item.spec.approval is not None or (by_plan and any(escalates(rung) for rung in item.rungs))
+    return item.spec.approval is not None or (by_plan and any(asks_above(rung) for rung in item.rungs))
 
 
 def leaders_unapproved(item: Item, plan: Plan, position: Position, path: str) -> Iterator[Problem]:
     """An escalation that concerns a leader, and nobody to approve it."""
-    rungs = [rung for rung in item.rungs if escalates(rung) and covered(item, rung) is None]
+    rungs = [rung for rung in item.rungs if asks_above(rung) and covered(item, rung) is None]
     if item.spec.duty is None or not rungs:
         return
     directory: Directory = plan.directory

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from reminder.agenda.alarms import Alarm, day_from
-from reminder.agenda.reach import in_charge
+from reminder.agenda.reach import asks_above, in_charge
 from reminder.calendars.workdays import WorkCalendar
-from reminder.plan.audience import Audience, TermKind
+from reminder.plan.audience import Audience
 from reminder.plan.directory import Directory, Person, unique
 from reminder.plan.model import Anchor, Approval, Item, Plan, Rung
 
@@ -28,16 +28,14 @@ def covered(item: Item, rung: Rung) -> Approval | None:
     return approval
 
 
-def escalates(rung: Rung) -> bool:
-    """Whether the rung tells somebody above of what is open."""
-    return any(term.kind is TermKind.ESCALATION and not term.excluded for term in rung.to)
+def may_be_asked(item: Item, rung: Rung) -> bool:
+    """Whether the rung may have to be approved; of an escalation that depends on who still owes."""
+    return covered(item, rung) is not None or (item.spec.duty is not None and asks_above(rung))
 
 
 def may_need(alarm: Alarm) -> bool:
-    """Whether it may have to be approved; of an escalation that depends on who still owes."""
-    return covered(alarm.item, alarm.rung) is not None or (
-        alarm.item.spec.duty is not None and escalates(alarm.rung)
-    )
+    """Whether the alarm may have to be approved."""
+    return may_be_asked(alarm.item, alarm.rung)
 
 
 def asks_at(alarm: Alarm, calendar: WorkCalendar) -> datetime:
@@ -64,7 +62,8 @@ class Panel:
     ``named`` are those the plan names; ``asked`` those who are shown the text:
     whoever is absent is replaced by their deputies.  ``submitter`` is the author
     of the plan, empty when nobody knows; ``barred`` are the ids of those who may
-    not approve: the submitter, and every admin unless the submitter is a known person.
+    not approve: whoever submitted it, then or now, and every admin unless the
+    submitter is a known person.
     """
 
     named: tuple[Person, ...]
@@ -88,13 +87,17 @@ class Panel:
         )
 
 
-def panel(alarm: Alarm, plan: Plan, on: date, submitter: str) -> Panel:
-    """Who approves an alarm's text on a day."""
+def panel(alarm: Alarm, plan: Plan, on: date, submitter: str, first_submitter: str = "") -> Panel:
+    """Who approves an alarm's text on a day.
+
+    ``submitter`` is the author of the plan in force, ``first_submitter`` of the
+    one in force when this very text was first shown.
+    """
     directory: Directory = plan.directory
     named = directory.people_meant(approvers(alarm.item, alarm.rung, plan), on)
     asked = unique(person for each in named for person in directory.deputies_of(each.id, on) or (each,))
     admins = directory.people_meant(plan.head.admins, on) if plan.head.admins is not None else ()
-    barred = {submitter}
+    barred = {submitter, first_submitter}
     if directory.person(submitter) is None:
         barred |= {each.id for each in admins}
     return Panel(named, asked, submitter, frozenset(barred))

@@ -11,10 +11,10 @@ import enum
 import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 
 from reminder.agenda.alarms import Alarm, alarms_of
-from reminder.agenda.approvals import Panel, asks_at, may_need, panel
+from reminder.agenda.approvals import Panel, asks_at, covered, may_be_asked, may_need, panel
 from reminder.agenda.facts import Approval, ApprovalRequest, Facts
 from reminder.agenda.occurrences import zone_of
 from reminder.agenda.policy import needs_approval
@@ -25,7 +25,6 @@ from reminder.ledger.facts import FactKind
 from reminder.ledger.ledger import Ledger
 from reminder.messages.render import RendererUnavailable
 from reminder.plan.directory import Directory, Person
-from reminder.sweep.known import BEFORE_PLAN
 from reminder.sweep.texts import CODE_LENGTH, Said, reached_then, said, together
 
 APPROVAL_ITEM = "approval"
@@ -158,7 +157,7 @@ def candidates(
     found = (
         alarm
         for item in plan.items
-        if item.spec.approval is not None or item.spec.duty is not None
+        if any(may_be_asked(item, rung) for rung in item.rungs)
         for alarm in alarms_of(item, plan, edition.calendar, since, until, facts)
     )
     return [
@@ -178,12 +177,13 @@ def waiting_of(made: Said, edition: Edition, facts: Facts, submitter: str, now: 
     """Where a text stands at ``now``."""
     shown = facts.asked_of(made.keys)
     words = facts.said_of(made.keys, made.digest)
+    asked = next((each for each in shown if each.digest == made.digest), None)
     today = now.astimezone(zone_of(edition.plan.head.timezone)).date()
     return Waiting(
         made,
-        panel(made.first, edition.plan, today, submitter),
+        panel(made.first, edition.plan, today, submitter, asked.submitter if asked is not None else ""),
         min(asks_at(alarm, edition.calendar) for alarm in made.alarms),
-        next((each for each in shown if each.digest == made.digest), None),
+        asked,
         words[-1] if words else None,
         next((each for each in reversed(shown) if each.digest != made.digest), None),
     )
@@ -200,15 +200,14 @@ def pending(
     """What waits for an approval, in order of the hour at which it goes out.
 
     Whatever approvers have been asked for, or should be by now; with ``ahead``
-    also what goes out within that time.  ``decided`` takes in what is approved
+    also what items' own approvals let out within that time.  ``decided`` takes in what is approved
     and has not gone out yet.  Renders every text.
     """
     plan_id = edition.plan.id
     transport = ledger.transport(plan_id)
     facts, submitter = ledger.facts(plan_id, transport), submitter_of(ledger, plan_id)
-    settled = ledger.settled(plan_id, transport)
-    first = datetime.combine(edition.plan.head.from_, time.min, zone_of(edition.plan.head.timezone))
-    alarms = candidates(edition, facts, min(first, now) - BEFORE_PLAN, now + FURTHEST, settled)
+    settled = ledger.settled(plan_id, transport, now - FURTHEST)
+    alarms = candidates(edition, facts, now - FURTHEST, now + FURTHEST, settled)
     memory = Memory(edition)
     found = [
         waiting
@@ -232,7 +231,9 @@ def _standing(
             continue
         keys = tuple(key for alarm in alarms for key in alarm.keys)
         asks = min(asks_at(alarm, edition.calendar) for alarm in alarms)
-        if now < asks and not facts.asked_of(keys) and alarms[0].at > now + ahead:
+        # Who will still owe nobody knows: of what is to come, only an item's own approval can be given.
+        to_come = covered(alarms[0].item, alarms[0].rung) is not None and alarms[0].at <= now + ahead
+        if now < asks and not facts.asked_of(keys) and not to_come:
             continue
         made = memory.of(alarms[0], facts)
         if made is not None and made.texts:
@@ -361,6 +362,8 @@ def why_not(person: Person | None, waiting: Waiting, given: str) -> str:
         return f"{person.name}不是“{waiting.title}”的审批人；{who}"
     if panel.submitter == person.id:
         return f"{person.name}是现行计划的提交人，不能审批自己提交的内容；{who}"
+    if waiting.asked is not None and waiting.asked.submitter == person.id:
+        return f"这一内容是由{person.name}提交的，不能由本人审批；{who}"
     return (
         f"现行计划是直接改文件生效的，不知由谁提交，管理员{person.name}因此不能审批；{who}。"
         "提交人也可先执行 reminder plan adopt --by 姓名"

@@ -145,6 +145,16 @@ def test_with_no_known_author_the_clerk_may_not_approve(office: Open) -> None:
     assert desk.approve("p-clerk").already is False
 
 
+def test_whoever_submitted_a_text_may_not_approve_it_under_a_later_submitter_either(office: Open) -> None:
+    both = APPROVED.replace("by: person:p-office", "by:\n    - person:p-theory\n    - person:p-office")
+    desk = office(plan_of(festival(both)), author="p-theory")
+    desk.until("2026-09-22 10:00")
+    desk.adopt("p-clerk")
+    with pytest.raises(ApprovalRefused, match="这一内容是由理论科科长提交的"):
+        desk.approve("p-theory")
+    assert desk.approve("p-office").already is False
+
+
 def test_a_changed_file_makes_the_author_unknown_again(office: Open) -> None:
     desk = office(plan_of(festival(APPROVED.replace("p-office", "p-clerk"))), author="p-theory")
     other = item_yaml("y", "date: 2026-06-10", "- from: due\n  workdays: 0\n  to: person:p-office")
