@@ -118,6 +118,7 @@ def lives(folder: Path, kind: Kind, count: int, seed: int) -> Tally:
         report = office.judge(now + timedelta(seconds=30))
         assert office.daemon.stop() == 0
     _judge(tally, report, f"{kind.name}, seed {seed}")
+    print(f"{kind.name}, office {seed}: {tally}", flush=True)  # for who watches a long run
     return tally
 
 
