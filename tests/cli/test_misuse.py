@@ -99,7 +99,7 @@ WRONG = {
     # nothing, or no such thing
     "nosuch": "没有“nosuch”这个命令；您要写的是 schema 吗？\n用法见：reminder --help\n",
     "agend": "没有“agend”这个命令；您要写的是 agenda 吗？\n用法见：reminder --help\n",
-    "plan nosuch": "没有“nosuch”这个命令；可用：new-year\n用法见：reminder plan --help\n",
+    "plan nosuch": "没有“nosuch”这个命令；可用：adopt、new-year\n用法见：reminder plan --help\n",
     "channel nosuch": "没有“nosuch”这个命令；可用：list、resume\n用法见：reminder channel --help\n",
     # something is missing
     "agenda": "缺少 --from（起始日期，如 2026-01-01）\n用法见：reminder agenda --help\n",
@@ -145,7 +145,7 @@ WRONG = {
     "ledger --limit 0": "--limit 的值“0”太小，最小为 1\n用法见：reminder ledger --help\n",
     "ledger --limit x": "--limit 的值“x”不是整数\n用法见：reminder ledger --help\n",
     "ledger --status lost": "--status 的值“lost”不可用；可用：pending、sending、accepted、failed、uncertain、expired、"
-    "send、merge、miss、supersede、suppress、fail\n",
+    "send、merge、postpone、miss、supersede、suppress、fail\n",
     "calendar 26": "“26”不是年份；写作 reminder calendar 2026，或 reminder calendar import 文件\n",
     "calendar 1800": "1800年超出历法范围：只能计算1929年至2100年的日期，请改用范围内的日期\n",
     "calendar import nofile": "读不到文件 nofile：没有这个文件或文件夹\n",
