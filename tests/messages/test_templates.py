@@ -262,8 +262,12 @@ def test_an_inspection_is_not_named_in_a_subject_or_a_group(templates: Templates
     assert digest.subject == "今日提醒 2 项：廉政风险评估"
 
 
-ESCALATING = [each for each in OF_ITEMS if each not in ("festival", "festival-close", "missing-list")]
-"""All but the word to all, its close and the list, which ask nobody above for anything."""
+ESCALATING = [
+    each
+    for each in OF_ITEMS
+    if each not in ("festival", "festival-close", "missing-list", "gate", "matter", "spot-check")
+]
+"""All but the word to all, its close, the list, and those of events and draws, which ask nobody above for anything."""
 UNITS = {"cells": [{"label": "新闻科"}, {"label": "第二党支部"}]}
 PAIRS = {"cells": [{"label": "副部长（理论）与理论科科长"}, {"label": "副部长（新闻）与新闻科科长"}]}
 COUNT_ONLY: dict[str, Any] = {"cells": [], "count": 3, "hidden": True}

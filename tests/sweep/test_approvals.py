@@ -362,14 +362,14 @@ def test_an_approved_message_is_not_merged_with_others(office: Open) -> None:
 
 PAIRS = "duty:\n  each: pair\n  of: supervision"
 UP = "- id: up\n  from: due\n  workdays: +2\n  to: escalation\n"
-INTRANET = CHANNELS.replace("    tls: none\n", "    tls: none\n    network: intranet\n")
+INTERNET = CHANNELS.replace("network: intranet", "network: internet")
 LEADERS = "  approvers:\n    - person:p-secretary\n  in_charge:\n    - person:p-theory\n"
 
 
 def test_an_escalation_that_concerns_a_leader_is_approved_by_default(office: Open) -> None:
     """Asked one working day before; who is not in charge reads counts, who is gets the names."""
     item = item_yaml("t", "every: half-year", UP, PAIRS + "\nprivate: true")
-    plan = plan_of(item, head=LEADERS, channels=INTRANET)
+    plan = plan_of(item, head=LEADERS, channels=CHANNELS)
     desk = office(plan, start="2026-06-20")
     desk.until("2026-07-01 08:59")
     assert desk.mail == []
@@ -387,7 +387,7 @@ def test_an_escalation_that_concerns_a_leader_is_approved_by_default(office: Ope
 def test_of_a_private_matter_only_the_least_is_said_over_the_internet(office: Open) -> None:
     """Neither the request nor the warning names it; at the office's own machine it can be read."""
     item = item_yaml("t", "every: half-year", UP, PAIRS + "\nprivate: true")
-    desk = office(plan_of(item, head=LEADERS), start="2026-06-20")
+    desk = office(plan_of(item, head=LEADERS, channels=INTERNET), start="2026-06-20")
     desk.until("2026-07-02 10:00")
     (request, *warnings) = [message for _, message in desk.mail]
     assert request.subject == "请审批：一项工作事项"
