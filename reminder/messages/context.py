@@ -116,40 +116,29 @@ def confined(item: Item, network: str, template: str, context: dict[str, Any]) -
     return template, context
 
 
-_TRAVELS = ("plan", "office", "receiver", "today", "wording", "provisional", "link", "variants")
-"""Variables that say nothing of the matter itself; any other is left behind, one thought of later too."""
-
-
 def masked(context: Mapping[str, Any]) -> dict[str, Any]:
     """A private item's variables for a text that travels over the internet.
 
     What the matter is, whom it concerns and under which clause it stands is
-    left out here, whatever a template does with the rest: it can say that
+    taken out here, whatever a template does with the rest: it can say that
     something waits, until when, and whom to ask.
     """
-    occurrence = context["occurrence"]
+    item = {
+        **context["item"],
+        "id": "",
+        "clause": "",
+        "title": MASKED_TITLE,
+        "brief": None,
+        "done_when": None,
+        "leaders": [],
+        "units": [],
+        "collects": [],
+    }
+    occurrence = {**context["occurrence"], "id": "", "label": ""}
     return {
-        **{name: context[name] for name in _TRAVELS},
-        "item": {
-            "id": "",
-            "clause": "",
-            "basis": "",
-            "title": MASKED_TITLE,
-            "brief": None,
-            "done_when": None,
-            "leaders": [],
-            "units": [],
-            "private": True,
-            "collects": [],
-        },
-        "occurrence": {
-            "id": "",
-            "label": "",
-            "opens": occurrence["opens"],
-            "due": occurrence["due"],
-            "due_at": occurrence["due_at"],
-        },
-        "alarm": {**context["alarm"], "id": ""},
+        **context,
+        "item": item,
+        "occurrence": occurrence,
         "festival": None,
         "cells": [],
         "count": 0,
