@@ -111,6 +111,7 @@ def examine_all(
     yield from waiting_findings(settings, now)
     yield from _wording(settings, now)
     yield _links(settings)
+    yield from _draws(edition, settings)
     secrets = secrets_of(settings)
     yield from _channels(edition, secrets, now, offline=offline)
     if send_to is not None:
@@ -136,6 +137,30 @@ def _links(settings: Settings) -> Finding:
         found = f"密钥 {settings.link_key} 可被他人读取，读到的人可代任何人登记"
         return Finding(what, WARN, found, f"chmod 600 {settings.link_key}")
     return Finding(what, GOOD, f"{settings.public_url}，{served}")
+
+
+def _draws(edition: Edition, settings: Settings) -> Iterator[Finding]:
+    """Whether the seeds of draws are kept where nobody else reads them; what they say is not looked at."""
+    from reminder.agenda.draws import draw_items
+
+    if not any(draw_items(edition.plan)):
+        return
+    what = "随机抽取"
+    try:
+        mode = settings.draws.stat().st_mode
+    except FileNotFoundError:
+        yield Finding(what, GOOD, "种子在守护进程启动时生成")
+        return
+    except OSError as error:
+        yield Finding(
+            what, WARN, f"种子文件 {settings.draws} 不能查看（{system_reason(error)}）", "请检查文件夹的权限"
+        )
+        return
+    if mode & 0o077:
+        found = f"种子文件 {settings.draws} 可被他人读取，读到的人可预知抽查的日期和单位"
+        yield Finding(what, WARN, found, f"chmod 600 {settings.draws}")
+    else:
+        yield Finding(what, GOOD, "种子只有运行服务的用户可读；承诺见 reminder draw list")
 
 
 def _data_folder(settings: Settings) -> Iterator[Finding]:

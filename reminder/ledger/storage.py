@@ -247,7 +247,10 @@ class Storage:
         self._log_opened = _identity_of(log_of(self.path)) or self._log_opened
 
     def _engine(self, connect: Callable[[], sqlite3.Connection], begin: str, **options: Any) -> Engine:
-        engine = create_engine("sqlite://", creator=connect, json_serializer=plain_json, **options)
+        # An error's text goes into logs: what was to be written (names, a lot just drawn) does not.
+        engine = create_engine(
+            "sqlite://", creator=connect, json_serializer=plain_json, hide_parameters=True, **options
+        )
 
         def begin_transaction(connection: Connection) -> None:
             connection.exec_driver_sql(begin)

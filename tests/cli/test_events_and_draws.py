@@ -14,14 +14,18 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from freezegun import freeze_time
 from typer.testing import CliRunner
 
 from reminder.agenda.draws import candidate_days, day_chosen, unit_chosen
 from reminder.calendars.periods import Period, PeriodKind
 from reminder.cli import entry
+from reminder.cli.doctor import _draws
 from reminder.errors import ReminderError, UsageError
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import LedgerKind, Transport
+from reminder.recording.events import Events
+from reminder.settings import Settings
 from reminder.sweep.seeds import Seed, SeedFile, SeedsInMemory
 from reminder.sweep.sweeper import Sweeper
 from tests.editions import ROOT, TEMPLATES, edition_of, remembering
@@ -116,7 +120,6 @@ def test_an_event_is_registered_listed_moved_and_cancelled(desk: Desk) -> None:
     """Each command in a process of its own."""
     said = desk.run("event", "appointment", "--on", str(SOON), "--subject", CODE, "--by", "分管副部长")
     assert said.startswith(f"已登记：appointment {CODE}，{SOON}。由此启动 2 项：")
-    assert "登记即发" in said
     assert "机关党委办公室干事" in said
     assert "二步未齐备，缺2步" in desk.run("event", "list")
     later = SOON + timedelta(days=7)
@@ -128,6 +131,55 @@ def test_an_event_is_registered_listed_moved_and_cancelled(desk: Desk) -> None:
     off = desk.run("event", "cancel", *where, "--reason", "另有安排", "--by", "机关党委办公室")
     assert off == f"已取消 appointment {CODE}（原定 {later}），此后不再提醒。\n"
     assert "已取消：另有安排" in desk.call("event", "list")
+
+
+def test_it_says_which_reminders_go_out_at_once(desk: Desk) -> None:
+    """A Monday afternoon: the rung of nine o'clock is past."""
+    with freeze_time("2026-11-23 06:30:00"):
+        said = desk.call("event", "appointment", "--on", "2026-12-22", "--subject", CODE, "--by", "x")
+    assert "登记即发、12-15" in said
+
+
+def test_a_running_daemon_takes_a_registration_up_by_itself(tmp_path: Path) -> None:
+    """A Monday afternoon of its clock: told within a tick; called off, it is never told again."""
+    desk = Desk(tmp_path)
+    monday, act = at("2026-11-23 14:30"), {"by": "p-clerk"}
+    with DaemonProcess(desk.schedules, desk.data) as process:
+        process.set_clock(monday)
+        process.start()
+        process.set_clock(monday + timedelta(minutes=5))
+        with process.ledger() as ledger:
+            events = Events(ledger, edition_of(plan_of(*ITEMS)))
+            events.register("appointment", CODE, day("2026-12-22"), now=monday + timedelta(minutes=5), **act)
+        wait_for(lambda: {e.state for e in process.entries(item="exam")} == {"accepted"}, "the mail")
+        with process.ledger() as ledger:
+            events = Events(ledger, edition_of(plan_of(*ITEMS)))
+            now = monday + timedelta(minutes=10)
+            events.cancel("appointment", CODE, reason="另有安排", now=now, **act)
+        process.set_clock(at("2026-12-22 12:00"))
+        wait_for(lambda: "2026-12-22" in (desk.data / "health.json").read_text(), "a tick on the day")
+        told = {entry.alarm for item in ("talk", "exam") for entry in process.entries(item=item)}
+        assert told == {f"talk/{CODE}#registered", f"exam/{CODE}#registered"}
+        assert process.stop() == 0
+
+
+def test_doctor_looks_at_who_may_read_the_seeds(desk: Desk) -> None:
+    """And never at what they say."""
+    settings = Settings(schedules=desk.schedules, templates=TEMPLATES, data=desk.data)
+    edition = edition_of(plan_of(*ITEMS))
+
+    def found() -> tuple[str, str]:
+        (finding,) = _draws(edition, settings)
+        return finding.state, finding.found
+
+    assert found() == ("good", "种子在守护进程启动时生成")
+    SeedFile(settings.draws).add(Seed("check", "2026Q2", sha256(b"7").digest()))
+    assert found()[0] == "good"
+    settings.draws.chmod(0o644)
+    state, words = found()
+    assert (state, "可预知抽查的日期和单位" in words) == ("warn", True)
+    assert sha256(b"7").hexdigest() not in words
+    assert list(_draws(edition_of(plan_of(ITEMS[0])), settings)) == []
 
 
 def test_a_post_and_a_name_stand_for_the_person_in_the_record(desk: Desk) -> None:
