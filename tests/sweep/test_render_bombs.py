@@ -47,7 +47,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 @pytest.fixture
 def renderer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Limited]:
-    made = Limited(Limits(seconds=0.5))
+    made = Limited(Limits(seconds=2))
     monkeypatch.setattr(limited, "shared", made)
     yield made
     made.close()
@@ -68,7 +68,7 @@ def decisions(ledger: Ledger, item: str) -> set[tuple[str | None, str, str]]:
     return {(each.receiver, each.decision, each.reason) for each in found}
 
 
-@pytest.mark.parametrize(("bomb", "word"), [(BOMB, "0.5 秒内没有处理完"), (PADDING, "占用内存超过")])
+@pytest.mark.parametrize(("bomb", "word"), [(BOMB, "秒内没有处理完"), (PADDING, "占用内存超过")])
 def test_a_bomb_that_its_data_sets_off_fails_its_item_and_no_other(
     bomb: str, word: str, ledger: Ledger, renderer: Limited, tmp_path: Path
 ) -> None:
@@ -82,7 +82,7 @@ def test_a_bomb_that_its_data_sets_off_fails_its_item_and_no_other(
     sweeper = Sweeper(ledger, edition, channels, OUTBOX, at("2026-01-01"))
     began = time.monotonic()
     sweeper.sweep(NOON)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 40
     everyone = ("p-leader", "p-office", "p-theory")
     assert decisions(ledger, "bomb") == {(each, "fail", "template") for each in everyone}
     assert decisions(ledger, "good") == {(each, "send", "due") for each in everyone}

@@ -25,7 +25,8 @@ from tests.torture.mutated_plans import mutated, sound_folders
 
 MEMORY = 128 * 1024 * 1024
 """Beyond what the interpreter and its imports take."""
-SECONDS = 1.0
+SECONDS = 10.0
+"""Of CPU, for one load: tenfold what the slowest takes, so that only a bomb fails."""
 
 
 def main(arguments: list[str]) -> None:
@@ -53,10 +54,6 @@ def mutations(first: int, count: int) -> dict[str, Any]:
         began = time.process_time()
         result = load_plan_bytes(case.files)
         took = time.process_time() - began
-        if took > SECONDS / 2:  # somebody else may have had the processor's caches: once more
-            began = time.process_time()
-            load_plan_bytes(case.files)
-            took = min(took, time.process_time() - began)
         assert took < SECONDS, took
         slowest = max(slowest, took)
         is_whole_or_nothing(result, case.files)
