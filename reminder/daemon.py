@@ -8,6 +8,7 @@ goes unnoticed.  What is due is always plan less ledger.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -33,7 +34,7 @@ from reminder.delivery.conduct import conduct_of
 from reminder.delivery.deliver import Deliverer
 from reminder.delivery.engines import ThreadEngine
 from reminder.delivery.unrecorded import Unrecorded
-from reminder.errors import Position, Problem, ReminderError, errors_of
+from reminder.errors import Position, Problem, ReminderError, errors_of, system_reason
 from reminder.ledger.errors import LedgerError, LedgerGone
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import Hold, Note, Transport
@@ -47,7 +48,7 @@ from reminder.sweep.notices import called, handover_notice, notice_of
 from reminder.sweep.seeds import SeedFile
 from reminder.sweep.sweeper import Sweeper
 from reminder.sweep.trouble import tell_troubles
-from reminder.watch import Watcher
+from reminder.watch import ClockWatch, Watcher
 
 log = logging.getLogger(__name__)
 
@@ -120,6 +121,7 @@ class Daemon:
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._reload_asked = threading.Event()
+        self._clock_watch = ClockWatch()
         self._watcher = Watcher([settings.schedules, settings.templates])
         self._scheduler = BackgroundScheduler(
             timezone=UTC, job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1}
@@ -135,6 +137,8 @@ class Daemon:
         self._channels = self._first_channels()
         self._built_for = self._transport
         self._mark = secrets_mark(edition, self._transport)
+        self._half_in_force = False
+        """The ledger failed while an edition came into force: nothing is swept until that is made up for."""
         self._lacking: tuple[Edition, str] | None = None
         """An edition that was refused for want of a secret, and the mark of those there were."""
         if held is None:
@@ -283,12 +287,19 @@ class Daemon:
         now = self._clock.now()
         problem = ""
         self._rest = TICK_SECONDS
+        jump = self._clock_watch.jump(now, self._clock.monotonic())
+        if jump is not None:
+            log.warning("clock was set", extra={"seconds": round(jump.total_seconds(), 1)})
         try:
             self._look_at_ledger(now)
+            if jump is not None:
+                self._note("clock-set", {"seconds": round(jump.total_seconds(), 1)})
             if self._reload_asked.is_set() or self._watcher.at_rest(self._clock.monotonic()):
                 self._reload_asked.clear()
                 self.reload(now)
             self._follow_transport(now)
+            if self._half_in_force:
+                self._put_into_force(now)
             lacking = self._follow_secrets(now)
             problem = self._send_what_is_due(now) or lacking
             self._storage_is_well(now)
@@ -302,7 +313,10 @@ class Daemon:
             log.error("ledger in trouble", extra={"error": problem})
             self._alert.trouble(problem, self._edition, self._channels, now)
             if isinstance(error, LedgerGone):
-                self._reopen_ledger(now)
+                try:
+                    self._reopen_ledger(now)
+                except ReminderError as again:  # put back, and in trouble still: the next tick tries again
+                    log.error("ledger in trouble", extra={"error": str(again)})
         except ReminderError as error:
             problem = str(error)
             log.error("sweep failed", extra={"error": problem})
@@ -438,7 +452,17 @@ class Daemon:
     # -- reload -------------------------------------------------------------
 
     def reload(self, now: datetime) -> Examination:
-        """Take a changed plan into force, or keep the old one and say why."""
+        """Take a changed plan into force, or keep the old one and say why.
+
+        Raises ``LedgerError``, and tries again at the next tick, when that cannot be recorded.
+        """
+        try:
+            return self._reload(now)
+        except LedgerError:
+            self._reload_asked.set()
+            raise
+
+    def _reload(self, now: datetime) -> Examination:
         examination = examine(self._settings.schedules, self._settings.templates, self._settings.public_url)
         problems = [*examination.problems, *self._continuity(examination.edition)]
         if examination.edition is None or errors_of(problems):
@@ -454,14 +478,10 @@ class Daemon:
                 [problem], now, "新计划缺少密钥，未予采用", "原计划仍在运行。密钥补齐后自动采用新计划。"
             )
             return examination
-        self._refused, self._lacking = "", None
         changes = self._difference(examination.edition, now)
         handed = brought_by(self._edition, examination.edition, self._sweeper.facts, now, HANDOVERS_AHEAD)
-        self._edition = examination.edition
-        self._complete = {file.name for file in self._edition.plan.files if file.complete_mark}
-        accept(self._ledger, self._edition, "files", now, _summary(changes))
-        self._put_into_force(now, channels)
-        log.info("plan reloaded", extra=_summary(changes))
+        # What has to be recorded comes first: if it cannot be, the old plan is in force as it was.
+        accept(self._ledger, examination.edition, "files", now, _summary(changes))
         if changes.moved:
             lines = [
                 f"{called(each.alarm)}：{each.before:%Y-%m-%d %H:%M} → {each.alarm.at:%Y-%m-%d %H:%M}"
@@ -472,6 +492,11 @@ class Daemon:
             self._sweeper.tell(notice_of("moved", title, lines[:40], remedy), now)
         if handed:
             self._sweeper.tell(handover_notice(handed), now)
+        self._edition = examination.edition
+        self._complete = {file.name for file in self._edition.plan.files if file.complete_mark}
+        self._put_into_force(now, channels)
+        self._refused, self._lacking = "", None
+        log.info("plan reloaded", extra=_summary(changes))
         return examination
 
     def _continuity(self, edition: Edition | None) -> list[Problem]:
@@ -513,9 +538,9 @@ class Daemon:
         log.error("plan refused, the old one stays in force", extra={"problems": text})
         if text == self._refused:
             return
-        self._refused = text
         lines = text.splitlines()[:PROBLEMS_SHOWN]
         self._sweeper.tell(notice_of("refused", title, lines, remedy), now)
+        self._refused = text
         self._note("plan-refused", {"problems": text})
 
     def _difference(self, edition: Edition, now: datetime) -> Difference:
@@ -530,14 +555,16 @@ class Daemon:
         What is in flight goes on over the channels it began with: a server that
         hangs must not hold up the others' reminders.
         """
-        # First of all, because it may fail: an engine that is closed sends nothing any more.
+        # What may fail comes first: an engine that is closed sends nothing any more.
+        self._half_in_force = True
         channels = self._channels_again() if channels is None else channels
+        self._sweeper.load(self._edition, channels, self._transport, now)
         self._engine.close(wait=False)
         self._retired.append((self._engine, self._channels))
         self._channels, self._built_for = channels, self._transport
         self._mark = self._secrets_mark(self._edition, self._transport)
-        self._sweeper.load(self._edition, self._channels, self._transport, now)
         self._engine = self._new_engine()
+        self._half_in_force = False
         if self._scheduler.running:
             self._schedule_items()
 
@@ -606,12 +633,19 @@ class Daemon:
             "problem": problem,
         }
         path = self._settings.health
+        text = json.dumps(status, ensure_ascii=False) + "\n"
+        scratch = path.with_suffix(".tmp")
         try:
-            scratch = path.with_suffix(".tmp")
-            scratch.write_text(json.dumps(status, ensure_ascii=False) + "\n", "utf-8")
+            scratch.write_text(text, "utf-8")
             scratch.replace(path)
         except OSError as error:
-            log.error("health file not written", extra={"error": str(error)})
+            log.error("health file not written", extra={"error": system_reason(error)})
+            # On a full disk there is still the room that the file has already.
+            with contextlib.suppress(OSError):
+                scratch.unlink(missing_ok=True)
+                with path.open("r+b") as file:
+                    file.write(text.encode("utf-8"))
+                    file.truncate()
 
 
 def _summary(changes: Difference) -> dict[str, int]:

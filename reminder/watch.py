@@ -1,4 +1,4 @@
-"""Notice when files have changed and come to rest.
+"""Notice when files have changed and come to rest, and when the clock was set.
 
 A file is read only after it has been still for two seconds: an editor that
 writes in pieces, or a copy over a slow share, is never seen half done.
@@ -7,6 +7,7 @@ writes in pieces, or a copy over a slow share, is never seen half done.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 STILL_SECONDS = 2.0
@@ -56,3 +57,22 @@ class Watcher:
             return False
         self._taken = current
         return True
+
+
+JUMP = timedelta(seconds=5)
+"""More than a clock is slewed between two looks."""
+
+
+class ClockWatch:
+    """Notices that the wall clock has moved otherwise than time itself: set by hand, or after a sleep."""
+
+    def __init__(self) -> None:
+        self._last: tuple[datetime, float] | None = None
+
+    def jump(self, now: datetime, monotonic: float) -> timedelta | None:
+        """By how much the clock was set since the last look, forwards or (negative) backwards."""
+        last, self._last = self._last, (now, monotonic)
+        if last is None:
+            return None
+        jump = (now - last[0]) - timedelta(seconds=monotonic - last[1])
+        return jump if abs(jump) >= JUMP else None

@@ -85,7 +85,8 @@ def verdict(stage: Stage, code: int, words: str) -> Verdict:
     for pattern, row in _BY_WORDS:
         if family in (4, 5) and pattern.search(words):
             return row
-    if code in (530, 534, 535, 538) or (family == 5 and stage is Stage.AUTH):
+    # 454 (RFC 4954 §6) as well: whatever keeps one message from logging in keeps all of them.
+    if code in (530, 534, 535, 538) or (family in (4, 5) and stage is Stage.AUTH and code != 421):
         return _LOGIN
     if family == 5 and stage in (Stage.GREETING, Stage.EHLO, Stage.TLS):
         return _CHANNEL_FAULT

@@ -25,6 +25,7 @@ THROTTLE_SECONDS = 60.0
 """More than a minute allows is refused for this long."""
 PORTAL_SECONDS = 1800.0
 UNKNOWN_SECONDS = 300.0
+UNKNOWN = "没有说明过的错误码，稍后再试"
 LONGEST_WAIT_SECONDS = 3600.0
 
 REASONS = {
@@ -38,6 +39,9 @@ REASONS = {
     "too-long": "答复过长，已停止读取",
 }
 """What an :class:`HttpError` means, by its ``reason``."""
+
+_NOT_THE_SERVICE = frozenset({401, 403, 404, 405, 407, 410})
+"""A wrong base_url or something in between says so, and not the service: it says 200. People mend it."""
 
 _USERID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}")
 """Begins with a letter or a figure: ``@all`` would be everybody."""
@@ -147,4 +151,7 @@ def answer_of(reply: Reply, scrub: Scrub) -> tuple[int, dict[str, Any]] | Outcom
             None if wait is None else min(wait, LONGEST_WAIT_SECONDS),
             reach=Reach.THROTTLED if status == 429 else Reach.MESSAGE,
         )
+    if status in _NOT_THE_SERVICE:
+        words = f"服务器不接受这个请求，请核对 base_url 和上网认证：{detail}".rstrip("：")[:500]
+        return Outcome(OutcomeKind.TRANSIENT, code, words, PORTAL_SECONDS)
     return Outcome(OutcomeKind.PERMANENT, code, detail or "服务器不接受这个请求；请核对 base_url")

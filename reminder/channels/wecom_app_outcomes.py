@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from reminder.channels.base import Outcome, OutcomeKind, Reach
-from reminder.channels.wecom import THROTTLE_SECONDS, UNKNOWN_SECONDS, Scrub
+from reminder.channels.wecom import THROTTLE_SECONDS, UNKNOWN, UNKNOWN_SECONDS, Scrub
 
 STALE_TOKEN_ERRCODES = frozenset({40014, 42001})
 """The token is not valid, or no longer: another one is asked for, once."""
@@ -23,10 +23,10 @@ DEAD_APP_ERRCODES: dict[int, str] = {
 """No message of this app will get through until a person has mended it."""
 
 THROTTLED_ERRCODE = 45009
-_TRANSIENT: dict[int, float | None] = {
-    -1: None,  # the system is busy
-    THROTTLED_ERRCODE: THROTTLE_SECONDS,  # more calls than the interface allows
-    45033: 10.0,  # too many at the same time
+_TRANSIENT: dict[int, tuple[str, float | None]] = {
+    -1: ("系统繁忙", None),
+    THROTTLED_ERRCODE: ("调用过于频繁，稍后再试", THROTTLE_SECONDS),
+    45033: ("同时发送过多", 10.0),
 }
 _PERMANENT = {
     40003: "收件人账号不合法",
@@ -47,13 +47,14 @@ def failed(errcode: int, answer: dict[str, Any], scrub: Scrub, step: str = "") -
     code = f"errcode {errcode}"
     if errcode in _TRANSIENT:
         reach = Reach.THROTTLED if errcode == THROTTLED_ERRCODE else Reach.MESSAGE
-        return Outcome(OutcomeKind.TRANSIENT, code, f"{step}{words}"[:500], _TRANSIENT[errcode], reach=reach)
+        meaning, wait = _TRANSIENT[errcode]
+        return Outcome(OutcomeKind.TRANSIENT, code, f"{step}{meaning}：{words}"[:500], wait, reach=reach)
     for table, reach in ((DEAD_APP_ERRCODES, Reach.DEAD), (_PERMANENT, Reach.MESSAGE)):
         if errcode in table:
             detail = f"{step}{table[errcode]}：{words}"[:500]
             return Outcome(OutcomeKind.PERMANENT, code, detail, reach=reach)
     # Nobody has documented it: it may be a new kind of limit, and giving up would lose the message.
-    return Outcome(OutcomeKind.TRANSIENT, code, f"{step}{words}"[:500], UNKNOWN_SECONDS)
+    return Outcome(OutcomeKind.TRANSIENT, code, f"{step}{UNKNOWN}：{words}"[:500], UNKNOWN_SECONDS)
 
 
 def sent(answer: dict[str, Any], userids: Sequence[str], scrub: Scrub) -> Outcome:

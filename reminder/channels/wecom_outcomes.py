@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reminder.channels.base import Outcome, OutcomeKind, Reach
 from reminder.channels.http import Reply
-from reminder.channels.wecom import THROTTLE_SECONDS, UNKNOWN_SECONDS, answer_of
+from reminder.channels.wecom import THROTTLE_SECONDS, UNKNOWN, UNKNOWN_SECONDS, answer_of
 from reminder.channels.words import Scrubber
 
 DEAD_ROBOT_ERRCODES = frozenset({93000, 93004, 93008})
@@ -13,10 +13,10 @@ DEAD_ROBOT_ERRCODES = frozenset({93000, 93004, 93008})
 THROTTLED_ERRCODE = 45009
 """More posts than a minute allows: the robot is blocked, whatever the post."""
 
-_TRANSIENT: dict[int, float | None] = {
-    -1: None,  # the system is busy
-    THROTTLED_ERRCODE: THROTTLE_SECONDS,
-    45033: 10.0,  # too many at the same time
+_TRANSIENT: dict[int, tuple[str, float | None]] = {
+    -1: ("系统繁忙", None),
+    THROTTLED_ERRCODE: ("发送过于频繁，一分钟内不再接收", THROTTLE_SECONDS),
+    45033: ("同时发送过多", 10.0),
 }
 _PERMANENT = {
     40008: "消息类型不合法",
@@ -39,7 +39,8 @@ def classify(reply: Reply, scrub: Scrubber) -> Outcome:
         return Outcome(OutcomeKind.ACCEPTED, code, words)
     if errcode in _TRANSIENT:
         reach = Reach.THROTTLED if errcode == THROTTLED_ERRCODE else Reach.MESSAGE
-        return Outcome(OutcomeKind.TRANSIENT, code, words, _TRANSIENT[errcode], reach=reach)
+        meaning, wait = _TRANSIENT[errcode]
+        return Outcome(OutcomeKind.TRANSIENT, code, f"{meaning}：{words}"[:500], wait, reach=reach)
     if errcode in DEAD_ROBOT_ERRCODES:
         detail = f"机器人已失效，请在群里重新添加并更换密钥：{words}"[:500]
         return Outcome(OutcomeKind.PERMANENT, code, detail, reach=Reach.DEAD)
@@ -47,4 +48,4 @@ def classify(reply: Reply, scrub: Scrubber) -> Outcome:
         return Outcome(OutcomeKind.PERMANENT, code, f"{_PERMANENT[errcode]}：{words}"[:500])
     # An errcode that nobody has documented may be a new kind of limit. Giving up would lose the post
     # for sure; waiting costs some tries, which the delivery's own last useful moment ends.
-    return Outcome(OutcomeKind.TRANSIENT, code, words, UNKNOWN_SECONDS)
+    return Outcome(OutcomeKind.TRANSIENT, code, f"{UNKNOWN}：{words}"[:500], UNKNOWN_SECONDS)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Any
 
 from reminder.cli.findings import BAD, GOOD, WARN, Finding
@@ -14,7 +14,7 @@ from reminder.errors import ReminderError
 
 if TYPE_CHECKING:
     from reminder.ledger.ledger import Ledger
-    from reminder.ledger.records import Pause
+    from reminder.ledger.records import Entry, Pause, Transport
     from reminder.settings import Settings
 
 HEALTHY_SECONDS = 60
@@ -42,16 +42,16 @@ class Status:
         if self.age > HEALTHY_SECONDS:
             if _runs(pid):
                 return (
-                    f"守护进程已有 {int(self.age)} 秒没有动静（进程号 {pid}），其间没有发送任何提醒；"
+                    f"守护进程已有{_lasting(self.age)}没有动静（进程号 {pid}），其间没有发送任何提醒；"
                     f"{RESTART}；再次发生时请把日志交给维护人员"
                 )
             return (
-                f"守护进程没有运行：已有 {int(self.age)} 秒没有动静（进程号 {pid} 已不存在），其间没有发送任何提醒；"
+                f"守护进程没有运行：已有{_lasting(self.age)}没有动静（进程号 {pid} 已不存在），其间没有发送任何提醒；"
                 "请启动它（reminder run，或 systemctl start reminder），未发出而仍然有效的提醒会自动补发"
             )
         if self.age < -HEALTHY_SECONDS:
             return (
-                f"守护进程最后一次动静（{self.raw['at']}）晚于本机时钟 {int(-self.age)} 秒："
+                f"守护进程最后一次动静（{self.raw['at']}）晚于本机时钟{_lasting(-self.age)}："
                 "时钟倒退过，且守护进程此后没有动静；请校时并重启守护进程"
             )
         return str(self.raw["problem"])
@@ -81,6 +81,14 @@ def status_of(settings: Settings, now: datetime) -> Status:
     except (ValueError, KeyError, TypeError):
         raise NoStatus(f"运行状况文件 {path} 的内容不完整：请查看守护进程是否正常运行") from None
     return status
+
+
+def _lasting(seconds: float) -> str:
+    """A length of time in the unit in which one would say it."""
+    for unit, size in (("天", 86400), ("小时", 3600), ("分钟", 60)):
+        if seconds >= 2 * size:
+            return f" {int(seconds // size)} {unit}"
+    return f" {int(seconds)} 秒"
 
 
 def _runs(pid: object) -> bool:
@@ -114,10 +122,12 @@ def daemon_findings(settings: Settings, now: datetime) -> Iterator[Finding]:
         yield Finding("新计划", WARN, "有错误，未被采用，原计划仍在运行", remedy)
 
 
-def waiting_findings(settings: Settings, now: datetime) -> Iterator[Finding]:
-    """What waits in the ledger for a person: paused channels, unknown outcomes; and whether it can be written.
+def waiting_findings(
+    settings: Settings, now: datetime, zone: tzinfo, plan_id: str | None = None
+) -> Iterator[Finding]:
+    """What waits in the ledger: paused channels, tries that fail, unknown outcomes; and whether it can be written.
 
-    A ledger that cannot be opened is somebody else's to tell.
+    Times are shown in ``zone``; of any plan when ``plan_id`` is unknown.  A ledger that cannot be opened is somebody else's to tell.
     """
     from reminder.ledger.errors import LedgerError, LedgerLocked, LedgerReadOnly
     from reminder.ledger.ledger import Ledger
@@ -127,7 +137,8 @@ def waiting_findings(settings: Settings, now: datetime) -> Iterator[Finding]:
         with Ledger.open(
             settings.ledger, kind=LedgerKind.DAEMON, now=now, create=False, busy_timeout=LOCK_SECONDS
         ) as ledger:
-            yield from _waiting(ledger)
+            for each in ledger.plan_ids() if plan_id is None else [plan_id]:
+                yield from _waiting(ledger, each, zone)
             ledger.try_writing()
     except (LedgerLocked, LedgerReadOnly) as error:
         found, _, remedy = str(error).partition("：")
@@ -136,21 +147,42 @@ def waiting_findings(settings: Settings, now: datetime) -> Iterator[Finding]:
         return
 
 
-def _waiting(ledger: Ledger) -> Iterator[Finding]:
+def _waiting(ledger: Ledger, plan_id: str, zone: tzinfo) -> Iterator[Finding]:
     from reminder.ledger.records import DeliveryState
 
-    for plan_id in ledger.plan_ids():
-        transport = ledger.transport(plan_id)
-        for pause in ledger.pauses(plan_id, transport):
-            if pause.lasting:
-                yield _paused(pause)
-        if count := ledger.counts(plan_id, transport).get(DeliveryState.UNCERTAIN, 0):
-            remedy = "查看 reminder ledger --status uncertain --attempts，向收件人核实后执行 reminder resolve"
-            yield Finding("结果不明", WARN, f"{count} 条消息不知是否送达，等待人工决定", remedy)
+    transport = ledger.transport(plan_id)
+    paused = [pause for pause in ledger.pauses(plan_id, transport) if pause.lasting]
+    for pause in paused:
+        yield _paused(pause, zone)
+    yield from _failing(ledger, plan_id, transport, {pause.channel for pause in paused})
+    if count := ledger.counts(plan_id, transport).get(DeliveryState.UNCERTAIN, 0):
+        remedy = "查看 reminder ledger --status uncertain --attempts，向收件人核实后执行 reminder resolve"
+        yield Finding("结果不明", WARN, f"{count} 条消息不知是否送达，等待人工决定", remedy)
 
 
-def _paused(pause: Pause) -> Finding:
+def _failing(
+    ledger: Ledger, plan_id: str, transport: Transport, paused: Collection[str]
+) -> Iterator[Finding]:
+    """Channels on which tries have failed and are made again, with the last words of the server."""
+    from reminder.ledger.records import EntryFilter
+
+    tried: dict[str, list[Entry]] = {}
+    for entry in ledger.entries(plan_id, EntryFilter(status="pending", transport=transport)):
+        if entry.attempts and entry.last_code and entry.channel not in (None, *paused):
+            tried.setdefault(str(entry.channel), []).append(entry)
+    for channel, entries in tried.items():
+        last = f"{entries[0].last_code} {entries[0].last_detail}".strip()
+        remedy = "会自动再试，直到过了有效期；经过见 reminder ledger --status pending --attempts"
+        yield Finding(
+            f"通道 {channel} 重试", WARN, f"{len(entries)} 条消息还没有发出，最近一次：{last}", remedy
+        )
+
+
+def _paused(pause: Pause, zone: tzinfo) -> Finding:
     """A channel that somebody has to mend, in the server's own words."""
-    remedy = f"按服务器原话处理，更正密钥后执行 reminder channel resume {pause.channel} --by 姓名"
-    found = f"自 {pause.since:%Y-%m-%d %H:%M} UTC 起暂停，待发的消息都保留着：{pause.code} {pause.detail}".rstrip()
+    remedy = (
+        "按服务器原话处理；更换了密钥会自动恢复，"
+        f"否则处理后执行 reminder channel resume {pause.channel} --by 姓名"
+    )
+    found = f"自 {pause.since.astimezone(zone):%Y-%m-%d %H:%M} 起暂停，待发的消息都保留着：{pause.code} {pause.detail}".rstrip()
     return Finding(f"通道 {pause.channel} 暂停", BAD, found, remedy)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 LEAST_ADMINS = 2
 SMALLEST_FREE_BYTES = 200 * 1024 * 1024
+FULL_BYTES = 4 * 1024 * 1024
 EARLIEST_PLAUSIBLE_YEAR = 2026
 """The clock of a machine with a dead battery starts at 1970 or 2000."""
 
@@ -80,6 +81,9 @@ def examine_all(
     settings: Settings, now: datetime, *, offline: bool, send_to: str | None
 ) -> Iterator[Finding]:
     """Every finding, most basic first."""
+    from zoneinfo import ZoneInfo
+
+    from reminder.agenda.occurrences import zone_of
     from reminder.check import examine
     from reminder.cli.wiring import secrets_of
 
@@ -95,7 +99,7 @@ def examine_all(
         yield Finding(
             "计划", BAD, f"有 {errors} 处错误，不能采用", "执行 reminder check 查看每处错误的位置与改法"
         )
-        yield from waiting_findings(settings, now)
+        yield from waiting_findings(settings, now, ZoneInfo("Asia/Shanghai"))
         if send_to is not None:
             yield Finding("测试邮件", BAD, "未发送：计划有误，不知道发信的设置", "更正计划后再试")
         return
@@ -108,7 +112,7 @@ def examine_all(
     yield from _people(edition, now)
     yield from _calendar(edition, now)
     yield from _clock(edition, settings, now)
-    yield from waiting_findings(settings, now)
+    yield from waiting_findings(settings, now, zone_of(edition.plan.head.timezone), edition.plan.id)
     yield from _wording(settings, now)
     yield _links(settings)
     yield from _draws(edition, settings)
@@ -189,6 +193,10 @@ def _data_folder(settings: Settings) -> Iterator[Finding]:
             f"{folder} 不可写（{system_reason(error)}）",
             "检查目录权限，或用 --data 指定可写的目录",
         )
+        return
+    if free < FULL_BYTES:
+        found = f"{folder} 所在磁盘已满（剩余 {free // 2**20} MB），记不下来的不会发送"
+        yield Finding("数据目录", BAD, found, "清理磁盘，之后会自动继续，未发出而仍然有效的提醒自动补发")
         return
     state = GOOD if free >= SMALLEST_FREE_BYTES else WARN
     yield Finding(

@@ -95,8 +95,9 @@ class Deliverer:
         self._record(end)
         if end.pause is not None:
             self._paused |= {delivery.channel}
+        got_through = end.state is DeliveryState.ACCEPTED and not end.refused
         log.log(
-            logging.INFO if end.pause is None else logging.WARNING,
+            logging.INFO if got_through else logging.WARNING,
             "attempt",
             extra={
                 "delivery": delivery.id,
@@ -106,6 +107,8 @@ class Deliverer:
                 "outcome": str(outcome.kind),
                 "code": outcome.code,
                 "state": str(end.state),
+                **({} if got_through else {"detail": outcome.detail}),
+                **({"next": end.not_before.isoformat()} if end.not_before and not end.pause else {}),
                 **({"pause": str(end.pause.kind)} if end.pause else {}),
                 **({"refused": len(end.refused)} if end.refused else {}),
             },

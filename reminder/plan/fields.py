@@ -80,6 +80,14 @@ def _identifier(value: object) -> str:
     return text
 
 
+_COMPUTED = re.compile(r"[a-z-]+\+\d+w?d")
+
+
+def _former_rung(value: object) -> str:
+    text = _line(value)
+    return text if _COMPUTED.fullmatch(text) else _identifier(value)
+
+
 def _date(value: object) -> date:
     text = _text(value, "日期")
     if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
@@ -160,6 +168,8 @@ Prose = Annotated[str, BeforeValidator(_prose), WithJsonSchema({"type": "string"
 """Text of one or more lines."""
 Identifier = Annotated[str, BeforeValidator(_identifier), WithJsonSchema({"type": "string", "minLength": 1})]
 """A name that other places refer to, and that the ledger keeps."""
+FormerRung = Annotated[str, BeforeValidator(_former_rung), WithJsonSchema({"type": "string", "minLength": 1})]
+"""An identifier, or one that was made of anchor and offset: ``due+3wd`` has a sign that no other has."""
 Date = Annotated[date, BeforeValidator(_date), WithJsonSchema({"type": "string", "format": "date"})]
 TimeOfDay = Annotated[
     time, BeforeValidator(_time), WithJsonSchema({"type": "string", "pattern": r"^([01]\d|2[0-3]):[0-5]\d$"})

@@ -27,6 +27,7 @@ from reminder.plan.fields import (
     DueKind,
     DueRule,
     Flag,
+    FormerRung,
     Grace,
     Identifier,
     Integer,
@@ -158,7 +159,7 @@ class RungSpec(Model):
     """One entry of a ladder or of ``remind:``; a list of offsets is several rungs."""
 
     id: Identifier | None = None
-    was: tuple[Identifier, ...] = ()
+    was: tuple[FormerRung, ...] = ()
     from_: Annotated[str, one_of([each.value for each in Anchor], "起算点")] | None = Field(
         None, alias="from"
     )

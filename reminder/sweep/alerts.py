@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import threading
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
@@ -44,6 +45,7 @@ class StorageAlert:
     def __init__(self) -> None:
         self._since: datetime | None = None
         self._told: datetime | None = None
+        self._sending: threading.Thread | None = None
 
     def well(self) -> datetime | None:
         """The trouble is over; since when it had been, if the admins had been told."""
@@ -52,15 +54,25 @@ class StorageAlert:
         return since if told else None
 
     def trouble(self, problem: str, edition: Edition, channels: Mapping[str, Channel], now: datetime) -> bool:
-        """There is trouble; whether an alert went out now."""
+        """There is trouble; whether an alert is on its way now.
+
+        It goes out in a thread of its own: a mail server that hangs as well must not
+        stop the sweep, by which the watchdog knows that there is progress.
+        """
         if self._since is None or self._since > now:
             self._since = now
         if now - self._since < FIRST_AFTER:
             return False
         if self._told is not None and timedelta(0) <= now - self._told < AGAIN_AFTER:
             return False
+        if self._sending is not None and self._sending.is_alive():
+            return False
         self._told = now
-        return send_alert(problem, edition, channels, now)
+        self._sending = threading.Thread(
+            target=send_alert, args=(problem, edition, channels, now), name="alert", daemon=True
+        )
+        self._sending.start()
+        return True
 
 
 class HoldAlert:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from reminder.agenda.occurrences import zone_of
 from reminder.check import Edition
 from reminder.ledger.ledger import Ledger
-from reminder.ledger.records import Trouble, TroubleKind
+from reminder.ledger.records import PauseKind, Trouble, TroubleKind
 from reminder.sweep.notices import NOTICE_ITEM, Notice
 from reminder.sweep.sweeper import Sweeper
 
@@ -38,11 +38,19 @@ _REMEDY = {
     "并加上 --arrived（已收到）、--resend（重发）或 --drop（不再发）。",
     TroubleKind.REFUSED: "同一条消息的其他人不受影响。请核对这些人的账号，必要时人工通知。",
 }
-_PAUSED_REMEDY = (
-    "待发的消息都保留着，恢复后在有效期内自动补发。机器人失效的，更换密钥后执行"
-    " reminder channel resume {channel} --by 姓名；登录被拒的，更正密码后同样执行，系统每半小时也会自动再试一次；"
-    "发送过频的，到时自动恢复。"
-)
+_KEPT = "待发的消息都保留着，没有发出，恢复后在有效期内自动补发。"
+_RESUME = "执行 reminder channel resume {channel} --by 姓名"
+_PAUSED_REMEDY = {
+    PauseKind.DEAD: "请按服务器原话更换密钥或更正设置，系统会自动发现并恢复；没有换密钥而问题已解决的，"
+    + _RESUME
+    + "。",
+    PauseKind.LOGIN: "请更正密码或授权码，系统会自动发现并恢复；密码没有错的，每半小时自动再试一次，也可"
+    + _RESUME
+    + "。",
+    PauseKind.THROTTLED: "发送过于频繁，到时自动恢复，不必处理；经常如此的，请在 channels.yaml 中限制 per_hour 或 per_day。",
+}
+_ENDED = "问题已解决而仍未恢复的，" + _RESUME + "。"
+"""Of a pause that was over before it was told."""
 
 
 def tell_troubles(ledger: Ledger, sweeper: Sweeper, now: datetime) -> int:
@@ -65,11 +73,11 @@ def tell_troubles(ledger: Ledger, sweeper: Sweeper, now: datetime) -> int:
             continue
         groups.setdefault((trouble.kind, trouble.channel, trouble.code), []).append(trouble)
     recent = ledger.settled(plan_id, transport, now - AGAIN_AFTER)
-    paused = {pause.channel for pause in ledger.pauses(plan_id, transport) if pause.lasting}
+    paused = {pause.channel: pause.kind for pause in ledger.pauses(plan_id, transport) if pause.lasting}
     done = own
     notices = 0
     for (kind, _, _), troubles in groups.items():
-        notice = notice_of_troubles(troubles, edition)
+        notice = notice_of_troubles(troubles, edition, paused)
         subject = notice.key.partition("#")[0] + "#"
         if notice.key not in recent and any(key.startswith(subject) for key in recent):
             continue  # told within the hour: what has come since waits for the next notice
@@ -81,19 +89,23 @@ def tell_troubles(ledger: Ledger, sweeper: Sweeper, now: datetime) -> int:
     return notices
 
 
-def notice_of_troubles(troubles: Sequence[Trouble], edition: Edition) -> Notice:
-    """One notice about troubles of one kind, channel and code; its key says which they are."""
+def notice_of_troubles(
+    troubles: Sequence[Trouble], edition: Edition, paused: Mapping[str, PauseKind]
+) -> Notice:
+    """One notice about troubles of one kind, channel and code; its key says which they are.
+
+    ``paused``: why channels are paused, by channel.
+    """
     first = troubles[0]
     name = _channel_name(first.channel, edition)
     what = _WHAT[first.kind].format(count=len(troubles), code=first.code)
     # Told again after a crash between the notice and the mark that it was told, it is the same notice.
     told = hashlib.sha256(" ".join(str(each.id) for each in troubles).encode()).hexdigest()[:12]
     title = f"通道“{name}”{what}" if first.kind is TroubleKind.PAUSED else f"通道“{name}”有{what}"
-    remedy = (
-        _PAUSED_REMEDY.format(channel=first.channel)
-        if first.kind is TroubleKind.PAUSED
-        else _REMEDY[first.kind]
-    )
+    remedy = _REMEDY.get(first.kind, "")
+    if first.kind is TroubleKind.PAUSED:
+        kind = paused.get(first.channel)
+        remedy = _KEPT + (_PAUSED_REMEDY[kind] if kind else _ENDED).format(channel=first.channel)
     code = first.code.replace("#", "")
     return Notice(
         f"notice/{first.kind}-{first.channel}-{code}#{told}",
@@ -118,7 +130,10 @@ def _lines(troubles: Iterable[Trouble], edition: Edition) -> list[str]:
             name = _channel_name(each.channel, edition)
             lines.append(f"{at} 通道“{name}”已暂停发送，服务器答复：{each.code} {each.detail}".rstrip())
             continue
+        group = each.receiver.removeprefix("group:")
         whom = people.get(each.receiver, each.receiver)
+        if group != each.receiver:
+            whom = f"群“{_channel_name(group, edition)}”"
         text = f"{at} {whom} 《{each.subject}》"
         if each.kind is TroubleKind.UNCERTAIN:
             text += f"，消息编号 {each.delivery}"

@@ -154,6 +154,14 @@ def test_a_daily_rule_fires_once_on_every_local_day(zone: str, time: str) -> Non
     assert sorted(instants) == instants
 
 
+@pytest.mark.parametrize("former", ["due+0wd", "due-3wd", "day-15", "period-start+2d"])
+def test_a_rung_that_had_no_id_of_its_own_can_be_named_as_former(former: str) -> None:
+    """Its id was made of anchor and offset; a sign of plus is part of some."""
+    text = f"- id: now\n  was:\n    - {former}\n  from: due\n  days: 0\n  to: everyone"
+    (alarm,) = alarms(plan_of(item_yaml("x", "date: 2026-06-10", text)))
+    assert alarm.former_keys == (f"x/2026-06-10#{former}",)
+
+
 def test_alarms_of_a_gap_are_in_the_order_of_time() -> None:
     """29 March in Berlin has no 02:00 to 03:00: 02:30 is told at 03:30, after what is told at 03:00."""
     times = ["02:30", "03:00", "03:15"]

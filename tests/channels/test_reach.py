@@ -18,6 +18,9 @@ from reminder.channels.words import Scrubber
     [
         (Stage.AUTH, 535, "Error: authentication failed", Reach.LOGIN),
         (Stage.AUTH, 550, "User has no permission", Reach.LOGIN),
+        (Stage.AUTH, 454, "4.7.0 Temporary authentication failure", Reach.LOGIN),
+        (Stage.AUTH, 421, "too many connections from here, try later", Reach.THROTTLED),
+        (Stage.AUTH, 421, "closing", Reach.MESSAGE),
         (Stage.MAIL, 501, "Mail from address must be same as authorization user", Reach.LOGIN),
         (Stage.RCPT, 550, "Ip frequency limited", Reach.THROTTLED),
         (Stage.TEXT, 554, "Reject by behaviour spam, too frequently sending", Reach.THROTTLED),

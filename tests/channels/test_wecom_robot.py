@@ -155,7 +155,9 @@ def test_a_200_with_an_errcode_is_a_failure_of_its_kind(
         (503, (("Retry-After", "Wed, 21 Oct 2026 07:28:00 GMT"),), OutcomeKind.TRANSIENT, None),
         (429, (), OutcomeKind.TRANSIENT, 60),
         (400, (), OutcomeKind.PERMANENT, None),
-        (404, (), OutcomeKind.PERMANENT, None),
+        (413, (), OutcomeKind.PERMANENT, None),
+        (403, (), OutcomeKind.TRANSIENT, 1800),
+        (404, (), OutcomeKind.TRANSIENT, 1800),
     ],
 )
 def test_an_http_failure_is_read_by_its_status(
@@ -166,11 +168,12 @@ def test_an_http_failure_is_read_by_its_status(
     kind: OutcomeKind,
     retry_after: float | None,
 ) -> None:
-    """5yz and 429 later, at most an hour; other 4yz never."""
+    """5yz and 429 later, at most an hour; what a portal or a wrong base_url says, once people have mended it."""
     wecom.misbehave("status", code=status, text="sorry", headers=headers)
     outcome = robot(wecom).send(parcel(PAYLOAD))
     assert (outcome.kind, outcome.code, outcome.retry_after) == (kind, f"http {status}", retry_after)
-    assert outcome.detail == "sorry"
+    portal = "服务器不接受这个请求，请核对 base_url 和上网认证：" if status in (403, 404) else ""
+    assert outcome.detail == f"{portal}sorry"
 
 
 @pytest.mark.parametrize(

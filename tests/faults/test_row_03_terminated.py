@@ -51,7 +51,7 @@ def test_row_03_a_server_that_never_answers_does_not_keep_it_from_stopping(tmp_p
         begun = time.monotonic()
         office.daemon.signal(signal.SIGTERM)
         assert office.daemon.wait_for_end() == 0
-        assert 1 < time.monotonic() - begun < 10
+        assert 1 < time.monotonic() - begun < 25
         assert "stopped with deliveries in flight deliveries=1" in office.daemon.log.read_text()
         office.set(NINE + timedelta(minutes=2))
         office.daemon.start()

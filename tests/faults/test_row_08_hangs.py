@@ -13,6 +13,8 @@ from tests.plans import at
 
 NINE = at("2026-06-10 09:00")
 SECONDS = 1
+PATIENCE = 5
+"""More seconds than a machine that tests share is late by; the hang itself is of a minute."""
 DEADLINE = {"timeout_seconds": SECONDS}
 WORDS = {
     "connect": "等待问候时超过总时限",
@@ -51,10 +53,10 @@ def test_row_08_mail_that_hangs_at_any_stage_ends_in_time_and_holds_up_nobody(tm
             begun = time.monotonic()
             wait_for(partial(stands, office, name, "group", "accepted"), "the post")
             wait_for(partial(office.ended, name, "mail"), "the end of the attempt")
-            assert time.monotonic() - begun < SECONDS + 6, stage
+            assert time.monotonic() - begun < SECONDS + 4 * PATIENCE, stage
             (attempt,) = office.tries(name, "mail")
             assert attempt.finished_at is not None
-            assert attempt.finished_at - attempt.started_at < timedelta(seconds=SECONDS + 1), stage
+            assert attempt.finished_at - attempt.started_at < timedelta(seconds=SECONDS + PATIENCE), stage
             assert attempt.code == "timeout", stage
             assert words in attempt.detail, stage
             assert attempt.outcome == ("uncertain" if words.startswith("等待答复") else "transient"), stage
@@ -78,7 +80,7 @@ def test_row_08_a_robot_that_hangs_ends_in_time_and_holds_up_no_mail(tmp_path: P
         (attempt,) = office.tries("n0000", "group")
         assert (attempt.outcome, attempt.code) == ("uncertain", "timeout")
         assert attempt.finished_at is not None
-        assert attempt.finished_at - attempt.started_at < timedelta(seconds=SECONDS + 1)
+        assert attempt.finished_at - attempt.started_at < timedelta(seconds=SECONDS + PATIENCE)
         assert attempt.detail == "超过总时限；消息已全部发出，是否收下不明"
         office.set(NINE + timedelta(hours=1))
         report = office.judge(NINE + timedelta(minutes=1))

@@ -42,7 +42,7 @@ def test_row_10_a_body_that_is_no_answer_costs_neither_time_nor_memory(
         (attempt,) = office.tries("n0001", "group")
         assert (attempt.outcome, attempt.code, attempt.detail) == (outcome, code, words)
         assert attempt.finished_at is not None
-        assert attempt.finished_at - attempt.started_at < timedelta(seconds=3)
+        assert attempt.finished_at - attempt.started_at < timedelta(seconds=8)
         assert usage(office)["memory"] - before < 8 * 1024  # kilobytes; of a body of a gigabyte
         office.set(NINE + timedelta(hours=1))
         report = office.judge(NINE + timedelta(minutes=2))
@@ -62,7 +62,7 @@ def test_row_10_a_mail_server_whose_reply_never_ends_is_left(tmp_path: Path, do:
         assert attempt.outcome == "transient"
         assert attempt.detail.startswith("问候时")
         assert attempt.finished_at is not None
-        assert attempt.finished_at - attempt.started_at < timedelta(seconds=3)
+        assert attempt.finished_at - attempt.started_at < timedelta(seconds=8)
         office.set(NINE + timedelta(hours=1))
         report = office.judge(NINE + timedelta(minutes=1))
         assert report.clean, report
