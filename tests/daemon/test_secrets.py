@@ -71,7 +71,7 @@ def test_a_password_that_is_put_right_sends_what_waits(tmp_path: Path) -> None:
         wait_for(lambda: office.health["paused"] == ["mail"], "the pause")
         (secrets / "SMTP_PASSWORD").write_text("right\n")
         wait_for(lambda: office.states("n0000", "mail") == {"p-office": "accepted"}, "the mail")
-        assert office.health["paused"] == []
+        wait_for(lambda: office.health["paused"] == [], "health")
         assert "channel taken up again" in office.daemon.log.read_text()
         assert office.daemon.stop() == 0
 
