@@ -39,6 +39,7 @@ from reminder.ledger import (
     standing,
     trouble,
 )
+from reminder.ledger.accounts import Accounts
 from reminder.ledger.errors import FactsChanged, LedgerAddressError, LedgerCorrupt
 from reminder.ledger.facts import FactKind, NewDutyEvent, Recorded
 from reminder.ledger.postponing import Postponed
@@ -107,6 +108,11 @@ class Ledger:
             storage.close()
             raise
         return cls(storage, found, created)
+
+    @property
+    def accounts(self) -> Accounts:
+        """Who may log in to the console, and who is in."""
+        return Accounts(self._storage)
 
     @property
     def path(self) -> Path:

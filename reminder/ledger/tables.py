@@ -265,6 +265,44 @@ happenings = Table(
 )
 """Events registered, lots, silences, snoozes, approvals: what else the agenda listens to."""
 
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("plan_id", Text, primary_key=True),
+    Column("user", Text, primary_key=True),
+    Column("roles", Text, nullable=False),
+    Column("private", Boolean, nullable=False),
+    Column("password", Text, nullable=False),
+    Column("changed_at", UtcDateTime, nullable=False),
+    Column("disabled", Boolean, nullable=False),
+)
+"""Who may log in to the console: roles, and the hash of a password."""
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("plan_id", Text, primary_key=True),
+    Column("token", Text, primary_key=True),
+    Column("user", Text, nullable=False),
+    Column("began_at", UtcDateTime, nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),
+)
+"""Who is in, by the hash of the browser's token."""
+
+logins = Table(
+    "logins",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("plan_id", Text, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("user", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("event", Text, nullable=False),
+    Index("ix_logins_user", "plan_id", "user", "id"),
+    Index("ix_logins_at", "plan_id", "at"),
+)
+"""Who came to the door, when, from where, and what came of it."""
+
 
 receivers = Table(
     "receivers",

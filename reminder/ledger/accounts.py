@@ -1,0 +1,191 @@
+"""Accounts, sessions and the log of logins.
+
+Passwords come in hashed and never go out except to be compared; of a session
+only the hash of its token is kept, so that whoever reads the ledger cannot take
+over a session.  The login log is append-only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, Select, delete, func, insert, select, update
+
+from reminder.ledger.storage import Storage
+from reminder.ledger.tables import AnyRow, accounts, logins, sessions
+
+SUCCEEDED, FAILED, LOCKED, LOGOUT, EXPIRED = "succeeded", "failed", "locked", "logout", "expired"
+"""What happened at the door."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A person who may log in; ``password`` is an argon2 hash, empty before one was set."""
+
+    user: str
+    roles: tuple[str, ...]
+    private: bool
+    password: str
+    changed_at: datetime
+    disabled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One login; ``token`` is the SHA-256 of the cookie's value."""
+
+    token: str
+    user: str
+    began_at: datetime
+    seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LoginEvent:
+    """A line of the login log; ``address`` is where the browser was, as far as is known."""
+
+    at: datetime
+    user: str
+    address: str
+    event: str
+
+
+class Accounts:
+    """The accounts of every plan in one ledger; each method is one transaction."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    def get(self, plan_id: str, user: str) -> Account | None:
+        """The account of a user."""
+        with self._storage.read() as connection:
+            return _get(connection, plan_id, user)
+
+    def every(self, plan_id: str) -> list[Account]:
+        """Every account, in order of user."""
+        query = select(accounts).where(accounts.c.plan_id == plan_id).order_by(accounts.c.user)
+        with self._storage.read() as connection:
+            return [_account(row) for row in connection.execute(query)]
+
+    def put(self, plan_id: str, new: Account) -> None:
+        """Make an account or change it; a new password, other roles or its end close its sessions."""
+        values = {
+            "roles": ",".join(sorted(new.roles)),
+            "private": new.private,
+            "password": new.password,
+            "changed_at": new.changed_at,
+            "disabled": new.disabled,
+        }
+        with self._storage.write() as connection:
+            before = _get(connection, plan_id, new.user)
+            if before is None:
+                connection.execute(insert(accounts), {"plan_id": plan_id, "user": new.user, **values})
+                return
+            mine = (accounts.c.plan_id == plan_id, accounts.c.user == new.user)
+            connection.execute(update(accounts).where(*mine).values(values))
+            if new.disabled or _rights(before) != _rights(new):
+                connection.execute(
+                    delete(sessions).where(sessions.c.plan_id == plan_id, sessions.c.user == new.user)
+                )
+
+    def begin_session(self, plan_id: str, session: Session) -> None:
+        """Keep a session."""
+        row = {
+            "plan_id": plan_id,
+            "token": session.token,
+            "user": session.user,
+            "began_at": session.began_at,
+            "seen_at": session.seen_at,
+        }
+        with self._storage.write() as connection:
+            connection.execute(insert(sessions), row)
+
+    def session(self, plan_id: str, token: str) -> Session | None:
+        """The session with this token's hash."""
+        query = select(sessions).where(sessions.c.plan_id == plan_id, sessions.c.token == token)
+        with self._storage.read() as connection:
+            row = connection.execute(query).first()
+        return Session(row.token, row.user, row.began_at, row.seen_at) if row is not None else None
+
+    def saw_session(self, plan_id: str, token: str, now: datetime) -> None:
+        """The session was used at ``now``."""
+        mine = (sessions.c.plan_id == plan_id, sessions.c.token == token)
+        with self._storage.write() as connection:
+            connection.execute(update(sessions).where(*mine).values(seen_at=now))
+
+    def end_session(self, plan_id: str, token: str) -> None:
+        """Forget a session."""
+        with self._storage.write() as connection:
+            connection.execute(
+                delete(sessions).where(sessions.c.plan_id == plan_id, sessions.c.token == token)
+            )
+
+    def forget_sessions(self, plan_id: str, before: datetime) -> None:
+        """Forget every session that was last used before an instant."""
+        with self._storage.write() as connection:
+            connection.execute(
+                delete(sessions).where(sessions.c.plan_id == plan_id, sessions.c.seen_at < before)
+            )
+
+    def log(self, plan_id: str, event: LoginEvent) -> None:
+        """Append to the login log."""
+        row = {
+            "plan_id": plan_id,
+            "at": event.at,
+            "user": event.user,
+            "address": event.address,
+            "event": event.event,
+        }
+        with self._storage.write() as connection:
+            connection.execute(insert(logins), row)
+
+    def events(self, plan_id: str, since: datetime, limit: int = 1000) -> list[LoginEvent]:
+        """The login log from an instant on, the newest first."""
+        query = (
+            select(logins)
+            .where(logins.c.plan_id == plan_id, logins.c.at >= since)
+            .order_by(logins.c.id.desc())
+            .limit(limit)
+        )
+        with self._storage.read() as connection:
+            return [LoginEvent(row.at, row.user, row.address, row.event) for row in connection.execute(query)]
+
+    def failures_of_user(self, plan_id: str, since: datetime, user: str) -> int:
+        """Failed logins of a user since an instant, and since their last success."""
+        last = (
+            select(func.coalesce(func.max(logins.c.id), 0))
+            .where(logins.c.plan_id == plan_id, logins.c.user == user, logins.c.event == SUCCEEDED)
+            .scalar_subquery()
+        )
+        query = _failures(plan_id, since).where(logins.c.user == user, logins.c.id > last)
+        with self._storage.read() as connection:
+            return int(connection.execute(query).scalar() or 0)
+
+    def failures_from(self, plan_id: str, since: datetime, address: str) -> int:
+        """Failed logins from an address since an instant, whoever tried."""
+        query = _failures(plan_id, since).where(logins.c.address == address)
+        with self._storage.read() as connection:
+            return int(connection.execute(query).scalar() or 0)
+
+
+def _failures(plan_id: str, since: datetime) -> Select[int]:
+    return select(func.count()).where(
+        logins.c.plan_id == plan_id, logins.c.at > since, logins.c.event == FAILED
+    )
+
+
+def _get(connection: Connection, plan_id: str, user: str) -> Account | None:
+    query = select(accounts).where(accounts.c.plan_id == plan_id, accounts.c.user == user)
+    row = connection.execute(query).first()
+    return _account(row) if row is not None else None
+
+
+def _account(row: AnyRow) -> Account:
+    roles = tuple(each for each in row.roles.split(",") if each)
+    return Account(row.user, roles, row.private, row.password, row.changed_at, row.disabled)
+
+
+def _rights(account: Account) -> tuple[object, ...]:
+    """What of an account a session rests on."""
+    return (account.password, sorted(account.roles), account.private)

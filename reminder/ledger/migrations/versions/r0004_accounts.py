@@ -1,0 +1,56 @@
+"""Accounts of the console, their sessions, and the log of logins: new tables only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+
+def row_id() -> sa.types.TypeEngine[Any]:
+    return sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def instant() -> sa.types.TypeEngine[Any]:
+    return sa.String(27).with_variant(sa.DateTime(timezone=True), "postgresql")
+
+
+def upgrade() -> None:
+    op.create_table(
+        "accounts",
+        sa.Column("plan_id", sa.Text(), nullable=False),
+        sa.Column("user", sa.Text(), nullable=False),
+        sa.Column("roles", sa.Text(), nullable=False),
+        sa.Column("private", sa.Boolean(), nullable=False),
+        sa.Column("password", sa.Text(), nullable=False),
+        sa.Column("changed_at", instant(), nullable=False),
+        sa.Column("disabled", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("plan_id", "user", name="pk_accounts"),
+    )
+    op.create_table(
+        "sessions",
+        sa.Column("plan_id", sa.Text(), nullable=False),
+        sa.Column("token", sa.Text(), nullable=False),
+        sa.Column("user", sa.Text(), nullable=False),
+        sa.Column("began_at", instant(), nullable=False),
+        sa.Column("seen_at", instant(), nullable=False),
+        sa.PrimaryKeyConstraint("plan_id", "token", name="pk_sessions"),
+    )
+    op.create_table(
+        "logins",
+        sa.Column("id", row_id(), nullable=False),
+        sa.Column("plan_id", sa.Text(), nullable=False),
+        sa.Column("at", instant(), nullable=False),
+        sa.Column("user", sa.Text(), nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("event", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_logins"),
+    )
+    op.create_index("ix_logins_user", "logins", ["plan_id", "user", "id"])
+    op.create_index("ix_logins_at", "logins", ["plan_id", "at"])
