@@ -16,7 +16,7 @@ from reminder.channels.linked import LinkedChannel
 from reminder.channels.wecom_app import WecomAppAdapter
 from reminder.check import Edition
 from reminder.ledger.records import Transport
-from reminder.links import PLACEHOLDER, open_links
+from reminder.links import PLACEHOLDER, Links, open_links
 from reminder.log import redactor
 from reminder.progress import Heartbeat
 from reminder.settings import Settings, read_secret
@@ -79,23 +79,28 @@ def _no_secret(_name: str) -> None:
     return
 
 
-def channels_for(settings: Settings) -> Callable[[Edition, Transport], Mapping[str, Channel]]:
-    """How the daemon makes its channels, for either transport."""
+def channel_for(settings: Settings) -> Callable[[Edition, Transport, str], Channel]:
+    """How a channel is made, for either transport.  It raises ``ReminderError`` where a secret is missing."""
     secrets = secrets_of(settings)
 
-    def live(edition: Edition, channel_id: str) -> Channel:
+    def build(edition: Edition, transport: Transport, channel_id: str) -> Channel:
+        if transport is not Transport.LIVE:
+            return rehearsal_channel(edition, channel_id, settings.outbox)
         channel = live_channel(edition, channel_id, secrets)
         if isinstance(channel, EmailAdapter | WecomAppAdapter):
             # Also without a public URL: what was frozen while there was one still waits for its tokens.
             return LinkedChannel(channel, PLACEHOLDER, tokens_of(settings, edition))
         return channel
 
-    def build(edition: Edition, transport: Transport) -> Mapping[str, Channel]:
-        if transport is Transport.LIVE:
-            return {each: live(edition, each) for each in edition.plan.channels}
-        return {each: rehearsal_channel(edition, each, settings.outbox) for each in edition.plan.channels}
-
     return build
+
+
+def channels_for(settings: Settings) -> Callable[[Edition, Transport], Mapping[str, Channel]]:
+    """How the daemon makes its channels, for either transport."""
+    build = channel_for(settings)
+    return lambda edition, transport: {
+        each: build(edition, transport, each) for each in edition.plan.channels
+    }
 
 
 def tokens_of(settings: Settings, edition: Edition) -> Callable[[Parcel], str]:
@@ -121,16 +126,25 @@ def page_of(settings: Settings, daemon: Daemon, clock: Clock) -> Page | None:
     from urllib.parse import urlsplit
 
     from reminder.web.app import create_app
+    from reminder.web.console.site import Site
     from reminder.web.desk import Desk
     from reminder.web.server import PageServer
 
-    desk = Desk(
-        lambda: daemon.edition,
-        lambda: daemon.ledger,
-        lambda: open_links(settings.link_key, daemon.edition.plan.id),
+    def links() -> Links:
+        return open_links(settings.link_key, daemon.edition.plan.id)
+
+    build = channel_for(settings)
+    desk = Desk(lambda: daemon.edition, lambda: daemon.ledger, links)
+    site = Site(
+        settings=settings,
+        clock=clock,
+        edition=lambda: daemon.edition,
+        ledger=lambda: daemon.ledger,
+        links=links,
+        channel=lambda edition, channel: build(edition, daemon.transport, channel),
     )
     prefix = urlsplit(settings.public_url).path if settings.public_url else ""
-    return PageServer(create_app(desk, clock, prefix), settings.listen, clock)
+    return PageServer(create_app(desk, clock, prefix, site), settings.listen, clock)
 
 
 def secrets_mark_of(settings: Settings) -> Callable[[Edition, Transport], str]:

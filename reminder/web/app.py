@@ -26,6 +26,8 @@ from reminder.errors import ReminderError
 from reminder.recording.recorder import Refused
 from reminder.sweep.approvals import ApprovalRefused
 from reminder.web.approvals import ApprovalDesk
+from reminder.web.console.app import add_console
+from reminder.web.console.site import Site
 from reminder.web.desk import ACTIONS, Desk, Visit
 from reminder.web.forms import MAX_BODY, BadForm, Form, read_form
 from reminder.web.pages import STYLE_HASH, approval_page, duties_page, message_page
@@ -64,8 +66,8 @@ _TROUBLE = ("暂时不能登记", "系统正在维护，您刚才的登记没有
 _BAD_FORM = ("没有登记", "收到的内容不完整。请返回上一页，重新填写后再提交。")
 
 
-def create_app(desk: Desk, clock: Clock, prefix: str = "") -> ASGIApp:
-    """The page as an application.
+def create_app(desk: Desk, clock: Clock, prefix: str = "", console: Site | None = None) -> ASGIApp:
+    """The recipients' page, and the console beside it, as one application.
 
     ``prefix`` is the path of the public URL: a reverse proxy may take it off,
     or leave it on.
@@ -78,6 +80,8 @@ def create_app(desk: Desk, clock: Clock, prefix: str = "") -> ASGIApp:
         app.add_api_route(f"{path}/a/{{token}}", page.read, methods=["GET", "HEAD"])
         app.add_api_route(f"{path}/a/{{token}}", page.say, methods=["POST"])
     app.add_api_route("/robots.txt", _robots, methods=["GET", "HEAD"])
+    if console is not None:
+        add_console(app, console, prefix)
     app.add_exception_handler(HTTPException, page.refused)
     app.add_exception_handler(ReminderError, page.in_trouble)
     app.add_exception_handler(Exception, page.in_trouble)

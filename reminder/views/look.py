@@ -1,0 +1,69 @@
+"""Who looks, at what, and when: the argument of every read model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cached_property
+from zoneinfo import ZoneInfo
+
+from reminder.access.rights import Right, User
+from reminder.agenda.facts import Facts
+from reminder.agenda.occurrences import zone_of
+from reminder.check import Edition
+from reminder.ledger.ledger import Ledger
+from reminder.ledger.records import Transport
+from reminder.plan.model import Item
+
+
+@dataclass(frozen=True)
+class Look:
+    """One user's look at the edition in force and its ledger at one moment (aware)."""
+
+    user: User
+    edition: Edition
+    ledger: Ledger
+    now: datetime
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        """The plan's time zone, in which all is shown."""
+        return zone_of(self.edition.plan.head.timezone)
+
+    @property
+    def today(self) -> date:
+        """The office's date."""
+        return self.now.astimezone(self.zone).date()
+
+    @property
+    def plan_id(self) -> str:
+        return self.edition.plan.id
+
+    @cached_property
+    def transport(self) -> Transport:
+        """Whether messages really go out, or rehearse."""
+        return self.ledger.transport(self.plan_id)
+
+    @cached_property
+    def facts(self) -> Facts:
+        """What is known at this moment, read once."""
+        return self.ledger.facts(self.plan_id, self.transport)
+
+    @property
+    def private(self) -> bool:
+        """Whether private items may be seen, their dates and their YAML."""
+        return self.user.may(Right.READ_PRIVATE)
+
+    def sees(self, item: Item | None) -> bool:
+        """Whether an item may be seen at all; what stands in the plan no more is shown to whoever sees private."""
+        return self.private or (item is not None and not item.spec.private)
+
+    @cached_property
+    def items(self) -> tuple[Item, ...]:
+        """The items that may be seen, in the order of the plan."""
+        return tuple(item for item in self.edition.plan.items if self.sees(item))
+
+    def name_of(self, person: str) -> str:
+        """A person's or a group's name, or the id of somebody who stands there no more."""
+        known = self.edition.plan.directory.person(person)
+        return known.name if known is not None else person

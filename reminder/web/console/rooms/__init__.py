@@ -1,0 +1,8 @@
+"""The console's rooms, a module each: what stands at which address, and what it asks for."""
+
+from __future__ import annotations
+
+from reminder.web.console.ask import Route
+from reminder.web.console.rooms import today
+
+ROUTES: tuple[Route, ...] = (*today.ROUTES,)
