@@ -466,6 +466,7 @@ def test_a_lost_seed_is_told_and_a_new_one_committed_to(ledger: Ledger, tmp_path
 
 def test_a_seed_that_does_not_fit_its_commitment_counts_as_lost(ledger: Ledger, tmp_path: Path) -> None:
     keys = tmp_path / "keys" / "draws.json"
+    SeedFile(keys).add(seed_before("2026-06-30"))
     bench = Bench(ledger, SeedFile(keys))
     bench.until("2026-04-02 12:00")
     rows = json.loads(keys.read_text())
@@ -481,6 +482,7 @@ def test_a_seed_that_does_not_fit_its_commitment_counts_as_lost(ledger: Ledger, 
 
 def test_a_broken_file_is_put_aside_and_told(ledger: Ledger, tmp_path: Path) -> None:
     keys = tmp_path / "keys" / "draws.json"
+    SeedFile(keys).add(seed_before("2026-06-30"))
     bench = Bench(ledger, SeedFile(keys))
     bench.until("2026-04-02 12:00")
     whole = keys.read_text()
