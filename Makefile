@@ -8,8 +8,11 @@ BIN := $(VENV)/bin
 run: $(VENV)/.installed
 	$(BIN)/reminder run
 
+# One process more than there are cores: most tests wait for a daemon or a server.
+TESTERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
+
 test: $(VENV)/.installed-dev check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(TESTERS) --dist worksteal
 
 # The long versions of what `make test` samples, about two hours; what was counted stands at the end.
 torture: $(VENV)/.installed-dev

@@ -71,11 +71,8 @@ def create_backup(sources: Sources, out: Path, now: datetime) -> Made:
     """
     if out.exists():
         raise BackupError(f"{out} 已经存在，没有覆盖：请换一个文件名")
-    collected = collect(
-        [(SCHEDULES, sources.schedules), (TEMPLATES, sources.templates), (KEYS, sources.keys)],
-        sources.kept_out,
-        sources.secrets,
-    )
+    folders = [(SCHEDULES, sources.schedules), (TEMPLATES, sources.templates), (KEYS, sources.keys)]
+    collected = collect(folders, sources.kept_out, sources.secrets)  # whatever is refused is refused first
     copy = out.with_name(f".{out.name}.{os.getpid()}.ledger")
     scratch = out.with_name(f".{out.name}.{os.getpid()}.part")
     made = [each for each in out.parent.parents if not each.exists()]
@@ -84,7 +81,10 @@ def create_backup(sources: Sources, out: Path, now: datetime) -> Made:
     try:
         out.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _room(sources.ledger, sum(map(len, collected.files.values())), out.parent)
-        manifest = _manifest(sources, collected.files, take_copy(sources.ledger, copy, now), copy, now)
+        facts = take_copy(sources.ledger, copy, now)
+        # After the ledger: a draw that it has committed to has its seed among the keys, not yet the other way round.
+        collected = collect(folders, sources.kept_out, sources.secrets)
+        manifest = _manifest(sources, collected.files, facts, copy, now)
 
         def contents(member: Member) -> Iterable[bytes]:
             return _chunks(copy) if member.name == LEDGER else (collected.files[member.name],)

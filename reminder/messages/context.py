@@ -104,6 +104,18 @@ _OF_UNITS = (TermKind.HEAD, TermKind.CONTACT)
 PRIVATE_TEMPLATE = "private"
 """What is rendered of a private item on a channel that goes over the internet."""
 MASKED_TITLE = "一项工作事项"
+_TRAVELS = (
+    "plan",
+    "office",
+    "receiver",
+    "today",
+    "wording",
+    "alarm",
+    "provisional",
+    "link",
+    "variants",
+)
+"""The variables of a section that say nothing of the matter; a new one stays behind unless it is named here."""
 
 
 def confined(item: Item, network: str, template: str, context: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -136,7 +148,7 @@ def masked(context: Mapping[str, Any]) -> dict[str, Any]:
     }
     occurrence = {**context["occurrence"], "id": "", "label": ""}
     return {
-        **context,
+        **{name: context[name] for name in _TRAVELS},
         "item": item,
         "occurrence": occurrence,
         "festival": None,

@@ -320,7 +320,19 @@ def link(kind: bytes, target: str) -> Callable[[tarfile.TarInfo], None]:
         ("ledger.sqlite3", b"y"),
         ("ledger.sqlite3", b""),
     ],
-    ids=str,
+    ids=[
+        "symbolic link",
+        "hard link",
+        "device",
+        "pipe",
+        "folder",
+        "up",
+        "absolute",
+        "unknown",
+        "longer",
+        "changed",
+        "shorter",
+    ],
 )
 def test_an_entry_that_is_not_what_the_manifest_says_is_refused(hostile_entry: Any, tmp_path: Path) -> None:
     """Links, devices, folders, other names, other bytes."""

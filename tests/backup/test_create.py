@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -126,6 +127,20 @@ def test_it_is_consistent_while_others_write(place: Place, tmp_path: Path) -> No
         writer.join()
     assert seen == sorted(seen)
     assert len(set(seen)) > 1, "the writer never wrote: the test shows nothing"
+
+
+def test_a_seed_committed_to_meanwhile_comes_with_its_ledger(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The seed is written before the ledger knows of it: what is copied after the ledger has it."""
+    real, seed = creating.take_copy, place.settings.keys / "draws.json"
+
+    def during(*arguments: Any) -> Any:
+        seed.write_text("{}")
+        return real(*arguments)
+
+    monkeypatch.setattr(creating, "take_copy", during)
+    assert (unpacked(place.backup().path, tmp_path / "x") / "keys" / "draws.json").read_text() == "{}"
 
 
 def test_an_existing_file_is_not_overwritten(place: Place) -> None:

@@ -56,7 +56,7 @@ Facts = Callable[..., dict[str, Any]]
 
 def whole(templates: Templates, *named: tuple[str, dict[str, Any]]) -> Message:
     """The whole message of one or several sections."""
-    layout = {key: value for key, value in named[0][1].items() if key in LAYOUT_NAMES}
+    layout = {"owes": False} | {key: value for key, value in named[0][1].items() if key in LAYOUT_NAMES}
     return templates.message([templates.section(name, context) for name, context in named], layout)
 
 
@@ -336,8 +336,9 @@ def test_over_the_internet_every_private_matter_reads_the_same(
 ) -> None:
     """Whichever template it has: the variables themselves no longer say what it is."""
     told = facts(name, phase, **PAIRS, item={"private": True}, occurrence={"due": date(2026, 9, 30)})
-    section = templates.section("private", masked(told))
+    section = templates.section("private", masked({**told, "added_later": told["item"]["title"]}))
     assert section.title == ""
+    assert "added_later" not in masked({**told, "added_later": told["item"]["title"]})
     everything = section.subject + section.text + section.html + section.markdown
     for word in (
         told["item"]["title"],

@@ -57,6 +57,7 @@ LADDER = """
 """
 EXTRA = "private: true\nduty:\n  each: person\n  of:\n    - post:检查组组长\ntemplate: spot-check"
 Q2 = Period(PeriodKind.QUARTER, 2026, 2)
+Q3 = Period(PeriodKind.QUARTER, 2026, 3)
 
 
 def spot_check(times: int = 1, extra: str = EXTRA, item_id: str = "check") -> str:
@@ -86,6 +87,17 @@ def seed_before(latest: str, earliest: str = "2026-04-20") -> Seed:
     return next(
         seed for n in range(999) if day(earliest) <= drawn_by(seed := seed_of(n), plan)[0] <= day(latest)
     )
+
+
+def seeds(seed: Seed) -> SeedsInMemory:
+    """The seed, and one for the quarter after it that chooses no day before August."""
+    days = candidate_days(Q3, day("2026-06-30"), office().head, CALENDAR)
+    for number in range(999):
+        later = seed_of(number, "2026Q3")
+        chosen = day_chosen(later.value, "check", "2026Q3", days, (), 1)
+        if chosen is not None and chosen >= day("2026-08-01"):
+            return SeedsInMemory([seed, later])
+    raise AssertionError
 
 
 @pytest.fixture
@@ -229,7 +241,7 @@ def test_inspectors_are_told_on_the_day_and_later_what_is_still_to_do(ledger: Le
     """R: the drawn day, +5 findings, +10 rectification."""
     seed = seed_before("2026-06-01")
     drawn, unit = drawn_by(seed, office())
-    bench = Bench(ledger, SeedsInMemory([seed]))
+    bench = Bench(ledger, seeds(seed))
     bench.until("2026-07-10")
     days = [f"{drawn:%m-%d}", after(drawn, 5), after(drawn, 10)]
     assert bench.told() == [(who, each) for each in days for who in ("p-leader", "p-clerk")]
@@ -244,7 +256,7 @@ def test_inspectors_are_told_on_the_day_and_later_what_is_still_to_do(ledger: Le
 def test_what_is_closed_is_not_asked_for_again(ledger: Ledger) -> None:
     seed = seed_before("2026-06-01")
     drawn, _ = drawn_by(seed, office())
-    bench = Bench(ledger, SeedsInMemory([seed]))
+    bench = Bench(ledger, seeds(seed))
     bench.until(f"{CALENDAR.after(drawn, 6)} 12:00")
     done = NewDutyEvent(("check/2026Q2",), "p-leader", DutyAction.DONE, "p-clerk", Way.COMMAND, drawn)
     ledger.record_duties("test", [done], bench.now)
@@ -260,7 +272,7 @@ def test_an_inspector_of_the_drawn_unit_is_not_told(ledger: Ledger) -> None:
     own = {"办公室": "p-office", "理论科": "p-theory"}[unit]
     bench = Bench(
         ledger,
-        SeedsInMemory([seed]),
+        seeds(seed),
         office(directory=OFFICE.replace("    person: p-clerk\nsuper", f"    person: {own}\nsuper")),
     )
     bench.until(f"{drawn} 12:00")
@@ -297,7 +309,7 @@ def test_two_sweepers_publish_a_lot_once(ledger: Ledger) -> None:
     """Of two that find it due in the same second one has it; both agree."""
     seed = seed_before("2026-06-01")
     drawn, _ = drawn_by(seed, office())
-    one, other = Bench(ledger, SeedsInMemory([seed])), Bench(ledger, SeedsInMemory([seed]))
+    one, other = Bench(ledger, seeds(seed)), Bench(ledger, seeds(seed))
     one.until(f"{drawn} 08:59")
     other.until(f"{drawn} 08:59")
     one.until(f"{drawn} 09:00")
@@ -309,7 +321,7 @@ def test_two_sweepers_publish_a_lot_once(ledger: Ledger) -> None:
 def test_after_an_outage_over_the_day_it_is_the_next_working_day(ledger: Ledger) -> None:
     seed = seed_before("2026-06-01")
     drawn, unit = drawn_by(seed, office())
-    bench = Bench(ledger, SeedsInMemory([seed]))
+    bench = Bench(ledger, seeds(seed))
     bench.until(f"{drawn} 08:59")
     bench.now = at(f"{drawn} 18:00")  # the day's hour is over
     bench.until("2026-07-20")
@@ -321,7 +333,7 @@ def test_after_an_outage_over_the_day_it_is_the_next_working_day(ledger: Ledger)
 
 def test_an_outage_over_the_rest_of_the_period_is_told_and_nobody_is_sent(ledger: Ledger) -> None:
     seed = seed_before("2026-06-01")
-    bench = Bench(ledger, SeedsInMemory([seed]))
+    bench = Bench(ledger, seeds(seed))
     bench.until("2026-04-02 12:00")
     bench.now = at("2026-07-01 08:00")
     bench.until("2026-07-02")
@@ -354,7 +366,7 @@ def test_a_renamed_item_goes_on_with_its_draw(ledger: Ledger) -> None:
     """The name under which it was committed to stays that of the draw."""
     seed = seed_before("2026-06-01")
     drawn, unit = drawn_by(seed, office())
-    bench = Bench(ledger, SeedsInMemory([seed]))
+    bench = Bench(ledger, seeds(seed))
     bench.until("2026-04-02 12:00")
     bench.plan = office(spot_check(extra=EXTRA + "\nwas:\n  - check", item_id="renamed"))
     bench.restart()
@@ -379,7 +391,7 @@ def without(*days: date) -> WorkCalendar:
 def test_a_drawn_day_that_becomes_a_rest_day_leaves_the_draw_to_the_other_days(ledger: Ledger) -> None:
     seed = seed_before("2026-06-01", "2026-05-11")
     drawn, _ = drawn_by(seed, office())
-    bench = Bench(ledger, SeedsInMemory([seed]))
+    bench = Bench(ledger, seeds(seed))
     bench.until("2026-04-02 12:00")
     bench.restart(without(drawn))
     bench.until("2026-07-01")
@@ -392,7 +404,7 @@ def test_a_drawn_day_that_becomes_a_rest_day_leaves_the_draw_to_the_other_days(l
 def test_another_day_off_changes_nothing_but_the_candidates(ledger: Ledger) -> None:
     seed = seed_before("2026-06-01", "2026-05-11")
     drawn, unit = drawn_by(seed, office())
-    bench = Bench(ledger, SeedsInMemory([seed]))
+    bench = Bench(ledger, seeds(seed))
     bench.until("2026-04-02 12:00")
     bench.restart(without(drawn + timedelta(days=1), drawn - timedelta(days=1)))
     bench.until("2026-07-01")
@@ -404,7 +416,7 @@ def test_a_change_after_the_day_does_not_move_what_was_drawn(ledger: Ledger) -> 
     """The lot is a fact by then: no second message, and it still verifies."""
     seed = seed_before("2026-06-01", "2026-05-11")
     drawn, _ = drawn_by(seed, office())
-    bench = Bench(ledger, SeedsInMemory([seed]))
+    bench = Bench(ledger, seeds(seed))
     bench.until(f"{drawn} 12:00")
     bench.restart(without(drawn))
     bench.until(f"{drawn + timedelta(days=2)} 12:00")
@@ -420,7 +432,7 @@ def test_a_unit_that_is_dissolved_before_the_day_is_not_drawn(ledger: Ledger) ->
     gone = OFFICE.replace(
         f"  - id: {unit}\n    kind: 科室\n", f"  - id: {unit}\n    kind: 科室\n    until: 2026-04-30\n"
     )
-    bench = Bench(ledger, SeedsInMemory([seed]), office(directory=gone))
+    bench = Bench(ledger, seeds(seed), office(directory=gone))
     bench.until("2026-07-01")
     (lot,) = bench.draw.lots
     assert (lot.day, lot.unit, lot.units) == (drawn, other, (other,))
@@ -454,6 +466,7 @@ def test_a_lost_seed_is_told_and_a_new_one_committed_to(ledger: Ledger, tmp_path
 
 def test_a_seed_that_does_not_fit_its_commitment_counts_as_lost(ledger: Ledger, tmp_path: Path) -> None:
     keys = tmp_path / "keys" / "draws.json"
+    SeedFile(keys).add(seed_before("2026-06-30"))
     bench = Bench(ledger, SeedFile(keys))
     bench.until("2026-04-02 12:00")
     rows = json.loads(keys.read_text())
@@ -469,6 +482,7 @@ def test_a_seed_that_does_not_fit_its_commitment_counts_as_lost(ledger: Ledger, 
 
 def test_a_broken_file_is_put_aside_and_told(ledger: Ledger, tmp_path: Path) -> None:
     keys = tmp_path / "keys" / "draws.json"
+    SeedFile(keys).add(seed_before("2026-06-30"))
     bench = Bench(ledger, SeedFile(keys))
     bench.until("2026-04-02 12:00")
     whole = keys.read_text()
