@@ -9,27 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from reminder.agenda.duties import after_rotation
 from reminder.agenda.facts import NOTHING, Facts
-from reminder.agenda.occurrences import (
-    Occurrence,
-    day_of_month,
-    instant,
-    least_certain,
-    occurrences,
-    widest_day_span,
-    zone_of,
-)
+from reminder.agenda.occurrences import Occurrence, occurrences, widest_day_span, zone_of
+from reminder.agenda.steps import steps_of
 from reminder.calendars.arrangement import DayStatus
 from reminder.calendars.workdays import WorkCalendar
-from reminder.plan.fields import DueKind
 from reminder.plan.model import Anchor, EventWhen, EveryWhen, FestivalsWhen, Item, Plan, Rung, WindowWhen
-
-USEFUL_WORKDAYS_AFTER_LAST = 5
-"""How long the last rung after the due date is still worth sending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +63,19 @@ def expand(
     plan: Plan, calendar: WorkCalendar, since: datetime, until: datetime, facts: Facts = NOTHING
 ) -> tuple[Alarm, ...]:
     """Every alarm with ``since`` ≤ ``at`` < ``until`` (aware), in order."""
-    found: list[Alarm] = []
+    # A year has few instants and many alarms in each: sorting the keys within them is the cheaper way.
+    at_once: dict[datetime, list[Alarm]] = {}
     for item in plan.items:
-        found.extend(alarm for alarm in alarms_of(item, plan, calendar, since, until, facts))
-    found.sort(key=lambda alarm: alarm.order)
+        for alarm in alarms_of(item, plan, calendar, since, until, facts):
+            at_once.setdefault(alarm.at, []).append(alarm)
+    found: list[Alarm] = []
+    for at in sorted(at_once):
+        found += sorted(at_once[at], key=_key)
     return tuple(found)
+
+
+def _key(alarm: Alarm) -> str:
+    return alarm.key
 
 
 def alarms_of(
@@ -107,132 +104,19 @@ def ladder(
     item: Item, rungs: tuple[Rung, ...], occurrence: Occurrence, calendar: WorkCalendar, zone: ZoneInfo
 ) -> list[Alarm]:
     """All alarms of one occurrence, whenever they are; one after a rotation has none before it."""
-    timed = [
-        (rung, number, day, _not_before(occurrence, instant(day, rung.at, zone), calendar))
-        for rung in rungs
-        for number, day in enumerate(_days(rung, occurrence, calendar), start=1)
-        if occurrence.rotated is None or day >= occurrence.rotated
-    ]
     found = []
-    for rung, number, day, at in timed:
-        later = [
-            other
-            for peer, _, _, other in timed
-            if other > at and (peer.to, peer.template) == (rung.to, rung.template)
-        ]
-        again = f"~{number}" if number > 1 else ""
-        current, *former = (
-            f"{occurrence_id}#{rung_id}{again}"
-            for occurrence_id in occurrence.ids
-            for rung_id in (rung.id, *rung.was)
-        )
+    for step in steps_of(rungs, occurrence, calendar, zone):
+        rung = rungs[step.index]
+        again = f"~{step.number}" if step.number > 1 else ""
+        key = f"{occurrence.id}#{rung.id}{again}"
+        former: tuple[str, ...] = ()
+        if occurrence.former_ids or rung.was:
+            names = [f"{each}#{name}{again}" for each in occurrence.ids for name in (rung.id, *rung.was)]
+            former = tuple(names[1:])
         found.append(
-            Alarm(
-                current,
-                tuple(former),
-                item,
-                occurrence,
-                rung,
-                at,
-                _useful_until(at, occurrence, later)
-                or instant(calendar.after(day, USEFUL_WORKDAYS_AFTER_LAST), rung.at, zone),
-                _status(rung, day, occurrence, calendar),
-                number,
-            )
+            Alarm(key, former, item, occurrence, rung, step.at, step.useful_until, step.status, step.number)
         )
     return found
-
-
-def _not_before(occurrence: Occurrence, at: datetime, calendar: WorkCalendar) -> datetime:
-    """An alarm's instant, but not before the event it belongs to was registered.
-
-    What would have been earlier comes at the registration, or on the next
-    working day if that is a rest day and still in time.
-    """
-    started = occurrence.started
-    if started is None or at >= started:
-        return at
-    if calendar.is_workday(started.date()):
-        return started
-    later = datetime.combine(calendar.after(started.date(), 1), at.timetz())
-    return later if later < occurrence.due_at else started
-
-
-def _days(rung: Rung, occurrence: Occurrence, calendar: WorkCalendar) -> Iterator[date]:
-    """The day of a rung, and each day on which it comes again."""
-    day = rung_day(rung, occurrence, calendar)
-    yield day
-    if rung.repeat is None:
-        return
-    for _ in range(1, rung.repeat.at_most):
-        if rung.repeat.every_workdays is not None:
-            day = calendar.after(day, rung.repeat.every_workdays)
-        else:
-            assert rung.repeat.every_days is not None  # the model asks for one of the two
-            day += timedelta(days=rung.repeat.every_days)
-        yield day
-
-
-def rung_day(rung: Rung, occurrence: Occurrence, calendar: WorkCalendar) -> date:
-    """The day of a rung.
-
-    ``workdays: 0`` is the anchor's day or the working day before it; from a
-    break, what lies before counts from its first day and what lies after from
-    its last.  ``on_day: 15`` is the 15th or the working day before it.
-    """
-    if rung.on_day is not None:
-        match rung.on_day.kind:
-            case DueKind.FIRST_WORKDAY:
-                return calendar.first_workday(occurrence.first, occurrence.last) or occurrence.first
-            case DueKind.LAST_WORKDAY:
-                return calendar.last_workday(occurrence.first, occurrence.last) or occurrence.last
-            case _:
-                # Nobody is reminded on a rest day by a mere number, nor before the period begins.
-                day = day_of_month(occurrence.first.year, occurrence.first.month, rung.on_day.day)
-                found = calendar.before(day, 0)
-                return found if found >= occurrence.first else calendar.after(day, 1)
-    assert rung.anchor is not None, rung.id
-    return day_from(rung.anchor, rung.workdays, rung.days, occurrence, calendar)
-
-
-def day_from(
-    anchor: Anchor, workdays: int | None, days: int | None, occurrence: Occurrence, calendar: WorkCalendar
-) -> date:
-    """So many working days (or else calendar days) from an anchor of an occurrence."""
-    offset = workdays if workdays is not None else days
-    assert offset is not None  # the model asks for one of the two
-    day = _anchor_day(anchor, offset, occurrence)
-    return calendar.shift(day, offset) if workdays is not None else day + timedelta(days=offset)
-
-
-def _anchor_day(anchor: Anchor, offset: int, occurrence: Occurrence) -> date:
-    match anchor:
-        case Anchor.OPENS:
-            return occurrence.opens
-        case Anchor.MIDPOINT:
-            return occurrence.midpoint
-        case Anchor.DUE:
-            return occurrence.due
-        case Anchor.EVENT:
-            return occurrence.first
-        case Anchor.BREAK:
-            return occurrence.last if offset > 0 else occurrence.first
-        case Anchor.PERIOD_START:
-            return occurrence.first
-        case Anchor.PERIOD_END:
-            return occurrence.last
-
-
-def _useful_until(at: datetime, occurrence: Occurrence, later: list[datetime]) -> datetime | None:
-    """Until the due date, then until the next rung that says the same; None for the last."""
-    if at < occurrence.due_at:
-        return occurrence.due_at
-    return min(later, default=None)
-
-
-def _status(rung: Rung, day: date, occurrence: Occurrence, calendar: WorkCalendar) -> DayStatus:
-    by_workdays = rung.workdays is not None or rung.on_day is not None
-    return least_certain(occurrence.status, calendar.status(day)) if by_workdays else occurrence.status
 
 
 def _repeated(rungs: tuple[Rung, ...]) -> tuple[int, int]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from reminder.agenda.alarms import Alarm, day_from
+from reminder.agenda.alarms import Alarm
 from reminder.agenda.reach import asks_above, in_charge
+from reminder.agenda.steps import day_from
 from reminder.calendars.workdays import WorkCalendar
 from reminder.plan.audience import Audience
 from reminder.plan.directory import Directory, Person, unique

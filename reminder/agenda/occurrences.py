@@ -167,7 +167,7 @@ def _candidates(
             days = ((y, lunar_date(y, *when.lunar)) for y in range(since.year - 1, until.year + 1))
             yield from (_single(item, str(y), f"{y}年", day, when, head) for y, day in days)
         case RruleWhen():
-            for day in _rule_days(when.rrule, head, since, until):
+            for day in _rule_days(when.rrule, head.from_, since, until):
                 yield _single(item, str(day), _day_label(day), day, when, head)
 
 
@@ -224,14 +224,15 @@ def _day_label(day: date) -> str:
     return f"{day.year}年{day.month}月{day.day}日"
 
 
-def _rule_days(rule: str, head: PlanHead, since: date, until: date) -> Iterator[date]:
+@lru_cache(maxsize=1024)
+def _rule_days(rule: str, start: date, since: date, until: date) -> tuple[date, ...]:
     """The days of a rule; recurrence is counted on the wall calendar, without a zone."""
-    start = datetime.combine(head.from_, time.min)
-    end = datetime.combine(until, time.max)
-    for at in rrulestr(rule, dtstart=start).between(datetime.combine(since, time.min), end, inc=True):
-        yield at.date()
+    begin, end = datetime.combine(since, time.min), datetime.combine(until, time.max)
+    found = rrulestr(rule, dtstart=datetime.combine(start, time.min)).between(begin, end, inc=True)
+    return tuple(at.date() for at in found)
 
 
+@lru_cache(maxsize=16384)
 def instant(day: date, clock: time, zone: ZoneInfo) -> datetime:
     """A time of day on a day, by RFC 5545 §3.3.5; aware, in the zone, and a time that its clocks show.
 
@@ -265,10 +266,8 @@ def _single(
 def _periodic(
     item: Item, when: EveryWhen, head: PlanHead, calendar: WorkCalendar, since: date, until: date
 ) -> Iterator[Occurrence]:
-    for period in periods(PeriodKind(when.every), since, until):
-        due = due_date(when.due, period, calendar)
-        computed = when.due.kind in (DueKind.LAST_WORKDAY, DueKind.FIRST_WORKDAY)
-        status = calendar.status(due) if computed else DayStatus.OFFICIAL
+    zone = zone_of(head.timezone)
+    for period, due, status in _dues(PeriodKind(when.every), when.due, calendar, since, until):
         current, former = _ids(item, period.id)
         yield Occurrence(
             current,
@@ -278,9 +277,22 @@ def _periodic(
             period.last,
             period.first,
             due,
-            _due_at(due, when, head),
+            instant(due, when.at, zone),
             status,
         )
+
+
+@lru_cache(maxsize=1024)
+def _dues(
+    kind: PeriodKind, rule: DueRule, calendar: WorkCalendar, since: date, until: date
+) -> tuple[tuple[Period, date, DayStatus], ...]:
+    """Each period with its due date and how firm that is: the same for every item with that rule."""
+    computed = rule.kind in (DueKind.LAST_WORKDAY, DueKind.FIRST_WORKDAY)
+    found = []
+    for period in periods(kind, since, until):
+        due = due_date(rule, period, calendar)
+        found.append((period, due, calendar.status(due) if computed else DayStatus.OFFICIAL))
+    return tuple(found)
 
 
 def due_date(rule: DueRule, period: Period, calendar: WorkCalendar) -> date:

@@ -94,6 +94,7 @@ class WorkCalendar:
             if arrangement.year != year:
                 raise ValueError(f"the arrangement of {arrangement.year} was given for {year}")
         self._years: dict[int, _Year] = {}
+        self._breaks: dict[date, Break] = {}
 
     def day(self, d: date) -> Day:
         """Everything known of one day."""
@@ -160,6 +161,12 @@ class WorkCalendar:
         A provisional break ends where the practice since 2025 ends it: the
         Saturday beside it may well become a makeup day and is not counted in.
         """
+        known = self._breaks.get(d)
+        if known is None:
+            known = self._breaks[d] = self._break_around(d)
+        return known
+
+    def _break_around(self, d: date) -> Break:
         if self.is_workday(d):
             return Break(d, d, self._festivals_in(d, d), (), self.status(d))
         first = last = d

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from reminder.agenda.acting import role_of
-from reminder.agenda.alarms import rung_day
 from reminder.agenda.duties import Standing, after_rotation, standings
 from reminder.agenda.facts import Facts, Way, state_after
 from reminder.agenda.occurrences import Occurrence, occurrences, zone_of
 from reminder.agenda.reach import in_charge
+from reminder.agenda.steps import rung_day
 from reminder.check import Edition
 from reminder.errors import ReminderError
 from reminder.plan.fields import did_you_mean
