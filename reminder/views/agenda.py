@@ -90,6 +90,16 @@ def lots_between(look: Look, first: date, last: date) -> tuple[Lots, ...]:
     )
 
 
+def labels_around(look: Look, day: date) -> dict[str, str]:
+    """The labels of occurrences by any of their ids, of those due within a year of a day."""
+    year = timedelta(days=366)
+    return {
+        each_id: due.occurrence.label
+        for due in dues_on(look, day - year, day + year)
+        for each_id in due.occurrence.ids
+    }
+
+
 def start_of(look: Look, day: date) -> datetime:
     """Midnight at the start of a day, in the plan's zone."""
     return instant(day, time.min, look.zone)
