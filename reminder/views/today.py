@@ -77,6 +77,15 @@ class OverdueLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """Alarms of one instant that come at the same distance: ``09:00 截止后1个工作日``."""
+
+    at: datetime
+    rung: str
+    lines: tuple[AlarmLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DayLine:
     """One of the days ahead."""
 
@@ -84,8 +93,12 @@ class DayLine:
     words: str
     rest: bool
     provisional: bool
-    alarms: tuple[AlarmLine, ...]
+    groups: tuple[Group, ...]
     dues: tuple[DueLine, ...]
+
+    @property
+    def alarms(self) -> tuple[AlarmLine, ...]:
+        return tuple(line for group in self.groups for line in group.lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,11 +187,18 @@ def _week(look: Look) -> tuple[DayLine, ...]:
             day_words(calendar.day(day)),
             not calendar.is_workday(day),
             calendar.status(day) is DayStatus.PROVISIONAL,
-            tuple(line for line in lines if line.at.date() == day),
+            _groups(line for line in lines if line.at.date() == day),
             tuple(line for line in dues if line.at.date() == day),
         )
         for day in days
     )
+
+
+def _groups(lines: Iterable[AlarmLine]) -> tuple[Group, ...]:
+    found: dict[tuple[datetime, str], list[AlarmLine]] = {}
+    for line in lines:
+        found.setdefault((line.at, line.rung), []).append(line)
+    return tuple(Group(at, rung, tuple(alike)) for (at, rung), alike in found.items())
 
 
 def _following(look: Look, week: Iterable[DayLine]) -> AlarmLine | None:
