@@ -87,12 +87,16 @@ def due_lines(look: Look, dues: Iterable[Due]) -> tuple[DueLine, ...]:
 
 def outcome_words(outcomes: Sequence[Outcome]) -> tuple[Mood, str]:
     """How the shares of one alarm stand, in words, the worst mood of them all."""
-    parts: list[str] = []
+    counts: dict[str, int] = {}
     moods: list[Mood] = []
     for each in sorted(outcomes, key=_order):
         mood, text = _words_of(each)
         moods.append(mood)
-        parts.append(f"{text} {each.count}" if each.count > 1 or len(outcomes) > 1 else text)
+        counts[text] = counts.get(text, 0) + each.count
+    several = len(counts) > 1
+    parts = [
+        f"{text} {count}" if count > 1 or (several and count) else text for text, count in counts.items()
+    ]
     ranked = (Mood.BAD, Mood.WAIT, Mood.DONE, Mood.OPEN, Mood.NONE)
     return min(moods, key=ranked.index), "，".join(parts)
 
@@ -104,6 +108,17 @@ def receiver_name(look: Look, receiver: str) -> str:
         channel = look.edition.plan.channels.get(name)
         return getattr(channel, "name", None) or name
     return look.name_of(name if kind == "cell" and name else receiver)
+
+
+def recorded_receivers(look: Look, outcomes: Sequence[Outcome]) -> str:
+    """Whom the ledger names, in roster order, as long as they are few; else how many shares there are."""
+    count = sum(each.count for each in outcomes)
+    known = {receiver for each in outcomes for receiver in each.receivers}
+    if not count or count > len(known):
+        return f"{count}人次" if count else ""
+    place = {person.id: number for number, person in enumerate(look.edition.plan.directory.people)}
+    ordered = sorted(known, key=lambda each: (place.get(each, len(place)), each))
+    return names([receiver_name(look, each) for each in ordered])
 
 
 def names(texts: Sequence[str], count: int | None = None) -> str:
@@ -120,7 +135,7 @@ def _line(look: Look, alarm: Alarm, outcomes: Sequence[Outcome]) -> AlarmLine:
     heard = True
     if outcomes:
         mood, state = outcome_words(outcomes)
-        receivers = _recorded_receivers(look, outcomes)
+        receivers = recorded_receivers(look, outcomes)
     elif coming:
         receivers, heard = _expected_receivers(look, alarm, channels)
         mood, state = _coming(look, alarm)
@@ -157,14 +172,6 @@ def _expected_receivers(look: Look, alarm: Alarm, channels: Sequence[str]) -> tu
         texts.append(names([each.person.name for each in reached.receivers]))
     texts += [getattr(configs[each], "name", None) or each for each in channels if not configs[each].personal]
     return "；".join(text for text in texts if text), True
-
-
-def _recorded_receivers(look: Look, outcomes: Sequence[Outcome]) -> str:
-    count = sum(each.count for each in outcomes)
-    known = sorted({receiver for each in outcomes for receiver in each.receivers})
-    if count and count <= len(known):
-        return names([receiver_name(look, each) for each in known])
-    return f"{count}人次" if count else ""
 
 
 def _words_of(outcome: Outcome) -> tuple[Mood, str]:

@@ -173,7 +173,7 @@ def task_of(look: Look, item: Item, occurrence: str = "", page: int = 0) -> Task
     ``page`` 0 is the one on which that occurrence stands.
     """
     dues = _dues(look, item)
-    place = _place(dues, occurrence, look.now)
+    place = _place(look, dues, occurrence)
     pages = max(1, -(-len(dues) // PAGE))
     page = min(page, pages) if page > 0 else ((place or 0) // PAGE) + 1
     shown = dues[(page - 1) * PAGE : page * PAGE]
@@ -198,15 +198,22 @@ def _dues(look: Look, item: Item) -> list[Due]:
     return [due for due in dues_on(look, head.from_, last) if due.item.id == item.id]
 
 
-def _place(dues: Sequence[Due], occurrence: str, now: datetime) -> int | None:
+def _place(look: Look, dues: Sequence[Due], occurrence: str) -> int | None:
     """Where the wanted occurrence stands, or the one to show first."""
     for place, due in enumerate(dues):
         if occurrence and occurrence in due.occurrence.ids:
             return place
     for place, due in enumerate(dues):
-        if due.occurrence.due_at >= now:
-            return place
+        if due.occurrence.due_at >= look.now:
+            # Before the next one begins, what is left of the last one is the matter in hand.
+            begun = due.occurrence.opens <= look.today
+            return place if begun or not place or not _left(look, dues[place - 1]) else place - 1
     return len(dues) - 1 if dues else None
+
+
+def _left(look: Look, due: Due) -> bool:
+    (line,) = due_lines(look, [due])
+    return line.tally is not None and line.tally.owed > 0
 
 
 def _chosen(look: Look, due: Due) -> Chosen:

@@ -28,9 +28,8 @@ from reminder.views.lines import (
     Mood,
     alarm_lines,
     due_lines,
-    names,
     outcome_words,
-    receiver_name,
+    recorded_receivers,
 )
 from reminder.views.look import Look
 from reminder.views.progress import Tally, progress, sum_of
@@ -256,15 +255,12 @@ def _line(look: Look, found: list[Outcome], labels: Mapping[str, str]) -> SentLi
     first = found[0]
     item = look.edition.plan.item(first.item)
     mood, state = outcome_words(found)
-    people = sorted({receiver for each in found for receiver in each.receivers})
-    count = sum(each.count for each in found)
-    shown = [receiver_name(look, each) for each in people]
     return SentLine(
         first.planned_at.astimezone(look.zone),
         item.spec.title if item is not None else NOTICES.get(first.item, first.item),
         item.id if item is not None else "",
         labels.get(first.occurrence, first.occurrence.partition("/")[2]) if item is not None else "",
-        names(shown) if count <= len(shown) else f"{count}人次",
+        recorded_receivers(look, found),
         mood,
         state,
     )
