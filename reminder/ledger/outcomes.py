@@ -6,12 +6,13 @@ state), so that it takes no longer as the ledger grows.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, case, exists, func, or_, select
 
 from reminder.ledger.entries import ADVANCE
 from reminder.ledger.records import DeliveryState, Transport
@@ -68,7 +69,7 @@ def of_alarms(
     """What came of the alarms with these keys."""
     found: list[Outcome] = []
     for some in chunks(sorted(keys)):
-        found += _outcomes(connection, _mine(plan_id, transport), alarms.c.alarm.in_(some))
+        found += _outcomes(connection, _of_keys(), plan_id, transport, some=some)
     return found
 
 
@@ -76,16 +77,14 @@ def recorded_between(
     connection: Connection, plan_id: str, transport: Transport, since: datetime, until: datetime
 ) -> list[Outcome]:
     """What came of the alarms that were decided in [since, until)."""
-    window = and_(alarms.c.recorded_at >= since, alarms.c.recorded_at < until)
-    return _outcomes(connection, _mine(plan_id, transport), window)
+    return _outcomes(connection, _of_recorded(), plan_id, transport, since=since, until=until)
 
 
 def planned_between(
     connection: Connection, plan_id: str, transport: Transport, since: datetime, until: datetime
 ) -> list[Outcome]:
     """What came of the alarms that were planned for [since, until)."""
-    window = and_(alarms.c.planned_at >= since, alarms.c.planned_at < until)
-    return _outcomes(connection, _mine(plan_id, transport), window)
+    return _outcomes(connection, _of_planned(), plan_id, transport, since=since, until=until)
 
 
 def tried_between(
@@ -97,27 +96,17 @@ def tried_between(
     until: datetime,
 ) -> list[Outcome]:
     """How the shares stand whose messages were tried in [since, until), whenever they were decided."""
-    tried = (
-        select(deliveries.c.message)
-        .join(attempts, attempts.c.delivery_id == deliveries.c.id)
-        .where(
-            attempts.c.plan_id == plan_id,
-            attempts.c.transport == transport.value,
-            attempts.c.channel.in_(sorted(channels)),
-            attempts.c.started_at >= since,
-            attempts.c.started_at < until,
-        )
-        .distinct()
-        .limit(MOST_MESSAGES)
-    )
-    messages = list(connection.execute(tried).scalars())
+    bound = {
+        "plan": plan_id,
+        "way": transport.value,
+        "since": since,
+        "until": until,
+        "some": sorted(channels),
+    }
+    messages = list(connection.execute(_tried(), bound).scalars())
     found: list[Outcome] = []
     for some in chunks(messages):
-        # From the claims' side: their index begins with plan and transport.
-        claimed = and_(
-            claims.c.plan_id == plan_id, claims.c.transport == transport.value, claims.c.message.in_(some)
-        )
-        found += _outcomes(connection, _mine(plan_id, transport), claimed)
+        found += _outcomes(connection, _of_messages(), plan_id, transport, some=some)
     return _joined(found)
 
 
@@ -125,7 +114,9 @@ def known(connection: Connection, plan_id: str, transport: Transport, keys: Coll
     """Which of these alarms are recorded."""
     found: set[str] = set()
     for some in chunks(sorted(keys)):
-        query = select(alarms.c.alarm).where(_mine(plan_id, transport), alarms.c.alarm.in_(some))
+        query = select(alarms.c.alarm).where(
+            alarms.c.plan_id == plan_id, alarms.c.transport == transport.value, alarms.c.alarm.in_(some)
+        )
         found.update(connection.execute(query).scalars())
     return found
 
@@ -135,12 +126,11 @@ def stuck(connection: Connection, plan_id: str, transport: Transport, since: dat
 
     At most :data:`MOST_TROUBLES` of each state.
     """
-    rows: list[AnyRow] = []
-    for state in (DeliveryState.UNCERTAIN, DeliveryState.FAILED):
-        query = _deliveries(plan_id, transport, state).order_by(deliveries.c.id.desc()).limit(MOST_TROUBLES)
-        if state is DeliveryState.FAILED:
-            query = query.where(deliveries.c.updated_at >= since)
-        rows += connection.execute(query).all()
+    bound = {"plan": plan_id, "way": transport.value, "since": since}
+    rows: list[AnyRow] = [
+        *connection.execute(_in_state(DeliveryState.UNCERTAIN), bound),
+        *connection.execute(_in_state(DeliveryState.FAILED), bound),
+    ]
     items = _items_of(connection, plan_id, transport, {row.message for row in rows})
     found = [
         Stuck(
@@ -156,15 +146,73 @@ def stuck(connection: Connection, plan_id: str, transport: Transport, since: dat
         )
         for row in rows
     ]
-    found += _unmade(connection, plan_id, transport, since)
+    found += [
+        Stuck(
+            None, row.channel or "", row.receiver or "", "", None, row.recorded_at, row.reason, "", (row.item,)
+        )
+        for row in connection.execute(_unmade(), bound)
+    ]  # fmt: skip
     return sorted(found, key=lambda each: each.at, reverse=True)
 
 
-def _mine(plan_id: str, transport: Transport) -> ColumnElement[bool]:
-    return and_(alarms.c.plan_id == plan_id, alarms.c.transport == transport.value)
+# Statements.  Each is put together once: to build one takes longer than to run it.
 
 
-def _outcomes(connection: Connection, *conditions: ColumnElement[bool]) -> list[Outcome]:
+@cache
+def _of_keys() -> Select[Any]:
+    return _lines(alarms.c.alarm.in_(bindparam("some", expanding=True)))
+
+
+@cache
+def _of_recorded() -> Select[Any]:
+    return _lines(alarms.c.recorded_at >= bindparam("since"), alarms.c.recorded_at < bindparam("until"))
+
+
+@cache
+def _of_planned() -> Select[Any]:
+    return _lines(alarms.c.planned_at >= bindparam("since"), alarms.c.planned_at < bindparam("until"))
+
+
+@cache
+def _of_messages() -> Select[Any]:
+    # From the claims' side: their index begins with plan and transport.
+    return _lines(
+        claims.c.plan_id == bindparam("plan"),
+        claims.c.transport == bindparam("way"),
+        claims.c.message.in_(bindparam("some", expanding=True)),
+    )
+
+
+@cache
+def _tried() -> Select[Any]:
+    return (
+        select(deliveries.c.message)
+        .join(attempts, attempts.c.delivery_id == deliveries.c.id)
+        .where(
+            attempts.c.plan_id == bindparam("plan"),
+            attempts.c.transport == bindparam("way"),
+            attempts.c.channel.in_(bindparam("some", expanding=True)),
+            attempts.c.started_at >= bindparam("since"),
+            attempts.c.started_at < bindparam("until"),
+        )
+        .distinct()
+        .limit(MOST_MESSAGES)
+    )
+
+
+def _mine() -> ColumnElement[bool]:
+    return and_(alarms.c.plan_id == bindparam("plan"), alarms.c.transport == bindparam("way"))
+
+
+def _outcomes(
+    connection: Connection, query: Select[Any], plan_id: str, transport: Transport, **bound: object
+) -> list[Outcome]:
+    return [
+        _outcome(row) for row in connection.execute(query, {"plan": plan_id, "way": transport.value, **bound})
+    ]
+
+
+def _lines(*conditions: ColumnElement[bool]) -> Select[Any]:
     decision = func.coalesce(claims.c.decision, alarms.c.decision)
     reason = func.coalesce(claims.c.reason, alarms.c.reason)
     lines = (
@@ -180,12 +228,12 @@ def _outcomes(connection: Connection, *conditions: ColumnElement[bool]) -> list[
             claims.c.receiver,
         )
         .select_from(alarms.outerjoin(claims, claims.c.alarm_id == alarms.c.id))
-        .where(*conditions)
+        .where(_mine(), *conditions)
         .subquery()
     )
     grouped = (lines.c.alarm, lines.c.item, lines.c.occurrence, lines.c.planned_at)
     alike = (lines.c.decision, lines.c.reason, lines.c.stands)
-    query = (
+    return (
         select(
             *grouped,
             *alike,
@@ -196,7 +244,6 @@ def _outcomes(connection: Connection, *conditions: ColumnElement[bool]) -> list[
         .group_by(*grouped, *alike)
         .order_by(lines.c.planned_at, lines.c.alarm)
     )
-    return [_outcome(row) for row in connection.execute(query)]
 
 
 def _stands() -> ColumnElement[Any]:
@@ -252,9 +299,10 @@ def _joined(found: Sequence[Outcome]) -> list[Outcome]:
     return sorted(together.values(), key=lambda each: (each.planned_at, each.alarm))
 
 
-def _deliveries(plan_id: str, transport: Transport, state: DeliveryState) -> Select[Any]:
+@cache
+def _in_state(state: DeliveryState) -> Select[Any]:
     last = and_(attempts.c.delivery_id == deliveries.c.id, attempts.c.number == deliveries.c.attempts)
-    return (
+    query = (
         select(
             deliveries.c.delivery,
             deliveries.c.message,
@@ -268,11 +316,16 @@ def _deliveries(plan_id: str, transport: Transport, state: DeliveryState) -> Sel
         )
         .select_from(deliveries.outerjoin(attempts, last))
         .where(
-            deliveries.c.plan_id == plan_id,
-            deliveries.c.transport == transport.value,
+            deliveries.c.plan_id == bindparam("plan"),
+            deliveries.c.transport == bindparam("way"),
             deliveries.c.state == state.value,
         )
+        .order_by(deliveries.c.id.desc())
+        .limit(MOST_TROUBLES)
     )
+    if state is DeliveryState.FAILED:
+        query = query.where(deliveries.c.updated_at >= bindparam("since"))
+    return query
 
 
 def _items_of(
@@ -295,9 +348,10 @@ def _items_of(
     return {message: tuple(items) for message, items in found.items()}
 
 
-def _unmade(connection: Connection, plan_id: str, transport: Transport, since: datetime) -> Iterator[Stuck]:
+@cache
+def _unmade() -> Select[Any]:
     """What should have been sent and could not be made: no address, a template that fails."""
-    query = (
+    return (
         select(
             alarms.c.item,
             alarms.c.recorded_at,
@@ -307,14 +361,10 @@ def _unmade(connection: Connection, plan_id: str, transport: Transport, since: d
         )
         .select_from(alarms.outerjoin(claims, claims.c.alarm_id == alarms.c.id))
         .where(
-            _mine(plan_id, transport),
-            alarms.c.recorded_at >= since,
+            _mine(),
+            alarms.c.recorded_at >= bindparam("since"),
             or_(claims.c.decision == "fail", and_(claims.c.id.is_(None), alarms.c.decision == "fail")),
         )
         .order_by(alarms.c.recorded_at.desc())
         .limit(MOST_TROUBLES)
     )
-    for row in connection.execute(query):
-        yield Stuck(
-            None, row.channel or "", row.receiver or "", "", None, row.recorded_at, row.reason, "", (row.item,)
-        )  # fmt: skip

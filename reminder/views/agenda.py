@@ -108,13 +108,13 @@ def start_of(look: Look, day: date) -> datetime:
 def agenda_key(look: Look) -> Hashable:
     """What the agenda depends on: the edition, and of the facts events and lots alone."""
     facts = look.facts
-    return (look.edition.digest, facts.events, tuple(facts.draws.items()))
+    return (look.digest, facts.events, tuple(facts.draws.items()))
 
 
 def facts_key(look: Look) -> Hashable:
     """What everything reckoned from facts depends on, beside the time."""
     return (
-        look.edition.digest,
+        look.digest,
         str(look.ledger.path),
         look.ledger.created,
         look.transport,

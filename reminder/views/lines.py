@@ -16,9 +16,10 @@ from reminder.ledger.records import DELIVERY_TEXT, DeliveryState, Transport
 from reminder.plan.model import Item
 from reminder.plan.via import channels_of
 from reminder.sweep.shares import reached_by
-from reminder.views.agenda import Due
+from reminder.views.agenda import Due, facts_key
+from reminder.views.kept import Kept
 from reminder.views.look import Look
-from reminder.views.progress import Tally, tally_of
+from reminder.views.progress import Tally, progress, tally_of
 from reminder.views.wording import CERTAINTY_TEXT, rung_words
 
 NAMES_SHOWN = 3
@@ -82,7 +83,8 @@ def alarm_lines(look: Look, alarms: Sequence[Alarm]) -> tuple[AlarmLine, ...]:
 
 def due_lines(look: Look, dues: Iterable[Due]) -> tuple[DueLine, ...]:
     """Lines of due dates, each with its duties counted as they stand now."""
-    return tuple(_due_line(look, each) for each in dues)
+    begun = {each.occurrence.id: each.tally for each in progress(look)}
+    return tuple(_due_line(look, each, begun) for each in dues)
 
 
 def outcome_words(outcomes: Sequence[Outcome]) -> tuple[Mood, str]:
@@ -121,12 +123,14 @@ def recorded_receivers(look: Look, outcomes: Sequence[Outcome]) -> str:
     return names([receiver_name(look, each) for each in ordered])
 
 
-def names(texts: Sequence[str], count: int | None = None) -> str:
+def names(texts: Sequence[str]) -> str:
     """Names in full as long as they are few, else the first ones and how many there are."""
-    number = len(texts) if count is None else count
-    if number <= min(NAMES_SHOWN, len(texts)):
+    if len(texts) <= NAMES_SHOWN:
         return "、".join(texts)
-    return f"{'、'.join(texts[:2])}等{number}人" if texts and count is None else f"{number}人"
+    return f"{'、'.join(texts[:2])}等{len(texts)}人"
+
+
+_expected: Kept[tuple[str, bool]] = Kept(1000)
 
 
 def _line(look: Look, alarm: Alarm, outcomes: Sequence[Outcome]) -> AlarmLine:
@@ -137,7 +141,9 @@ def _line(look: Look, alarm: Alarm, outcomes: Sequence[Outcome]) -> AlarmLine:
         mood, state = outcome_words(outcomes)
         receivers = recorded_receivers(look, outcomes)
     elif coming:
-        receivers, heard = _expected_receivers(look, alarm, channels)
+        # Whom it reaches at its own time depends on nothing but plan and facts.
+        key = (facts_key(look), alarm.key)
+        receivers, heard = _expected.of(key, lambda: _expected_receivers(look, alarm, channels))
         mood, state = _coming(look, alarm)
         if not heard:
             mood, state = Mood.NONE, f"目前不必发送：{receivers}"
@@ -193,10 +199,10 @@ def _order(outcome: Outcome) -> tuple[bool, str, str]:
     return (outcome.state is None, outcome.state or "", outcome.reason)
 
 
-def _due_line(look: Look, due: Due) -> DueLine:
+def _due_line(look: Look, due: Due, begun: Mapping[str, Tally]) -> DueLine:
     item, occurrence = due.item, due.occurrence
-    tally = None
-    if item.spec.duty is not None:
+    tally = begun.get(occurrence.id)
+    if tally is None and item.spec.duty is not None:
         plan = look.edition.plan
         known = standings(item, occurrence, plan.directory, look.edition.calendar, look.facts, look.now)
         tally = tally_of(known, occurrence.due)
