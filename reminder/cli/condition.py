@@ -2,111 +2,27 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from reminder.cli.findings import BAD, GOOD, WARN, Finding
-from reminder.errors import ReminderError
+from reminder.status import RESTART, NoStatus, status_of
 
 if TYPE_CHECKING:
     from reminder.ledger.ledger import Ledger
     from reminder.ledger.records import Entry, Pause, Transport
     from reminder.settings import Settings
 
-HEALTHY_SECONDS = 60
-LIVE_TEXT = {"live": "正式发送", "outbox": "试运行"}
 LOCK_SECONDS = 3.0
 """How long ``doctor`` waits for a ledger that somebody else is writing to."""
-RESTART = "请重启守护进程（如 systemctl restart reminder），未发出而仍然有效的提醒会自动补发"
-
-
-class NoStatus(ReminderError):
-    """There is no health file, or none that can be understood."""
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """The daemon's last word about itself; ``raw`` is all of it, ``age`` in seconds."""
-
-    raw: dict[str, Any]
-    age: float
-
-    @property
-    def found(self) -> str:
-        """What is wrong, in one line with what to do; empty if all is well."""
-        pid = self.raw["pid"]
-        if self.age > HEALTHY_SECONDS:
-            if _runs(pid):
-                return (
-                    f"守护进程已有{_lasting(self.age)}没有动静（进程号 {pid}），其间没有发送任何提醒；"
-                    f"{RESTART}；再次发生时请把日志交给维护人员"
-                )
-            return (
-                f"守护进程没有运行：已有{_lasting(self.age)}没有动静（进程号 {pid} 已不存在），其间没有发送任何提醒；"
-                "请启动它（reminder run，或 systemctl start reminder），未发出而仍然有效的提醒会自动补发"
-            )
-        if self.age < -HEALTHY_SECONDS:
-            return (
-                f"守护进程最后一次动静（{self.raw['at']}）晚于本机时钟{_lasting(-self.age)}："
-                "时钟倒退过，且守护进程此后没有动静；请校时并重启守护进程"
-            )
-        return str(self.raw["problem"])
-
-    @property
-    def summary(self) -> str:
-        """What a daemon that is well is doing, and what it would rather not do."""
-        text = f"正常（{LIVE_TEXT[self.raw['transport']]}），下一次提醒：{self.raw['next'] or '近期没有'}"
-        if self.raw["plan_refused"]:
-            text += "；有一份新计划因错误未被采用"
-        if paused := "、".join(self.raw.get("paused", ())):
-            text += f"；通道 {paused} 已暂停发送（见 reminder channel list）"
-        if (page := self.raw.get("page")) and page["problem"]:
-            text += f"；{page['problem']}"
-        return text
-
-
-def status_of(settings: Settings, now: datetime) -> Status:
-    """Read the health file.  Raises :class:`NoStatus`."""
-    path = settings.health
-    try:
-        raw = json.loads(path.read_text("utf-8"))
-        status = Status(raw, (now - datetime.fromisoformat(raw["at"])).total_seconds())
-        _ = status.found, status.summary  # whatever is missing is missed here
-    except OSError:
-        raise NoStatus(f"没有运行状况文件 {path}：守护进程未曾在该数据目录运行") from None
-    except (ValueError, KeyError, TypeError):
-        raise NoStatus(f"运行状况文件 {path} 的内容不完整：请查看守护进程是否正常运行") from None
-    return status
-
-
-def _lasting(seconds: float) -> str:
-    """A length of time in the unit in which one would say it."""
-    for unit, size in (("天", 86400), ("小时", 3600), ("分钟", 60)):
-        if seconds >= 2 * size:
-            return f" {int(seconds // size)} {unit}"
-    return f" {int(seconds)} 秒"
-
-
-def _runs(pid: object) -> bool:
-    """Whether there is such a process on this machine."""
-    try:
-        os.kill(int(str(pid)), 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True  # somebody else's
-    return True
 
 
 def daemon_findings(settings: Settings, now: datetime) -> Iterator[Finding]:
     """The daemon by its own word, or by its silence."""
     what = "守护进程"
     try:
-        status = status_of(settings, now)
+        status = status_of(settings.health, now)
     except NoStatus as error:
         never = not settings.health.exists()
         remedy = "执行 reminder run 启动" if never else RESTART

@@ -143,8 +143,8 @@ def _say_nothing_is_held(format: Format) -> None:
 
 def _show(found: Concerned, zone: ZoneInfo, until: datetime | None, format: Format) -> None:
     from reminder.backup.guard import hold_text
-    from reminder.cli.condition import LIVE_TEXT
     from reminder.cli.output import print_json, print_table
+    from reminder.status import LIVE_TEXT
 
     if format is Format.JSON:
         print_json(_as_json(found, zone))

@@ -321,11 +321,11 @@ def live(
 @app.command(cls=Command)
 def health(data: DataOption = None, format: FormatOption = Format.TABLE) -> None:
     """守护进程是否正常：正常退出码为 0，否则为 1。"""
-    from reminder.cli.condition import status_of
     from reminder.cli.output import print_json
     from reminder.clock import SystemClock
+    from reminder.status import status_of
 
-    status = status_of(settings_of(data=data), SystemClock().now())
+    status = status_of(settings_of(data=data).health, SystemClock().now())
     if format is Format.JSON:
         print_json({**status.raw, "healthy": not status.found, "problem": status.found})
     else:

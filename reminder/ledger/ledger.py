@@ -26,6 +26,7 @@ from reminder.ledger import (
     entries,
     extending,
     facts,
+    outcomes,
     pausing,
     postponing,
     queue,
@@ -42,6 +43,7 @@ from reminder.ledger import (
 from reminder.ledger.accounts import Accounts
 from reminder.ledger.errors import FactsChanged, LedgerAddressError, LedgerCorrupt
 from reminder.ledger.facts import FactKind, NewDutyEvent, Recorded
+from reminder.ledger.outcomes import Outcome, Stuck
 from reminder.ledger.postponing import Postponed
 from reminder.ledger.records import (
     AttemptEnd,
@@ -573,6 +575,42 @@ class Ledger:
         """A line for each claim, and for each alarm without claims; planned last first."""
         with self._storage.read() as connection:
             return entries.entries(connection, plan_id, wanted)
+
+    def outcomes(self, plan_id: str, transport: Transport, alarms: Collection[str]) -> list[Outcome]:
+        """What came of the alarms with these keys, counted; those not recorded are left out."""
+        with self._storage.read() as connection:
+            return outcomes.of_alarms(connection, plan_id, transport, alarms)
+
+    def outcomes_recorded(
+        self, plan_id: str, transport: Transport, since: datetime, until: datetime
+    ) -> list[Outcome]:
+        """What came of the alarms decided in [since, until), counted."""
+        with self._storage.read() as connection:
+            return outcomes.recorded_between(connection, plan_id, transport, since, until)
+
+    def outcomes_planned(
+        self, plan_id: str, transport: Transport, since: datetime, until: datetime
+    ) -> list[Outcome]:
+        """What came of the alarms planned for [since, until), counted."""
+        with self._storage.read() as connection:
+            return outcomes.planned_between(connection, plan_id, transport, since, until)
+
+    def outcomes_tried(
+        self, plan_id: str, transport: Transport, channels: Collection[str], since: datetime, until: datetime
+    ) -> list[Outcome]:
+        """How the shares stand whose messages were tried on these channels in [since, until)."""
+        with self._storage.read() as connection:
+            return outcomes.tried_between(connection, plan_id, transport, channels, since, until)
+
+    def recorded(self, plan_id: str, transport: Transport, alarms: Collection[str]) -> set[str]:
+        """Which of these alarms are recorded."""
+        with self._storage.read() as connection:
+            return outcomes.known(connection, plan_id, transport, alarms)
+
+    def stuck(self, plan_id: str, transport: Transport, since: datetime) -> list[Stuck]:
+        """What did not get through since then, and what nobody knows of, the latest first."""
+        with self._storage.read() as connection:
+            return outcomes.stuck(connection, plan_id, transport, since)
 
     def alarms_of(self, plan_id: str, message: str) -> list[tuple[str, str]]:
         """(receiver, alarm) of everything a message was made for; empty for one that is not here."""

@@ -206,36 +206,54 @@ def pending(
     plan_id = edition.plan.id
     transport = ledger.transport(plan_id)
     facts, submitter = ledger.facts(plan_id, transport), submitter_of(ledger, plan_id)
-    settled = ledger.settled(plan_id, transport, now - FURTHEST)
-    alarms = candidates(edition, facts, now - FURTHEST, now + FURTHEST, settled)
+    alarms = asking(candidates(edition, facts, now - FURTHEST, now + FURTHEST), edition, facts, now, ahead)
+    # Few ask at any time: they are looked up by name, so that a long ledger is not read through.
+    settled = ledger.recorded(plan_id, transport, {key for alarm in alarms for key in alarm.keys})
+    alarms = [alarm for alarm in alarms if settled.isdisjoint(alarm.keys)]
     memory = Memory(edition)
     found = [
         waiting
-        for waiting in _standing(together(alarms).values(), edition, facts, submitter, now, ahead, memory)
+        for waiting in waiting_among(alarms, edition, facts, submitter, now, memory)
         if decided or waiting.state is not State.APPROVED
     ]
     return sorted(found, key=lambda each: (each.goes_at, each.said.first.key))
 
 
-def _standing(
-    texts: Iterable[tuple[Alarm, ...]],
+def asking(
+    alarms: Iterable[Alarm],
+    edition: Edition,
+    facts: Facts,
+    now: datetime,
+    ahead: timedelta = timedelta(0),
+) -> list[Alarm]:
+    """Those of :func:`candidates` whose time to be approved it is, or that were shown already.
+
+    Whether they need it still depends on whom they reach, and on the ledger.
+    """
+    found: list[Alarm] = []
+    for text in together(alarms).values():
+        if now >= min(alarm.useful_until for alarm in text):
+            continue
+        asks = min(asks_at(alarm, edition.calendar) for alarm in text)
+        # Who will still owe nobody knows: of what is to come, only an item's own approval can be given.
+        to_come = covered(text[0].item, text[0].rung) is not None and text[0].at <= now + ahead
+        keys = tuple(key for alarm in text for key in alarm.keys)
+        if now >= asks or to_come or facts.asked_of(keys):
+            found += text
+    return found
+
+
+def waiting_among(
+    alarms: Iterable[Alarm],
     edition: Edition,
     facts: Facts,
     submitter: str,
     now: datetime,
-    ahead: timedelta,
     memory: Memory,
 ) -> Iterator[Waiting]:
-    for alarms in texts:
-        if now >= min(alarm.useful_until for alarm in alarms):
-            continue
-        keys = tuple(key for alarm in alarms for key in alarm.keys)
-        asks = min(asks_at(alarm, edition.calendar) for alarm in alarms)
-        # Who will still owe nobody knows: of what is to come, only an item's own approval can be given.
-        to_come = covered(alarms[0].item, alarms[0].rung) is not None and alarms[0].at <= now + ahead
-        if now < asks and not facts.asked_of(keys) and not to_come:
-            continue
-        made = memory.of(alarms[0], facts)
+    """Where the texts of these alarms stand, of those that somebody has to approve.  Renders each."""
+    for text in together(alarms).values():
+        made = memory.of(text[0], facts)
         if made is not None and made.texts:
             yield waiting_of(made, edition, facts, submitter, now)
 

@@ -49,7 +49,12 @@ class Look:
         """What is known at this moment, read once."""
         return self.ledger.facts(self.plan_id, self.transport)
 
-    @property
+    @cached_property
+    def digest(self) -> str:
+        """The edition's, reckoned once."""
+        return self.edition.digest
+
+    @cached_property
     def private(self) -> bool:
         """Whether private items may be seen, their dates and their YAML."""
         return self.user.may(Right.READ_PRIVATE)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from reminder.messages.filters import date_full, time_cn, weekday_cn
+from reminder.messages.filters import FILTERS
 
 HERE = Path(__file__).parent
 PAGES = HERE / "pages"
@@ -26,7 +26,7 @@ _environment = Environment(
     auto_reload=False,
 )
 _environment.globals["version"] = VERSION
-_environment.filters |= {"date_full": date_full, "weekday_cn": weekday_cn, "time_cn": time_cn}
+_environment.filters |= FILTERS
 
 
 def render(template: str, context: Mapping[str, object]) -> str:

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from reminder.web.console.ask import Route
-from reminder.web.console.rooms import today
+from reminder.web.console.rooms import calendar, tasks, today
 
-ROUTES: tuple[Route, ...] = (*today.ROUTES,)
+ROUTES: tuple[Route, ...] = (*today.ROUTES, *calendar.ROUTES, *tasks.ROUTES)
