@@ -30,6 +30,7 @@ from reminder.ledger import (
     postponing,
     queue,
     reach,
+    reading,
     recovery,
     register,
     schema,
@@ -52,7 +53,9 @@ from reminder.ledger.records import (
     EntryFilter,
     HandDecision,
     Hold,
+    Leaf,
     LedgerKind,
+    Made,
     Note,
     Pause,
     PlanVersion,
@@ -290,6 +293,11 @@ class Ledger:
         with self._storage.read() as connection:
             return settling.settled(connection, plan_id, transport, since)
 
+    def settled_of(self, plan_id: str, transport: Transport, keys: Collection[str]) -> set[str]:
+        """Of these keys of alarms, those that are recorded; cheap however long the ledger is."""
+        with self._storage.read() as connection:
+            return settling.settled_of(connection, plan_id, transport, keys)
+
     def settle(
         self,
         plan_id: str,
@@ -509,6 +517,20 @@ class Ledger:
         with self._storage.write() as connection:
             return recovery.decide(connection, plan_id, delivery_id, decision, by, now)
 
+    def put_up(self, plan_id: str, delivery_id: str, *, by: str, now: datetime) -> bool:
+        """A person puts up once more what failed for good; recorded with the name.
+
+        False, and nothing changed, if it has not failed, is past its
+        ``expires_at``, or another channel took its place.
+        """
+        with self._storage.write() as connection:
+            return recovery.put_up(connection, plan_id, delivery_id, by, now)
+
+    def leave(self, plan_id: str, delivery_id: str, *, by: str, now: datetime) -> bool:
+        """A person lets rest what failed: no other channel takes it over; recorded with the name, once."""
+        with self._storage.write() as connection:
+            return recovery.leave(connection, plan_id, delivery_id, by, now)
+
     def delivery(self, plan_id: str, delivery_id: str) -> Delivery | None:
         """One delivery as it stands."""
         with self._storage.read() as connection:
@@ -573,6 +595,18 @@ class Ledger:
         """A line for each claim, and for each alarm without claims; planned last first."""
         with self._storage.read() as connection:
             return entries.entries(connection, plan_id, wanted)
+
+    def leaf(self, plan_id: str, delivery_id: str) -> Leaf | None:
+        """One delivery as people look at it: what it was made for, refusals, decisions; not its bytes."""
+        with self._storage.read() as connection:
+            return reading.leaf(connection, plan_id, delivery_id)
+
+    def made_for(
+        self, plan_id: str, transport: Transport, messages: Collection[str]
+    ) -> dict[str, list[Made]]:
+        """The claims that each of these messages was made for."""
+        with self._storage.read() as connection:
+            return reading.made_for(connection, plan_id, transport, messages)
 
     def alarms_of(self, plan_id: str, message: str) -> list[tuple[str, str]]:
         """(receiver, alarm) of everything a message was made for; empty for one that is not here."""

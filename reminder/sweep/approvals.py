@@ -196,19 +196,21 @@ def pending(
     *,
     ahead: timedelta = timedelta(0),
     decided: bool = False,
+    memory: Memory | None = None,
 ) -> list[Waiting]:
     """What waits for an approval, in order of the hour at which it goes out.
 
     Whatever approvers have been asked for, or should be by now; with ``ahead``
     also what items' own approvals let out within that time.  ``decided`` takes in what is approved
-    and has not gone out yet.  Renders every text.
+    and has not gone out yet.  Renders every text that ``memory`` does not have.
     """
     plan_id = edition.plan.id
     transport = ledger.transport(plan_id)
     facts, submitter = ledger.facts(plan_id, transport), submitter_of(ledger, plan_id)
-    settled = ledger.settled(plan_id, transport, now - FURTHEST)
-    alarms = candidates(edition, facts, now - FURTHEST, now + FURTHEST, settled)
-    memory = Memory(edition)
+    alarms = candidates(edition, facts, now - FURTHEST, now + FURTHEST)
+    settled = ledger.settled_of(plan_id, transport, {key for alarm in alarms for key in alarm.keys})
+    alarms = [alarm for alarm in alarms if settled.isdisjoint(alarm.keys)]
+    memory = memory or Memory(edition)
     found = [
         waiting
         for waiting in _standing(together(alarms).values(), edition, facts, submitter, now, ahead, memory)
