@@ -118,24 +118,21 @@ def _lines(plan_id: str, wanted: EntryFilter) -> Select[Any]:
     decision = func.coalesce(claims.c.decision, alarms.c.decision)
     claim_row = func.coalesce(claims.c.id, 0)
     few = wanted.receiver is not None or wanted.status in _FEW
-    query = (
-        select(
-            alarms.c.item,
-            alarms.c.occurrence,
-            alarms.c.alarm,
-            alarms.c.planned_at,
-            alarms.c.recorded_at,
-            alarms.c.transport,
-            decision.label("decision"),
-            func.coalesce(claims.c.reason, alarms.c.reason).label("reason"),
-            claims.c.receiver,
-            claims.c.channel,
-            claims.c.message,
-            alarms.c.id.label("alarm_row"),
-            claim_row.label("claim_row"),
-        )
-        .limit(wanted.limit)
-    )
+    query = select(
+        alarms.c.item,
+        alarms.c.occurrence,
+        alarms.c.alarm,
+        alarms.c.planned_at,
+        alarms.c.recorded_at,
+        alarms.c.transport,
+        decision.label("decision"),
+        func.coalesce(claims.c.reason, alarms.c.reason).label("reason"),
+        claims.c.receiver,
+        claims.c.channel,
+        claims.c.message,
+        alarms.c.id.label("alarm_row"),
+        claim_row.label("claim_row"),
+    ).limit(wanted.limit)
     planned_at: ColumnElement[datetime] = alarms.c.planned_at
     if few:
         # The plan by the claims, the order by an expression: they are to be found first and put in order then.

@@ -608,6 +608,11 @@ class Ledger:
         with self._storage.read() as connection:
             return reading.made_for(connection, plan_id, transport, messages)
 
+    def letter_text(self, plan_id: str, transport: Transport, keys: Collection[str]) -> str | None:
+        """What a person reads of the first message that was made for one of these alarms."""
+        with self._storage.read() as connection:
+            return reading.letter_text(connection, plan_id, transport, keys)
+
     def alarms_of(self, plan_id: str, message: str) -> list[tuple[str, str]]:
         """(receiver, alarm) of everything a message was made for; empty for one that is not here."""
         with self._storage.read() as connection:

@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, and_, select
 
 from reminder.ledger.records import DeliveryState, Leaf, Made, Refusal, Resolution, Transport
-from reminder.ledger.tables import alarms, chunks, claims, deliveries, receivers, refusals, resolutions
+from reminder.ledger.tables import (
+    alarms,
+    chunks,
+    claims,
+    contents,
+    deliveries,
+    receivers,
+    refusals,
+    resolutions,
+)
 
 
 def leaf(connection: Connection, plan_id: str, delivery_id: str) -> Leaf | None:
@@ -95,3 +104,33 @@ def made_for(
             made = Made(row.item, row.occurrence, row.alarm, row.receiver, row.decision, row.reason)
             found[row.message].append(made)
     return dict(found)
+
+
+def letter_text(
+    connection: Connection, plan_id: str, transport: Transport, keys: Iterable[str]
+) -> str | None:
+    """What a person reads of the first message that was made for one of these alarms."""
+    for some in chunks(sorted(set(keys))):
+        query = (
+            select(contents.c.text)
+            .select_from(alarms)
+            .join(claims, claims.c.alarm_id == alarms.c.id)
+            .join(
+                deliveries,
+                and_(
+                    deliveries.c.plan_id == claims.c.plan_id,
+                    deliveries.c.transport == claims.c.transport,
+                    deliveries.c.message == claims.c.message,
+                ),
+            )
+            .join(contents, contents.c.delivery_id == deliveries.c.id)
+            .where(
+                alarms.c.plan_id == plan_id, alarms.c.transport == transport.value, alarms.c.alarm.in_(some)
+            )
+            .order_by(deliveries.c.id)
+            .limit(1)
+        )
+        found: str | None = connection.execute(query).scalar()
+        if found is not None:
+            return found
+    return None

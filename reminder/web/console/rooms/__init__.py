@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from reminder.web.console.ask import Route
-from reminder.web.console.rooms import today
+from reminder.web.console.rooms import approvals, duties, importing, ledger, today
 
-ROUTES: tuple[Route, ...] = (*today.ROUTES,)
+ROUTES: tuple[Route, ...] = (
+    *today.ROUTES,
+    *approvals.ROUTES,
+    *duties.ROUTES,
+    *importing.ROUTES,
+    *ledger.ROUTES,
+)
