@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from pathlib import PurePosixPath, PureWindowsPath, Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from fastapi import Response
 from starlette.exceptions import HTTPException
