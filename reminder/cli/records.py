@@ -129,29 +129,11 @@ def _entry_json(opened: Ledger, plan_id: str, entry: Entry, zone: Any) -> dict[s
     }
 
 
-def _status_text(entry: Entry) -> str:
-    from reminder.agenda.policy import ACTION_TEXT, reason_text
-
-    if entry.state is None:
-        action = ACTION_TEXT.get(entry.decision, entry.decision)
-        return f"{action}：{reason_text(entry.reason)}"
-    text = DELIVERY_TEXT.get(entry.state, entry.state)
-    if entry.state == "accepted":
-        if entry.transport == "outbox":
-            text = "已写入 outbox"
-        elif entry.receiver and entry.receiver.startswith("group:"):
-            text = "已发群"
-    if entry.decided_by is not None:
-        return f"{text}（由{entry.decided_by}决定）"
-    if entry.state in ("failed", "uncertain") or (entry.state == "pending" and entry.attempts):
-        text += f"：{entry.last_code} {entry.last_detail}".rstrip()
-    return text + ("（补发）" if entry.late else "")
-
-
 def _print(
     opened: Ledger, plan_id: str, entries: list[Entry], zone: Any, *, with_attempts: bool, limit: int
 ) -> None:
     from reminder.cli.output import print_table
+    from reminder.views.ledger import status_text
 
     rows = [
         (
@@ -161,7 +143,7 @@ def _print(
             entry.receiver or "",
             entry.channel or "",
             entry.subject or "",
-            _status_text(entry),
+            status_text(entry),
             str(entry.attempts or ""),
         )
         for entry in entries

@@ -14,7 +14,7 @@ from reminder.errors import ReminderError, UsageError
 
 if TYPE_CHECKING:
     from reminder.ledger.ledger import Ledger
-    from reminder.ledger.records import Delivery, HandDecision, Pause
+    from reminder.ledger.records import Pause
     from reminder.settings import Settings
 
 channel_app = typer.Typer(
@@ -42,9 +42,10 @@ def resolve(
     data: DataOption = None,
     schedules: SchedulesOption = None,
 ) -> None:
-    """对“结果不明”的消息作出决定：重发、认定已收到，或不再发。"""
+    """对“结果不明”或“发送失败”的消息作出决定：重发、认定已收到（限结果不明），或不再发。"""
     from reminder.clock import SystemClock
     from reminder.ledger.records import HandDecision
+    from reminder.recording.sending import DECIDED_TEXT, decide_sending
 
     chosen = [
         decision
@@ -62,31 +63,8 @@ def resolve(
     now = SystemClock().now()
     ledger, plan_id, zone = _opened(settings, now)
     with ledger:
-        if not ledger.decide(plan_id, delivery, chosen[0], by=by.strip(), now=now):
-            raise ReminderError(_why_not(ledger.delivery(plan_id, delivery), delivery, chosen[0], now, zone))
-    print(
-        {
-            HandDecision.RESEND: "已列入重发，守护进程会在一秒内发送。",
-            HandDecision.ARRIVED: "已记为“服务器已接收”（人工认定）。",
-            HandDecision.DROP: "已记为“发送失败”（人工决定不再发）。",
-        }[chosen[0]]
-    )
-
-
-def _why_not(
-    delivery: Delivery | None, name: str, decision: HandDecision, now: datetime, zone: ZoneInfo
-) -> str:
-    from reminder.ledger.records import DELIVERY_TEXT, DeliveryState, HandDecision
-
-    if delivery is None:
-        return f"台账中没有消息 {name}；编号见 reminder ledger --status uncertain --attempts"
-    if delivery.state is not DeliveryState.UNCERTAIN:
-        state = DELIVERY_TEXT.get(delivery.state, delivery.state)
-        return f"消息 {name} 现为“{state}”，只有“结果不明”的消息才需要决定；未作更改"
-    if decision is HandDecision.RESEND and delivery.expires_at <= now:
-        expired = f"{delivery.expires_at.astimezone(zone):%Y-%m-%d %H:%M}"
-        return f"消息 {name} 的有效期已过（{expired}），重发已没有意义；请用 --arrived 或 --drop"
-    return f"消息 {name} 刚刚被别处作了决定；请再看一次台账"
+        decide_sending(ledger, plan_id, delivery, chosen[0], by.strip(), now, zone)
+    print(DECIDED_TEXT[chosen[0]])
 
 
 @channel_app.command("list", cls=Command)

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    CompoundSelect,
     Connection,
     ScalarSelect,
     Select,
     and_,
     case,
     exists,
-    false,
     func,
     or_,
     select,
 )
 
-from reminder.ledger.records import DeliveryState, Entry, EntryFilter, HandDecision, Transport
+from reminder.ledger.records import DeliveryState, Entry, EntryFilter, HandDecision, Mark, Transport
 from reminder.ledger.tables import AnyRow, alarms, attempts, chunks, claims, deliveries, refusals, resolutions
 
 ADVANCE = (
@@ -32,11 +33,16 @@ ADVANCE = (
     DeliveryState.ACCEPTED,
 )
 """From the least advanced on: a message stands where the worst of its parts stands."""
+_FEW = frozenset(ADVANCE) - {DeliveryState.ACCEPTED}
+_SENT = ("send", "merge")
+"""Decisions that most claims have."""
 
 
 def entries(connection: Connection, plan_id: str, wanted: EntryFilter) -> list[Entry]:
     """Lines of the ledger, the one planned last first; at most ``wanted.limit``."""
     lines = connection.execute(_lines(plan_id, wanted)).all()
+    if wanted.before is not None:
+        lines = lines[::-1]
     parts: dict[tuple[str, str], list[AnyRow]] = defaultdict(list)
     refused: dict[tuple[str, str, str], AnyRow] = {}
     for transport in sorted({line.transport for line in lines}):
@@ -110,25 +116,40 @@ def counts(connection: Connection, plan_id: str, transport: Transport) -> dict[s
 
 def _lines(plan_id: str, wanted: EntryFilter) -> Select[Any]:
     decision = func.coalesce(claims.c.decision, alarms.c.decision)
-    query = (
-        select(
-            alarms.c.item,
-            alarms.c.occurrence,
-            alarms.c.alarm,
-            alarms.c.planned_at,
-            alarms.c.recorded_at,
-            alarms.c.transport,
-            decision.label("decision"),
-            func.coalesce(claims.c.reason, alarms.c.reason).label("reason"),
-            claims.c.receiver,
-            claims.c.channel,
-            claims.c.message,
-        )
-        .select_from(alarms.outerjoin(claims, claims.c.alarm_id == alarms.c.id))
-        .where(alarms.c.plan_id == plan_id)
-        .order_by(alarms.c.planned_at.desc(), alarms.c.id.desc(), claims.c.id)
-        .limit(wanted.limit)
-    )
+    claim_row = func.coalesce(claims.c.id, 0)
+    few = wanted.receiver is not None or wanted.status in _FEW
+    query = select(
+        alarms.c.item,
+        alarms.c.occurrence,
+        alarms.c.alarm,
+        alarms.c.planned_at,
+        alarms.c.recorded_at,
+        alarms.c.transport,
+        decision.label("decision"),
+        func.coalesce(claims.c.reason, alarms.c.reason).label("reason"),
+        claims.c.receiver,
+        claims.c.channel,
+        claims.c.message,
+        alarms.c.id.label("alarm_row"),
+        claim_row.label("claim_row"),
+    ).limit(wanted.limit)
+    planned_at: ColumnElement[datetime] = alarms.c.planned_at
+    if few:
+        # The plan by the claims, the order by an expression: they are to be found first and put in order then.
+        query = query.select_from(claims.join(alarms, claims.c.alarm_id == alarms.c.id))
+        query = query.where(claims.c.plan_id == plan_id)
+        planned_at = func.coalesce(alarms.c.planned_at, alarms.c.recorded_at)
+    else:
+        query = query.select_from(alarms.outerjoin(claims, claims.c.alarm_id == alarms.c.id))
+        query = query.where(alarms.c.plan_id == plan_id)
+    order = (planned_at, alarms.c.id, claim_row)
+    if wanted.before is None:
+        query = query.order_by(order[0].desc(), order[1].desc(), claim_row)
+    else:
+        query = query.order_by(order[0], order[1], claim_row.desc())
+    for mark, later in ((wanted.after, False), (wanted.before, True)):
+        if mark is not None:
+            query = query.where(*_beyond(mark, order, later=later))
     for column, value in (
         (alarms.c.item, wanted.item),
         (alarms.c.occurrence, wanted.occurrence),
@@ -142,15 +163,88 @@ def _lines(plan_id: str, wanted: EntryFilter) -> Select[Any]:
         query = query.where(alarms.c.planned_at >= wanted.since)
     if wanted.until is not None:
         query = query.where(alarms.c.planned_at < wanted.until)
+    if wanted.items is not None:
+        # As an expression: the order comes from another index, and a long list is no place to begin.
+        query = query.where((alarms.c.item + "").in_(sorted(wanted.items)))
+    for beginning in wanted.but_keys:
+        query = query.where(~alarms.c.alarm.startswith(beginning, autoescape=True))
     if wanted.status is not None:
-        query = query.where(or_(decision == wanted.status, _stands(wanted.status)))
+        query = query.where(*_of_status(plan_id, wanted.status, decision))
     return query
+
+
+def _of_status(plan_id: str, status: str, decision: ColumnElement[str]) -> Iterator[ColumnElement[bool]]:
+    """Conditions for lines that were decided so, or whose message stands so.
+
+    Few lines stand anywhere but at accepted: they are found first, which spares
+    a look at the deliveries of every claim.
+    """
+    if status == DeliveryState.ACCEPTED:
+        yield _stands(status)
+    elif status in set(DeliveryState):
+        yield claims.c.id.in_(_standing(plan_id, status))
+        yield _stands(status)
+    else:
+        unsent = select(claims.c.alarm_id).where(
+            claims.c.plan_id == plan_id, claims.c.decision == status, claims.c.message.is_(None)
+        )
+        if status not in _SENT:
+            yield or_(alarms.c.decision == status, alarms.c.id.in_(unsent))
+        yield decision == status
+
+
+def _standing(plan_id: str, status: str) -> CompoundSelect[Any]:
+    """Claims of which a part of the message stands so, or whose receiver was refused."""
+    stands = (
+        select(claims.c.id)
+        .select_from(deliveries)
+        .join(
+            claims,
+            and_(
+                claims.c.plan_id == deliveries.c.plan_id,
+                claims.c.transport == deliveries.c.transport,
+                claims.c.message == deliveries.c.message,
+            ),
+        )
+        .where(
+            deliveries.c.plan_id == plan_id,
+            deliveries.c.transport.in_([each.value for each in Transport]),
+            deliveries.c.state == status,
+        )
+    )
+    refused = (
+        select(claims.c.id)
+        .select_from(refusals)
+        .join(
+            claims,
+            and_(
+                claims.c.plan_id == refusals.c.plan_id,
+                claims.c.transport == refusals.c.transport,
+                claims.c.message == refusals.c.message,
+                claims.c.receiver == refusals.c.receiver,
+            ),
+        )
+        .where(refusals.c.plan_id == plan_id)
+    )
+    return stands.union(refused)
+
+
+def _beyond(
+    mark: Mark, order: tuple[ColumnElement[Any], ...], *, later: bool
+) -> tuple[ColumnElement[bool], ...]:
+    """Conditions for the lines on one side of a mark; the first lets an index begin there."""
+    planned_at, alarm, claim = order
+    if later:
+        near = planned_at >= mark.planned_at
+        past = (planned_at > mark.planned_at, alarm > mark.alarm, claim < mark.claim)
+    else:
+        near = planned_at <= mark.planned_at
+        past = (planned_at < mark.planned_at, alarm < mark.alarm, claim > mark.claim)
+    return near, or_(past[0], past[1], and_(alarm == mark.alarm, past[2]))
 
 
 def _stands(status: str) -> ColumnElement[bool]:
     """The claim's message is in this state, by its least advanced part; refused receivers count as failed."""
-    if status not in set(DeliveryState):
-        return false()
     rank = case({state.value: number for number, state in enumerate(ADVANCE)}, value=deliveries.c.state)
     worst = (
         select(func.min(rank))
@@ -244,6 +338,7 @@ def _entry(line: AnyRow, parts: Sequence[AnyRow], refused: AnyRow | None) -> Ent
         "receiver": line.receiver,
         "channel": line.channel,
         "message": line.message,
+        "mark": Mark(line.planned_at, line.alarm_row, line.claim_row),
     }
     if not parts:
         return Entry(**known)

@@ -31,6 +31,7 @@ from reminder.ledger import (
     postponing,
     queue,
     reach,
+    reading,
     recovery,
     register,
     schema,
@@ -54,7 +55,9 @@ from reminder.ledger.records import (
     EntryFilter,
     HandDecision,
     Hold,
+    Leaf,
     LedgerKind,
+    Made,
     Note,
     Pause,
     PlanVersion,
@@ -292,6 +295,11 @@ class Ledger:
         with self._storage.read() as connection:
             return settling.settled(connection, plan_id, transport, since)
 
+    def settled_of(self, plan_id: str, transport: Transport, keys: Collection[str]) -> set[str]:
+        """Of these keys of alarms, those that are recorded; cheap however long the ledger is."""
+        with self._storage.read() as connection:
+            return settling.settled_of(connection, plan_id, transport, keys)
+
     def settle(
         self,
         plan_id: str,
@@ -511,6 +519,20 @@ class Ledger:
         with self._storage.write() as connection:
             return recovery.decide(connection, plan_id, delivery_id, decision, by, now)
 
+    def put_up(self, plan_id: str, delivery_id: str, *, by: str, now: datetime) -> bool:
+        """A person puts up once more what failed for good; recorded with the name.
+
+        False, and nothing changed, if it has not failed, is past its
+        ``expires_at``, or another channel took its place.
+        """
+        with self._storage.write() as connection:
+            return recovery.put_up(connection, plan_id, delivery_id, by, now)
+
+    def leave(self, plan_id: str, delivery_id: str, *, by: str, now: datetime) -> bool:
+        """A person lets rest what failed: no other channel takes it over; recorded with the name, once."""
+        with self._storage.write() as connection:
+            return recovery.leave(connection, plan_id, delivery_id, by, now)
+
     def delivery(self, plan_id: str, delivery_id: str) -> Delivery | None:
         """One delivery as it stands."""
         with self._storage.read() as connection:
@@ -602,15 +624,27 @@ class Ledger:
         with self._storage.read() as connection:
             return outcomes.tried_between(connection, plan_id, transport, channels, since, until)
 
-    def recorded(self, plan_id: str, transport: Transport, alarms: Collection[str]) -> set[str]:
-        """Which of these alarms are recorded."""
-        with self._storage.read() as connection:
-            return outcomes.known(connection, plan_id, transport, alarms)
-
     def stuck(self, plan_id: str, transport: Transport, since: datetime) -> list[Stuck]:
         """What did not get through since then, and what nobody knows of, the latest first."""
         with self._storage.read() as connection:
             return outcomes.stuck(connection, plan_id, transport, since)
+
+    def leaf(self, plan_id: str, delivery_id: str) -> Leaf | None:
+        """One delivery as people look at it: what it was made for, refusals, decisions; not its bytes."""
+        with self._storage.read() as connection:
+            return reading.leaf(connection, plan_id, delivery_id)
+
+    def made_for(
+        self, plan_id: str, transport: Transport, messages: Collection[str]
+    ) -> dict[str, list[Made]]:
+        """The claims that each of these messages was made for."""
+        with self._storage.read() as connection:
+            return reading.made_for(connection, plan_id, transport, messages)
+
+    def letter_text(self, plan_id: str, transport: Transport, keys: Collection[str]) -> str | None:
+        """What a person reads of the first message that was made for one of these alarms."""
+        with self._storage.read() as connection:
+            return reading.letter_text(connection, plan_id, transport, keys)
 
     def alarms_of(self, plan_id: str, message: str) -> list[tuple[str, str]]:
         """(receiver, alarm) of everything a message was made for; empty for one that is not here."""

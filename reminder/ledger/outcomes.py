@@ -110,17 +110,6 @@ def tried_between(
     return _joined(found)
 
 
-def known(connection: Connection, plan_id: str, transport: Transport, keys: Collection[str]) -> set[str]:
-    """Which of these alarms are recorded."""
-    found: set[str] = set()
-    for some in chunks(sorted(keys)):
-        query = select(alarms.c.alarm).where(
-            alarms.c.plan_id == plan_id, alarms.c.transport == transport.value, alarms.c.alarm.in_(some)
-        )
-        found.update(connection.execute(query).scalars())
-    return found
-
-
 def stuck(connection: Connection, plan_id: str, transport: Transport, since: datetime) -> list[Stuck]:
     """What did not get through, known at or after ``since``, the latest first; what is unknown, whenever.
 

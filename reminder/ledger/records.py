@@ -39,6 +39,7 @@ class DeliveryState(enum.StrEnum):
     uncertain -> pending    a person decided to send again
     uncertain -> accepted   a person found that it did arrive
     uncertain -> failed     a person decided not to send again
+    failed    -> pending    a person put it up once more
     pending   -> expired    no longer useful
     """
 
@@ -200,11 +201,22 @@ class Entry:
     deliveries: tuple[str, ...] = ()
     decided_by: str | None = None
     """Who decided about an uncertain outcome by hand."""
+    mark: Mark | None = None
+    """Where it stands in the order of the lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A place in the ledger's lines: newest alarm first, its claims as they were made (0: it has none)."""
+
+    planned_at: datetime
+    alarm: int
+    claim: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class EntryFilter:
-    """What ``reminder ledger`` may ask for; None means all."""
+    """What ``reminder ledger`` and the console may ask for; None means all."""
 
     item: str | None = None
     occurrence: str | None = None
@@ -215,7 +227,64 @@ class EntryFilter:
     since: datetime | None = None
     until: datetime | None = None
     transport: Transport | None = None
+    items: frozenset[str] | None = None
+    """Only lines of these items."""
+    but_keys: tuple[str, ...] = ()
+    """No alarm whose key begins with one of these."""
+    after: Mark | None = None
+    """Only what comes after this line."""
+    before: Mark | None = None
+    """Only what comes before it: the nearest lines."""
     limit: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What was decided about a delivery beside its tries, and by whom."""
+
+    at: datetime
+    author: str
+    decision: str
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """One claim a message was made for: which alarm, and why it was sent so."""
+
+    item: str
+    occurrence: str
+    alarm: str
+    receiver: str
+    decision: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A delivery as people look at it, without its bytes.  ``refused``: by receiver, code and words."""
+
+    id: str
+    transport: Transport
+    message: str
+    channel: str
+    receiver: str
+    address: str
+    part: int
+    parts: int
+    message_id: str
+    subject: str
+    planned_at: datetime
+    not_before: datetime
+    expires_at: datetime
+    state: DeliveryState
+    attempts: int
+    late: bool
+    made: tuple[Made, ...]
+    others: tuple[str, ...]
+    """The other parts of the message."""
+    receivers: tuple[tuple[str, str], ...]
+    refused: tuple[Refusal, ...]
+    resolutions: tuple[Resolution, ...]
 
 
 @dataclass(frozen=True, slots=True)

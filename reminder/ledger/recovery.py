@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, exists, insert, literal, or_, select, update
+from sqlalchemy import Connection, ScalarSelect, exists, insert, literal, or_, select, update
 
 from reminder.ledger.queue import made_of, whole
 from reminder.ledger.records import Delivery, DeliveryState, HandDecision, Transport, TroubleKind
@@ -149,6 +149,56 @@ def decide(
         return False
     record_decisions(connection, plan_id, [row.id], decision.value, by, now)
     return True
+
+
+def put_up(connection: Connection, plan_id: str, delivery_id: str, by: str, now: datetime) -> bool:
+    """A person puts up once more what failed; False if it did not, is past its use, or was replaced."""
+    row = connection.execute(
+        update(deliveries)
+        .where(
+            deliveries.c.plan_id == plan_id,
+            deliveries.c.delivery == delivery_id,
+            in_state(DeliveryState.FAILED),
+            deliveries.c.expires_at > now,
+            _last_decision().is_distinct_from(REPLACED),
+        )
+        .values(state=DeliveryState.PENDING.value, not_before=now, updated_at=now)
+        .returning(deliveries.c.id)
+    ).first()
+    if row is None:
+        return False
+    record_decisions(connection, plan_id, [row.id], HandDecision.RESEND.value, by, now)
+    return True
+
+
+def leave(connection: Connection, plan_id: str, delivery_id: str, by: str, now: datetime) -> bool:
+    """A person lets rest what failed, so that no other channel takes it over; False if it rests already."""
+    row = connection.execute(
+        select(deliveries.c.id)
+        .where(
+            deliveries.c.plan_id == plan_id,
+            deliveries.c.delivery == delivery_id,
+            in_state(DeliveryState.FAILED),
+            _last_decision().is_distinct_from(HandDecision.DROP.value),
+        )
+        .with_for_update()
+    ).first()
+    if row is None:
+        return False
+    record_decisions(connection, plan_id, [row.id], HandDecision.DROP.value, by, now)
+    return True
+
+
+def _last_decision() -> ScalarSelect[Any]:
+    """What was decided last about a delivery; NULL if nothing was."""
+    return (
+        select(resolutions.c.decision)
+        .where(resolutions.c.delivery_id == deliveries.c.id)
+        .order_by(resolutions.c.id.desc())
+        .limit(1)
+        .correlate(deliveries)
+        .scalar_subquery()
+    )
 
 
 def give_up_replaced(

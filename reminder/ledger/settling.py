@@ -14,7 +14,7 @@ from reminder.ledger.errors import AlreadySettled
 from reminder.ledger.postponing import decide_again
 from reminder.ledger.records import DeliveryState, NewAlarm, NewDelivery, Settlement, Transport
 from reminder.ledger.recovery import give_up_replaced
-from reminder.ledger.tables import alarms, claims, contents, deliveries, insert_new, receivers
+from reminder.ledger.tables import alarms, chunks, claims, contents, deliveries, insert_new, receivers
 
 
 def settle(
@@ -70,6 +70,17 @@ def settled(connection: Connection, plan_id: str, transport: Transport, since: d
         # Recorded as well as planned: a recomputed date or a clock set back moves either one.
         query = query.where(or_(alarms.c.planned_at >= since, alarms.c.recorded_at >= since))
     return set(connection.execute(query).scalars())
+
+
+def settled_of(connection: Connection, plan_id: str, transport: Transport, keys: Iterable[str]) -> set[str]:
+    """Of these keys, those of alarms in the ledger."""
+    found: set[str] = set()
+    for some in chunks(sorted(set(keys))):
+        query = select(alarms.c.alarm).where(
+            alarms.c.plan_id == plan_id, alarms.c.transport == transport.value, alarms.c.alarm.in_(some)
+        )
+        found.update(connection.execute(query).scalars())
+    return found
 
 
 def coherent(settlement: Settlement) -> None:

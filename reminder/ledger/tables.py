@@ -102,6 +102,9 @@ alarms = Table(
     UniqueConstraint("plan_id", "transport", "alarm"),
     Index("ix_alarms_planned", "plan_id", "planned_at"),
     Index("ix_alarms_recorded", "plan_id", "recorded_at"),
+    # The console pages through the lines of one item, or of one transport, newest first.
+    Index("ix_alarms_item", "plan_id", "item", "planned_at"),
+    Index("ix_alarms_transport", "plan_id", "transport", "planned_at"),
 )
 """One rung of one occurrence, decided once for each transport."""
 
@@ -122,6 +125,15 @@ claims = Table(
     UniqueConstraint("alarm_id", "receiver", "channel"),
     # From a delivery that failed back to what it was made for.
     Index("ix_claims_message", "plan_id", "transport", "message"),
+    Index("ix_claims_receiver", "plan_id", "receiver", "alarm_id"),
+    Index(
+        "ix_claims_unsent",
+        "plan_id",
+        "decision",
+        "alarm_id",
+        sqlite_where=text("message IS NULL"),
+        postgresql_where=text("message IS NULL"),
+    ),
     Index(
         "ix_claims_postponed",
         "plan_id",

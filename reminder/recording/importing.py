@@ -60,14 +60,16 @@ class Examined:
     ignored: tuple[str, ...]
 
 
-def examine_table(path: Path, recorder: Recorder, actor: Actor, now: datetime) -> Examined:
-    """Read a table and try every row of it without recording any.
+def examine_table(
+    path: Path, recorder: Recorder, actor: Actor, now: datetime, data: bytes | None = None
+) -> Examined:
+    """Read a table (of a file that was sent, from its ``data``) and try every row of it without recording any.
 
     A row without a date says that nothing was done yet, and is passed over.
     Raises ``PlanProblems`` with every fault of every row, and ``ReminderError``
     for a file that is no table.
     """
-    sheet = read_sheet(path, HEADS, REQUIRED)
+    sheet = read_sheet(path, HEADS, REQUIRED, data)
     view = recorder.view(now)
     problems = list(sheet.problems)
     broken = {problem.position.line for problem in problems}

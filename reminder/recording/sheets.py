@@ -73,13 +73,16 @@ class _Formula:
         self.text = text
 
 
-def read_sheet(path: Path, heads: dict[str, Sequence[str]], required: Sequence[str]) -> Sheet:
+def read_sheet(
+    path: Path, heads: dict[str, Sequence[str]], required: Sequence[str], data: bytes | None = None
+) -> Sheet:
     """The rows of a file; ``heads`` are the columns with the words that may stand over each.
 
-    Raises ``ReminderError`` for a file that is no table, and ``PlanProblems``
+    ``data`` is what is in it, of a file that was sent and never stood on a disk;
+    None: it is read.  Raises ``ReminderError`` for a file that is no table, and ``PlanProblems``
     for one without the columns that are ``required``.
     """
-    rows = list(_rows(path))
+    rows = list(_rows(path, data))
     head, place = _head(rows, heads)
     missing = [column for column in required if column not in place]
     if missing:
@@ -132,10 +135,11 @@ def _words(cell: Any) -> str:
     return "".join(str(cell).split()).replace("／", "/") if isinstance(cell, str) else ""
 
 
-def _rows(path: Path) -> Iterator[tuple[int, list[Any]]]:
+def _rows(path: Path, data: bytes | None) -> Iterator[tuple[int, list[Any]]]:
     try:
-        size = path.stat().st_size
-        data = path.read_bytes() if size <= LARGEST else b""
+        size = path.stat().st_size if data is None else len(data)
+        if data is None:
+            data = path.read_bytes() if size <= LARGEST else b""
     except OSError as error:
         raise ReminderError(f"读不了 {path}（{system_reason(error)}）：请检查文件名和权限") from None
     if size > LARGEST:

@@ -16,9 +16,12 @@ COLUMNS = (ITEM, OCCURRENCE, CELL, *FOR_THE_READER, ON, NOTE)
 _WIDTHS = (28, 34, 30, 14, 14, 40)
 
 
-def rows_of(view: View, by: str | None) -> list[tuple[str, ...]]:
-    """One row for each open cell, in order of due date; of a private item only for who may see it."""
-    owed = [row for row in view.rows() if row.standing.owed and view.sees(by, row)]
+def rows_of(view: View, by: str | None, *, everything: bool = False) -> list[tuple[str, ...]]:
+    """One row for each open cell, in order of due date; of a private item only for who may see it.
+
+    ``everything``: of all that is in view, whoever asks.
+    """
+    owed = [row for row in view.rows() if row.standing.owed and (everything or view.sees(by, row))]
     owed.sort(key=lambda row: (row.standing.cell.due or row.occurrence.due, row.occurrence.id))
     return [
         (
@@ -49,14 +52,22 @@ def write_template(path: Path, rows: Sequence[Sequence[str]]) -> None:
         raise UsageError(f"表样写成 .xlsx 或 .csv；“{path.name}”的扩展名是“{path.suffix or '（无）'}”")
     try:
         with path.open("xb") as file:  # never over what somebody filled in
-            if kind == ".xlsx":
-                _workbook(rows).save(file)
-            else:
-                file.write(_csv(rows))
+            file.write(template_bytes(kind, rows))
     except FileExistsError:
         raise ReminderError(f"{path} 已经存在，没有覆盖：请换一个文件名") from None
     except OSError as error:
         raise ReminderError(f"写不了 {path}（{system_reason(error)}）：请检查目录和权限") from None
+
+
+def template_bytes(kind: str, rows: Sequence[Sequence[str]]) -> bytes:
+    """The table as ``.xlsx``, or for any other kind as CSV."""
+    import io
+
+    if kind != ".xlsx":
+        return _csv(rows)
+    written = io.BytesIO()
+    _workbook(rows).save(written)
+    return written.getvalue()
 
 
 def _csv(rows: Sequence[Sequence[str]]) -> bytes:

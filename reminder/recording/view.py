@@ -102,16 +102,26 @@ class View:
             if items and item.id not in items:
                 continue
             for occurrence in self.in_view(item):
-                for each in self._moved(item, occurrence, self.rows_of(item, occurrence)):
-                    events = self.facts.events_of(occurrence.recorded_under, each.cell.id)
-                    if events:
-                        standing = Standing(each.cell, state_after(events), events)
-                        yield Gone(item, occurrence, each, standing)
+                yield from self.gone_of(item, occurrence)
 
-    def in_view(self, item: Item) -> Iterator[Occurrence]:
-        """The occurrences of which something may be recorded, as they were before any rotation."""
+    def gone_of(self, item: Item, occurrence: Occurrence) -> Iterator[Gone]:
+        """What is recorded of an occurrence's cells that the directory closed since."""
+        for each in self._moved(item, occurrence, self.rows_of(item, occurrence)):
+            events = self.facts.events_of(occurrence.recorded_under, each.cell.id)
+            if events:
+                standing = Standing(each.cell, state_after(events), events)
+                yield Gone(item, occurrence, each, standing)
+
+    def in_view(
+        self, item: Item, first: date | None = None, last: date | None = None
+    ) -> Iterator[Occurrence]:
+        """The occurrences of which something may be recorded, as they were before any rotation.
+
+        ``first`` and ``last`` bound the due dates; None: the plan does.
+        """
         if item.spec.duty is not None:
-            yield from (each for each in self._occurrences(item) if self._visible(item, each))
+            found = self._occurrences(item, first, last)
+            yield from (each for each in found if self._visible(item, each))
 
     def role_of(self, person: str, row: Row) -> Way | None:
         """How a person may act for a cell: as its owner or a deputy, as a liaison, or not at all."""
@@ -183,9 +193,12 @@ class View:
         ids = [each.id for each in self.in_view(item)]
         return f"；可用：{listed(ids[::-1])}" if ids else "；还没有已开始的期次"
 
-    def _occurrences(self, item: Item) -> Iterator[Occurrence]:
+    def _occurrences(
+        self, item: Item, first: date | None = None, last: date | None = None
+    ) -> Iterator[Occurrence]:
         head = self.edition.plan.head
-        yield from occurrences(item, head, self.edition.calendar, head.from_, head.until, self.facts)
+        first, last = first or head.from_, last or head.until
+        yield from occurrences(item, head, self.edition.calendar, first, last, self.facts)
 
     def _visible(self, item: Item, occurrence: Occurrence) -> bool:
         """Open, or somebody was reminded of it already (to arrange a date), or something is recorded."""

@@ -40,7 +40,14 @@ TRIES = 20
 
 
 class ApprovalRefused(ReminderError):
-    """An approval that cannot be taken; the text says who may, or what is possible."""
+    """An approval that cannot be taken; the text says who may, or what is possible.
+
+    ``instead`` is what the text of a code has become since.
+    """
+
+    def __init__(self, text: str, instead: Waiting | None = None) -> None:
+        super().__init__(text)
+        self.instead = instead
 
 
 def letter_key(waiting: Waiting, person_id: str) -> str:
@@ -196,21 +203,22 @@ def pending(
     *,
     ahead: timedelta = timedelta(0),
     decided: bool = False,
+    memory: Memory | None = None,
 ) -> list[Waiting]:
     """What waits for an approval, in order of the hour at which it goes out.
 
     Whatever approvers have been asked for, or should be by now; with ``ahead``
     also what items' own approvals let out within that time.  ``decided`` takes in what is approved
-    and has not gone out yet.  Renders every text.
+    and has not gone out yet.  Renders every text that ``memory`` does not have.
     """
     plan_id = edition.plan.id
     transport = ledger.transport(plan_id)
     facts, submitter = ledger.facts(plan_id, transport), submitter_of(ledger, plan_id)
     alarms = asking(candidates(edition, facts, now - FURTHEST, now + FURTHEST), edition, facts, now, ahead)
     # Few ask at any time: they are looked up by name, so that a long ledger is not read through.
-    settled = ledger.recorded(plan_id, transport, {key for alarm in alarms for key in alarm.keys})
+    settled = ledger.settled_of(plan_id, transport, {key for alarm in alarms for key in alarm.keys})
     alarms = [alarm for alarm in alarms if settled.isdisjoint(alarm.keys)]
-    memory = Memory(edition)
+    memory = memory or Memory(edition)
     found = [
         waiting
         for waiting in waiting_among(alarms, edition, facts, submitter, now, memory)
@@ -277,7 +285,7 @@ def request(ledger: Ledger, plan_id: str, waiting: Waiting, now: datetime) -> bo
     )
 
 
-def find(ledger: Ledger, edition: Edition, code: str, now: datetime) -> Waiting:
+def find(ledger: Ledger, edition: Edition, code: str, now: datetime, memory: Memory | None = None) -> Waiting:
     """The text of a code, asked for or not yet.
 
     Raises ``ApprovalRefused``: no such code, changed since, gone out.
@@ -289,24 +297,27 @@ def find(ledger: Ledger, edition: Edition, code: str, now: datetime) -> Waiting:
     shown = {each.alarm for each in facts.requests if long_enough and each.digest.startswith(wanted)}
     # What nobody was asked for yet may be one of what is to come.
     ahead = FURTHEST if long_enough and not shown else timedelta(0)
-    known = pending(ledger, edition, now, ahead=ahead, decided=True)
+    known = pending(ledger, edition, now, ahead=ahead, decided=True, memory=memory)
     for waiting in known:
         if long_enough and waiting.said.digest.startswith(wanted):
             return waiting
-    raise ApprovalRefused(_why_unknown(wanted, shown, known))
+    raise _unknown(wanted, shown, known)
 
 
-def _why_unknown(wanted: str, shown: set[str], known: Iterable[Waiting]) -> str:
+def _unknown(wanted: str, shown: set[str], known: Iterable[Waiting]) -> ApprovalRefused:
     for waiting in known:
         if shown & set(waiting.said.keys):
-            return (
+            return ApprovalRefused(
                 f"审批编号 {wanted} 的内容、收件人或日期已有变动，原审批作废；“{waiting.title}”"
-                f"现在的编号是 {waiting.said.code}，请先审阅：reminder approve --show {waiting.said.code}"
+                f"现在的编号是 {waiting.said.code}，请先审阅：reminder approve --show {waiting.said.code}",
+                waiting,
             )
     if shown:
-        return f"审批编号 {wanted} 的消息已经发出、已作处理或已过有效期，不能再审批；见 reminder ledger"
+        return ApprovalRefused(
+            f"审批编号 {wanted} 的消息已经发出、已作处理或已过有效期，不能再审批；见 reminder ledger"
+        )
     codes = "、".join(each.said.code for each in known if each.asked is not None) or "（没有）"
-    return f"没有审批编号“{wanted}”；待审批的编号：{codes}（reminder approve 列出全部）"
+    return ApprovalRefused(f"没有审批编号“{wanted}”；待审批的编号：{codes}（reminder approve 列出全部）")
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,6 +337,7 @@ def approve(
     *,
     granted: bool = True,
     remark: str = "",
+    memory: Memory | None = None,
 ) -> Given:
     """Record that a person approves the text of a code, or returns it with a remark.
 
@@ -339,7 +351,7 @@ def approve(
     if not granted and not remark:
         raise ApprovalRefused("退回须写明理由（--remark），提交人才知道改什么；未作更改")
     plan_id = edition.plan.id
-    waiting = find(ledger, edition, code, now)
+    waiting = find(ledger, edition, code, now, memory)
     today = now.astimezone(zone_of(edition.plan.head.timezone)).date()
     directory: Directory = edition.plan.directory
     person = directory.person(person_id)

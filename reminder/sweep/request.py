@@ -60,7 +60,7 @@ def shown_to(
     item = made.first.item
     hidden = item.spec.private and (person is None or not may_read(person, item, edition.plan, today))
     if hidden:
-        made = _without_names(made, edition, facts)
+        made = without_names(made, edition, facts)
     texts = made.texts
     if confines(waiting, edition, channel):
         texts = tuple(each for each in texts if edition.plan.channels[each.channel].network == INTERNET)
@@ -92,7 +92,8 @@ def title_on(waiting: Waiting, edition: Edition, channel: str | None) -> str:
     return MASKED_TITLE if confines(waiting, edition, channel) else waiting.title
 
 
-def _without_names(made: Said, edition: Edition, facts: Facts) -> Said:
+def without_names(made: Said, edition: Edition, facts: Facts) -> Said:
+    """The texts as for one who may know how many cells are open and not whose."""
     reached = [reached_then(alarm, edition, facts) for alarm in made.alarms]
     return said(made.alarms, edition, reached, hidden=True)
 

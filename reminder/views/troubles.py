@@ -129,7 +129,7 @@ def waiting_lines(look: Look) -> tuple[WaitingLine, ...]:
     if not asked:
         return ()
     keys = {key for alarm in asked for key in alarm.keys}
-    settled = look.ledger.recorded(look.plan_id, look.transport, keys)
+    settled = look.ledger.settled_of(look.plan_id, look.transport, keys)
     asked = [alarm for alarm in asked if settled.isdisjoint(alarm.keys)]
     if not asked:
         return ()

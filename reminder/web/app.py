@@ -62,6 +62,11 @@ _SHUT = (
     "请打开最近一次提醒中的链接；复制链接时，请复制完整。",
     "仍打不开的，请与下面的联系人联系，也可以直接告知办结情况。",
 )
+_NO_PAGE = (
+    "没有这一页",
+    "地址不对，或者所指的内容已经没有了。",
+    "管理台请从首页重新进入；从提醒中的链接进入的，请打开最近一次提醒，并把链接复制完整。",
+)
 _TROUBLE = ("暂时不能登记", "系统正在维护，您刚才的登记没有保存。请过几分钟再试，或直接告知下面的联系人。")
 _BAD_FORM = ("没有登记", "收到的内容不完整。请返回上一页，重新填写后再提交。")
 
@@ -73,7 +78,7 @@ def create_app(desk: Desk, clock: Clock, prefix: str = "", console: Site | None 
     or leave it on.
     """
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-    page = _Page(desk, clock)
+    page = _Page(desk, clock, prefix, console=console is not None)
     for path in dict.fromkeys(("", prefix)):
         app.add_api_route(f"{path}/d/{{token}}", page.show, methods=["GET", "HEAD"])
         app.add_api_route(f"{path}/d/{{token}}", page.record, methods=["POST"])
@@ -91,8 +96,11 @@ def create_app(desk: Desk, clock: Clock, prefix: str = "", console: Site | None 
 class _Page:
     """The handlers, which share the desk and a bound on how many read the ledger at once."""
 
-    def __init__(self, desk: Desk, clock: Clock) -> None:
+    def __init__(self, desk: Desk, clock: Clock, prefix: str, *, console: bool) -> None:
         self._desk = desk
+        links = ("/d/", "/a/") if console else ("/",)
+        self._links = (*links, *(prefix + each for each in links))
+        """What addresses begin with that only messages lead to."""
         self._approvals = ApprovalDesk(desk)
         self._clock = clock
         self._limiter = anyio.CapacityLimiter(THREADS)
@@ -117,10 +125,11 @@ class _Page:
         body = await _body(request)
         return await self._aside(partial(self._spoken, token, request.headers.get("content-type", ""), body))
 
-    async def refused(self, _request: Request, error: Exception) -> Response:
+    async def refused(self, request: Request, error: Exception) -> Response:
         """An address that is none, a method that is none, a form that is too long."""
         assert isinstance(error, HTTPException)
-        words = _SHUT if error.status_code == 404 else _BAD_FORM
+        shut = _SHUT if request.url.path.startswith(self._links) else _NO_PAGE
+        words = shut if error.status_code == 404 else _BAD_FORM
         return await self._aside(partial(self._message, words, error.status_code))
 
     async def in_trouble(self, _request: Request, error: Exception) -> Response:

@@ -221,7 +221,7 @@ def _set_cookie(response: Response, name: str, value: str, peer: Peer) -> None:
 
 
 def _guarded(response: Response) -> Response:
-    response.headers["content-security-policy"] = POLICY
+    response.headers.setdefault("content-security-policy", POLICY)  # a mail's frame has one of its own
     response.headers["x-frame-options"] = "SAMEORIGIN"  # the preview of a mail stands in a frame
     return response
 

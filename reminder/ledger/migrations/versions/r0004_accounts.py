@@ -1,4 +1,4 @@
-"""Accounts of the console, their sessions, and the log of logins: new tables only."""
+"""Accounts of the console, their sessions, and the log of logins; indexes by which its pages read the ledger."""
 
 from __future__ import annotations
 
@@ -54,3 +54,13 @@ def upgrade() -> None:
     )
     op.create_index("ix_logins_user", "logins", ["plan_id", "user", "id"])
     op.create_index("ix_logins_at", "logins", ["plan_id", "at"])
+    op.create_index("ix_alarms_item", "alarms", ["plan_id", "item", "planned_at"])
+    op.create_index("ix_alarms_transport", "alarms", ["plan_id", "transport", "planned_at"])
+    op.create_index("ix_claims_receiver", "claims", ["plan_id", "receiver", "alarm_id"])
+    op.create_index(
+        "ix_claims_unsent",
+        "claims",
+        ["plan_id", "decision", "alarm_id"],
+        sqlite_where=sa.text("message IS NULL"),
+        postgresql_where=sa.text("message IS NULL"),
+    )

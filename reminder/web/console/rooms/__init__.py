@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 from reminder.web.console.ask import Route
-from reminder.web.console.rooms import calendar, tasks, today
+from reminder.web.console.rooms import approvals, calendar, duties, importing, ledger, tasks, today
 
-ROUTES: tuple[Route, ...] = (*today.ROUTES, *calendar.ROUTES, *tasks.ROUTES)
+ROUTES: tuple[Route, ...] = (
+    *today.ROUTES,
+    *calendar.ROUTES,
+    *tasks.ROUTES,
+    *approvals.ROUTES,
+    *duties.ROUTES,
+    *importing.ROUTES,
+    *ledger.ROUTES,
+)

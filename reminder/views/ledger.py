@@ -1,0 +1,400 @@
+"""台账: everything sent and not sent, line by line, and one message with all that befell it.
+
+Whoever may not see private items gets neither their lines nor the texts that
+hold something of them: of a message that says more than its reader may know,
+the line shows only what the line itself is about.
+"""
+
+from __future__ import annotations
+
+import email
+import email.policy
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
+
+from reminder.agenda.policy import ACTION_TEXT, reason_text
+from reminder.ledger.records import (
+    DELIVERY_TEXT,
+    AttemptRecord,
+    DeliveryState,
+    Entry,
+    EntryFilter,
+    HandDecision,
+    Leaf,
+    Made,
+    Mark,
+    Transport,
+)
+from reminder.ledger.recovery import CHAIN, REPLACED
+from reminder.plan.model import Item
+from reminder.recording.sending import possible
+from reminder.sweep.approvals import APPROVAL_ITEM
+from reminder.sweep.notices import NOTICE_ITEM
+from reminder.views.look import Look
+
+PAGE = 50
+"""Lines of a page."""
+BATCH = 1000
+"""Lines read at once for a table."""
+OWN_ITEMS = {NOTICE_ITEM: "系统通知", APPROVAL_ITEM: "提请审批"}
+"""What the ledger keeps under no item of the plan."""
+TRANSPORT_TEXT = {Transport.LIVE: "正式", Transport.OUTBOX: "试运行"}
+STATUS_TEXT: dict[str, str] = {
+    **DELIVERY_TEXT,
+    "postpone": "暂缓",
+    "suppress": "不发送",
+    "supersede": "被替代",
+    "miss": "错过",
+    "fail": "未能发送",
+}
+"""What may be asked for: where a message stands, or what was decided instead of sending one."""
+OUTCOME_TEXT = {
+    "accepted": "服务器已接收",
+    "transient": "暂未送出",
+    "permanent": "被拒绝",
+    "uncertain": "结果不明",
+    "partial": "部分收件人被拒绝",
+}
+DECISION_TEXT = {
+    HandDecision.RESEND.value: "再发一次",
+    HandDecision.ARRIVED.value: "认定已收到",
+    HandDecision.DROP.value: "不再发",
+    REPLACED: "改用备用通道",
+}
+_BAD = frozenset({DeliveryState.FAILED, DeliveryState.UNCERTAIN, DeliveryState.EXPIRED, "fail", "miss"})
+_WAITS = frozenset({DeliveryState.PENDING, DeliveryState.SENDING, "postpone", "hold"})
+HIDDEN_SUBJECT = "（合并消息，含不在您查看范围内的内容）"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is asked for; empty text and None mean all.  Days are the office's, the last one included."""
+
+    since: date | None = None
+    until: date | None = None
+    item: str = ""
+    person: str = ""
+    channel: str = ""
+    status: str = ""
+    transport: Transport | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line: a claim with its message, or what was decided instead.
+
+    ``mark`` is ``done``, ``wait``, ``overdue`` or empty.  Instants are in the plan's zone.
+    """
+
+    planned_at: datetime
+    recorded_at: datetime
+    item: str
+    title: str
+    occurrence: str
+    alarm: str
+    receiver: str
+    channel: str
+    subject: str
+    decision: str
+    state: str
+    mark: str
+    rehearsal: bool
+    attempts: int
+    late: bool
+    deliveries: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some lines, and from where to go on to newer and older ones."""
+
+    lines: tuple[Line, ...]
+    newer: Mark | None
+    older: Mark | None
+
+
+def page(look: Look, wanted: Wanted, after: Mark | None = None, before: Mark | None = None) -> Page:
+    """The newest lines, or those next to a mark."""
+    asked = replace(_filter(look, wanted), after=after, before=before, limit=PAGE + 1)
+    found = look.ledger.entries(look.plan_id, asked)
+    more = len(found) > PAGE
+    found = found[-PAGE:] if before is not None else found[:PAGE]
+    newer = more if before is not None else after is not None
+    older = before is not None or more
+    return Page(
+        tuple(_lines(look, found)),
+        found[0].mark if found and newer else None,
+        found[-1].mark if found and older else None,
+    )
+
+
+def every_line(look: Look, wanted: Wanted) -> Iterator[Line]:
+    """All of them, newest first, read in batches."""
+    asked = replace(_filter(look, wanted), limit=BATCH)
+    while True:
+        found = look.ledger.entries(look.plan_id, asked)
+        yield from _lines(look, found)
+        if len(found) < BATCH:
+            return
+        asked = replace(asked, after=found[-1].mark)
+
+
+def _filter(look: Look, wanted: Wanted) -> EntryFilter:
+    items: frozenset[str] | None = None
+    but_keys: tuple[str, ...] = ()
+    if not look.private:
+        items = frozenset({*OWN_ITEMS, *(each for item in look.items for each in item.ids)})
+        but_keys = tuple(f"{APPROVAL_ITEM}/{each}/" for each in _hidden(look))
+    return EntryFilter(
+        item=wanted.item or None,
+        receiver=wanted.person or None,
+        channel=wanted.channel or None,
+        status=wanted.status or None,
+        since=_start(wanted.since, look),
+        until=_start(wanted.until + timedelta(days=1) if wanted.until else None, look),
+        transport=wanted.transport,
+        items=items,
+        but_keys=but_keys,
+    )
+
+
+def _hidden(look: Look) -> list[str]:
+    return [each for item in look.edition.plan.items if not look.sees(item) for each in item.ids]
+
+
+def _start(day: date | None, look: Look) -> datetime | None:
+    return datetime.combine(day, time.min, look.zone) if day is not None else None
+
+
+def _lines(look: Look, found: Sequence[Entry]) -> Iterator[Line]:
+    shut = _shut_messages(look, found)
+    for entry in found:
+        word = entry.state or entry.decision
+        accepted = entry.state == DeliveryState.ACCEPTED and entry.transport is Transport.LIVE
+        mark = "done" if accepted else "overdue" if word in _BAD else "wait" if word in _WAITS else ""
+        shown = entry.message not in shut
+        yield Line(
+            planned_at=entry.planned_at.astimezone(look.zone),
+            recorded_at=entry.recorded_at.astimezone(look.zone),
+            item=entry.item,
+            title=title_of(look, entry.item),
+            occurrence=entry.occurrence,
+            alarm=entry.alarm,
+            receiver=receiver_name(look, entry.receiver) if entry.receiver else "",
+            channel=entry.channel or "",
+            subject=(entry.subject or "") if shown else HIDDEN_SUBJECT,
+            decision=f"{ACTION_TEXT.get(entry.decision, entry.decision)}：{reason_text(entry.reason)}",
+            state=status_text(entry, look),
+            mark=mark,
+            rehearsal=entry.transport is not Transport.LIVE,
+            attempts=entry.attempts,
+            late=entry.late,
+            deliveries=entry.deliveries,
+        )
+
+
+def _shut_messages(look: Look, found: Sequence[Entry]) -> set[str]:
+    """Messages of which the reader may not see everything."""
+    if look.private:
+        return set()
+    shut = set()
+    for transport in Transport:
+        messages = {each.message for each in found if each.message and each.transport is transport}
+        if messages:
+            made = look.ledger.made_for(look.plan_id, transport, messages)
+            shut |= {message for message, claims in made.items() if not all(_sees(look, c) for c in claims)}
+    return shut
+
+
+def _sees(look: Look, made: Made) -> bool:
+    """Whether the reader may know of a claim."""
+    if look.private:
+        return True
+    if made.item == APPROVAL_ITEM:
+        return not made.alarm.startswith(tuple(f"{APPROVAL_ITEM}/{each}/" for each in _hidden(look)))
+    return made.item in OWN_ITEMS or look.sees(_item(look, made.item))
+
+
+def _item(look: Look, item_id: str) -> Item | None:
+    return next((each for each in look.edition.plan.items if item_id in each.ids), None)
+
+
+def title_of(look: Look, item_id: str) -> str:
+    """An item's title, or its id if it stands in the plan no more."""
+    item = _item(look, item_id)
+    return item.spec.title if item is not None else OWN_ITEMS.get(item_id, item_id)
+
+
+def receiver_name(look: Look, receiver: str) -> str:
+    """A person's name, or a group's."""
+    if receiver.startswith("group:"):
+        config = look.edition.plan.channels.get(receiver.removeprefix("group:"))
+        return f"群“{getattr(config, 'name', None) or receiver.removeprefix('group:')}”"
+    return look.name_of(receiver)
+
+
+def status_text(entry: Entry, look: Look | None = None) -> str:
+    """What became of a line, in words; who decided by hand is named."""
+    if entry.state is None:
+        action = ACTION_TEXT.get(entry.decision, entry.decision)
+        return f"{action}：{reason_text(entry.reason)}"
+    text = DELIVERY_TEXT.get(entry.state, entry.state)
+    if entry.state == DeliveryState.ACCEPTED:
+        if entry.transport is Transport.OUTBOX:
+            text = "已写入 outbox"
+        elif entry.receiver and entry.receiver.startswith("group:"):
+            text = "已发群"
+    if entry.decided_by is not None:
+        return f"{text}（由{look.name_of(entry.decided_by) if look else entry.decided_by}决定）"
+    if entry.state in ("failed", "uncertain") or (entry.state == "pending" and entry.attempts):
+        text += f"：{entry.last_code} {entry.last_detail}".rstrip()
+    return text + ("（补发）" if entry.late else "")
+
+
+# One message
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One thing a message was made for."""
+
+    title: str
+    occurrence: str
+    receiver: str
+    decision: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What was decided about a message beside its tries."""
+
+    at: datetime
+    by: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One try, in the plan's zone; ``took`` in seconds, None while it runs."""
+
+    number: int
+    at: datetime
+    took: float | None
+    outcome: str
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A message, or a part of one, as people look at it.
+
+    ``text`` is None where the reader may not see all of it.  ``html``: it is a
+    mail with a formatted part.  ``possible`` is what a person may decide now.
+    """
+
+    leaf: Leaf
+    state: str
+    mark: str
+    receiver: str
+    channel: str
+    planned_at: datetime
+    not_before: datetime
+    expires_at: datetime
+    told: tuple[Told, ...]
+    tries: tuple[Try, ...]
+    decided: tuple[Decided, ...]
+    refused: tuple[tuple[str, str], ...]
+    receivers: tuple[tuple[str, str], ...]
+    subject: str
+    text: str | None
+    html: bool
+    possible: tuple[HandDecision, ...]
+    expired: bool
+    in_force: bool
+
+    @property
+    def rehearsal(self) -> bool:
+        return self.leaf.transport is not Transport.LIVE
+
+
+def sent(look: Look, delivery: str) -> Sent | None:
+    """A delivery; None for one that is not there, or of which the reader may see nothing."""
+    leaf = look.ledger.leaf(look.plan_id, delivery)
+    if leaf is None:
+        return None
+    seen = [made for made in leaf.made if _sees(look, made)]
+    if not seen and not look.private:
+        return None
+    whole = len(seen) == len(leaf.made)
+    text = look.ledger.text_of(look.plan_id, delivery) if whole else None
+    in_force = leaf.transport is look.transport
+    zone = look.zone
+    accepted = leaf.state is DeliveryState.ACCEPTED
+    state = DELIVERY_TEXT[leaf.state]
+    if accepted and leaf.transport is Transport.OUTBOX:
+        state = "已写入 outbox"
+    mark = "overdue" if leaf.state in _BAD else "wait" if leaf.state in _WAITS else ""
+    return Sent(
+        leaf=leaf,
+        state=state,
+        mark="done" if accepted and leaf.transport is Transport.LIVE else mark,
+        receiver=receiver_name(look, leaf.receiver),
+        channel=leaf.channel,
+        planned_at=leaf.planned_at.astimezone(zone),
+        not_before=leaf.not_before.astimezone(zone),
+        expires_at=leaf.expires_at.astimezone(zone),
+        told=tuple(_told(look, made) for made in seen),
+        tries=tuple(_try(each, look) for each in look.ledger.attempts_of(look.plan_id, delivery)),
+        decided=tuple(
+            Decided(
+                each.at.astimezone(zone),
+                "系统" if each.author == CHAIN else look.name_of(each.author),
+                DECISION_TEXT.get(each.decision, each.decision),
+            )
+            for each in leaf.resolutions
+        ),
+        refused=tuple(
+            (receiver_name(look, each.receiver), f"{each.code} {each.detail}".strip())
+            for each in leaf.refused
+        ),
+        receivers=tuple((look.name_of(receiver), address) for receiver, address in leaf.receivers),
+        subject=leaf.subject if whole else HIDDEN_SUBJECT,
+        text=text,
+        html=whole and _html_of(look, delivery) is not None,
+        possible=possible(leaf, in_force, look.now) if whole else (),
+        expired=leaf.expires_at <= look.now,
+        in_force=in_force,
+    )
+
+
+def mail_html(look: Look, delivery: str) -> str | None:
+    """The formatted part of a mail, as it was frozen: placeholders of links stay what they are."""
+    leaf = look.ledger.leaf(look.plan_id, delivery)
+    if leaf is None or not all(_sees(look, made) for made in leaf.made) or not (leaf.made or look.private):
+        return None
+    return _html_of(look, delivery)
+
+
+def _html_of(look: Look, delivery: str) -> str | None:
+    payload = look.ledger.payload_of(look.plan_id, delivery)
+    if b"Content-Type: multipart/alternative" not in payload[:4096]:
+        return None
+    part = email.message_from_bytes(payload, policy=email.policy.default).get_body(("html",))
+    return str(part.get_content()) if part is not None else None
+
+
+def _told(look: Look, made: Made) -> Told:
+    return Told(
+        title_of(look, made.item),
+        made.occurrence,
+        receiver_name(look, made.receiver),
+        f"{ACTION_TEXT.get(made.decision, made.decision)}：{reason_text(made.reason)}",
+    )
+
+
+def _try(each: AttemptRecord, look: Look) -> Try:
+    took = (each.finished_at - each.started_at).total_seconds() if each.finished_at is not None else None
+    outcome = OUTCOME_TEXT.get(each.outcome, each.outcome) if each.outcome else "进行中"
+    return Try(each.number, each.started_at.astimezone(look.zone), took, outcome, each.code, each.detail)
