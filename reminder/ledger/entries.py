@@ -135,9 +135,10 @@ def _lines(plan_id: str, wanted: EntryFilter) -> Select[Any]:
     ).limit(wanted.limit)
     planned_at: ColumnElement[datetime] = alarms.c.planned_at
     if few:
-        # The plan by the claims, the order by an expression: they are to be found first and put in order then.
+        # Plan and order as expressions: the few are to be found first, and put in order then.
         query = query.select_from(claims.join(alarms, claims.c.alarm_id == alarms.c.id))
-        query = query.where(claims.c.plan_id == plan_id)
+        by_receiver = wanted.receiver is not None
+        query = query.where((claims.c.plan_id if by_receiver else claims.c.plan_id + "") == plan_id)
         planned_at = func.coalesce(alarms.c.planned_at, alarms.c.recorded_at)
     else:
         query = query.select_from(alarms.outerjoin(claims, claims.c.alarm_id == alarms.c.id))

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 
 from reminder.agenda.approvals import may_read
 from reminder.check import Edition
+from reminder.ledger.ledger import Ledger
 from reminder.plan.channels import EmailChannel
 from reminder.sweep.approvals import (
     APPROVAL_ITEM,
@@ -30,6 +31,7 @@ from reminder.sweep.approvals import (
     approve,
     find,
     pending,
+    submitter_of,
     why_not,
 )
 from reminder.sweep.request import OWN_LINK, differences, named, to_whom, without_names
@@ -38,34 +40,62 @@ from reminder.views.look import Look
 
 __all__ = ["FURTHEST", "REMARK_LENGTH", "ApprovalRefused", "Case", "Change", "Letter", "Reading"]
 
-EDITIONS = 3
-"""Of so many the rendered texts are kept."""
+EDITIONS, LISTS = 3, 4
+"""Of so many editions the rendered texts are kept, and so many lists of what waits."""
 _MARKS = {State.WAITING: "wait", State.APPROVED: "done", State.RETURNED: "overdue"}
 _QUOTED = ("｜", "> ")
 """How a request marks the text it quotes, in mail and in WeCom."""
 
 
 class _Texts:
-    """What was rendered of an edition; one thread at a time."""
+    """What was rendered of an edition, and what waited by it; one thread at a time."""
+
+    def __init__(self, edition: Edition) -> None:
+        self.edition = edition
+        self.memory = Memory(edition)
+        self.lock = threading.Lock()
+        self.waiting: OrderedDict[tuple[object, ...], tuple[Ledger, list[Waiting]]] = OrderedDict()
+
+
+class _Editions:
+    """The texts of the editions that were asked for last.  Safe to use from several threads."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[int, tuple[Edition, Memory, threading.Lock]] = OrderedDict()
+        self._known: OrderedDict[int, _Texts] = OrderedDict()
         self._lock = threading.Lock()
 
     @contextmanager
-    def of(self, edition: Edition) -> Iterator[Memory]:
+    def of(self, edition: Edition) -> Iterator[_Texts]:
         with self._lock:
             known = self._known.get(id(edition))
-            if known is None or known[0] is not edition:
-                known = self._known[id(edition)] = (edition, Memory(edition), threading.Lock())
+            if known is None or known.edition is not edition:
+                known = self._known[id(edition)] = _Texts(edition)
             self._known.move_to_end(id(edition))
             while len(self._known) > EDITIONS:
                 self._known.popitem(last=False)
-        with known[2]:
-            yield known[1]
+        with known.lock:
+            yield known
 
 
-_texts = _Texts()
+_editions = _Editions()
+
+
+def _waiting(look: Look, ahead: timedelta) -> list[Waiting]:
+    """What waits, expanded once a minute while nothing is recorded: not what has gone out since."""
+    ledger, plan_id = look.ledger, look.plan_id
+    minute = look.now.replace(second=0, microsecond=0)
+    submitter = submitter_of(ledger, plan_id)
+    key = (id(ledger), look.transport, look.facts.number, submitter, minute, ahead)
+    with _editions.of(look.edition) as texts:
+        kept = texts.waiting.get(key)
+        if kept is None or kept[0] is not ledger:
+            found = pending(ledger, look.edition, look.now, ahead=ahead, decided=True, memory=texts.memory)
+            kept = texts.waiting[key] = (ledger, found)
+            while len(texts.waiting) > LISTS:
+                texts.waiting.popitem(last=False)
+    keys = {key for each in kept[1] for key in each.said.keys}
+    settled = ledger.settled_of(plan_id, look.transport, keys)
+    return [each for each in kept[1] if settled.isdisjoint(each.said.keys)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,15 +161,12 @@ class Reading:
 
 def cases(look: Look, ahead: timedelta = timedelta(0)) -> tuple[Case, ...]:
     """What waits, and what was said and has not gone out yet, in order of its hour."""
-    with _texts.of(look.edition) as memory:
-        found = pending(look.ledger, look.edition, look.now, ahead=ahead, decided=True, memory=memory)
-    return tuple(_case(look, waiting) for waiting in found if _sees(look, waiting))
+    return tuple(_case(look, waiting) for waiting in _waiting(look, ahead) if _sees(look, waiting))
 
 
 def reading(look: Look, code: str, receiver: int = 0) -> Reading:
     """The text of a code, for the receiver of that number.  Raises ``ApprovalRefused``."""
-    with _texts.of(look.edition) as memory:
-        waiting = find(look.ledger, look.edition, code, look.now, memory)
+    waiting = _find(look, code)
     if not _sees(look, waiting):
         raise ApprovalRefused("没有这个审批编号")
     person = look.edition.plan.directory.person(look.user.id)
@@ -166,14 +193,24 @@ def reading(look: Look, code: str, receiver: int = 0) -> Reading:
 
 def say(look: Look, code: str, remark: str, *, granted: bool) -> Given:
     """Record the reader's word.  Raises ``ApprovalRefused``."""
-    with _texts.of(look.edition) as memory:
-        waiting = find(look.ledger, look.edition, code, look.now, memory)
+    with _editions.of(look.edition) as texts:
+        waiting = find(look.ledger, look.edition, code, look.now, texts.memory)
         if not _sees(look, waiting):
             raise ApprovalRefused("没有这个审批编号")
         return approve(
             look.ledger, look.edition, look.user.id, code, look.now,
-            granted=granted, remark=remark, memory=memory,
+            granted=granted, remark=remark, memory=texts.memory,
         )  # fmt: skip
+
+
+def _find(look: Look, code: str) -> Waiting:
+    """The text of a code.  Raises ``ApprovalRefused`` as :func:`~reminder.sweep.approvals.find` does."""
+    for ahead in (timedelta(0), FURTHEST):
+        for waiting in _waiting(look, ahead):
+            if waiting.said.code == code:
+                return waiting
+    with _editions.of(look.edition) as texts:
+        return find(look.ledger, look.edition, code, look.now, texts.memory)
 
 
 def _sees(look: Look, waiting: Waiting) -> bool:

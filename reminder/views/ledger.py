@@ -168,7 +168,7 @@ def _start(day: date | None, look: Look) -> datetime | None:
 
 
 def _lines(look: Look, found: Sequence[Entry]) -> Iterator[Line]:
-    shut = _shut_messages(look, found)
+    shut, titles = _shut_messages(look, found), _titles(look)
     for entry in found:
         word = entry.state or entry.decision
         accepted = entry.state == DeliveryState.ACCEPTED and entry.transport is Transport.LIVE
@@ -178,7 +178,7 @@ def _lines(look: Look, found: Sequence[Entry]) -> Iterator[Line]:
             planned_at=entry.planned_at.astimezone(look.zone),
             recorded_at=entry.recorded_at.astimezone(look.zone),
             item=entry.item,
-            title=title_of(look, entry.item),
+            title=titles.get(entry.item, entry.item),
             occurrence=entry.occurrence,
             alarm=entry.alarm,
             receiver=receiver_name(look, entry.receiver) if entry.receiver else "",
@@ -220,10 +220,9 @@ def _item(look: Look, item_id: str) -> Item | None:
     return next((each for each in look.edition.plan.items if item_id in each.ids), None)
 
 
-def title_of(look: Look, item_id: str) -> str:
-    """An item's title, or its id if it stands in the plan no more."""
-    item = _item(look, item_id)
-    return item.spec.title if item is not None else OWN_ITEMS.get(item_id, item_id)
+def _titles(look: Look) -> dict[str, str]:
+    """Titles by id, former ids too; what stands in the plan no more has none."""
+    return OWN_ITEMS | {each: item.spec.title for item in look.edition.plan.items for each in item.ids}
 
 
 def receiver_name(look: Look, receiver: str) -> str:
@@ -387,7 +386,7 @@ def _html_of(look: Look, delivery: str) -> str | None:
 
 def _told(look: Look, made: Made) -> Told:
     return Told(
-        title_of(look, made.item),
+        _titles(look).get(made.item, made.item),
         made.occurrence,
         receiver_name(look, made.receiver),
         f"{ACTION_TEXT.get(made.decision, made.decision)}：{reason_text(made.reason)}",

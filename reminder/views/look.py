@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
@@ -14,6 +16,38 @@ from reminder.check import Edition
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import Transport
 from reminder.plan.model import Item
+
+
+class _Known:
+    """The facts that were read last, of a few ledgers.  Safe to use from several threads.
+
+    Facts of one number are the same but for the adoptions, which follow a new
+    plan within moments: hence never older than the minute.
+    """
+
+    KEPT = 4
+
+    def __init__(self) -> None:
+        self._facts: OrderedDict[tuple[object, ...], tuple[Ledger, Facts]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, ledger: Ledger, plan_id: str, transport: Transport, now: datetime) -> Facts:
+        number = ledger.facts_number(plan_id)
+        key = (id(ledger), plan_id, transport, number, now.replace(second=0, microsecond=0))
+        with self._lock:
+            kept = self._facts.get(key)
+        if kept is not None and kept[0] is ledger:
+            return kept[1]
+        facts = ledger.facts(plan_id, transport)
+        if facts.number == number:  # or else something was recorded in between
+            with self._lock:
+                self._facts[key] = ledger, facts
+                while len(self._facts) > self.KEPT:
+                    self._facts.popitem(last=False)
+        return facts
+
+
+_known = _Known()
 
 
 @dataclass(frozen=True)
@@ -46,8 +80,8 @@ class Look:
 
     @cached_property
     def facts(self) -> Facts:
-        """What is known at this moment, read once."""
-        return self.ledger.facts(self.plan_id, self.transport)
+        """What is known at this moment, read once, and not again while nothing was recorded."""
+        return _known.of(self.ledger, self.plan_id, self.transport, self.now)
 
     @cached_property
     def digest(self) -> str:
