@@ -1,0 +1,142 @@
+"""Lines page by page, one message as people look at it, and what failed put up once more."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from reminder.ledger.ledger import Ledger
+from reminder.ledger.records import AttemptEnd, DeliveryState, EntryFilter, Refusal, Settlement, Transport
+
+FAILED, ACCEPTED = DeliveryState.FAILED, DeliveryState.ACCEPTED
+
+
+def fill(ledger: Ledger, sample: Any, count: int = 9) -> None:
+    """Alarms at three instants, three claims each; every third alarm sends nothing."""
+    for number in range(count):
+        key = f"k{number:02}"
+        sends = number % 3 != 0
+        claims = (
+            tuple(sample.claim(f"p{each}", message=f"m-{key}-{each}") for each in range(3)) if sends else ()
+        )
+        made = tuple(
+            sample.delivery(f"{key}-{each}", message=f"m-{key}-{each}", receiver=f"p{each}")
+            for each in range(3 if sends else 0)
+        )
+        decision = {} if sends else {"decision": "suppress", "reason": "nothing-open"}
+        alarm = sample.alarm(
+            key, item=f"i{number % 2}", planned_at=sample.at(hours=number % 3), claims=claims, **decision
+        )
+        ledger.settle(sample.plan, sample.live, Settlement((alarm,), made), sample.now)
+
+
+def end(ledger: Ledger, sample: Any, delivery: str, state: DeliveryState, **changes: Any) -> None:
+    number = ledger.begin(sample.plan, delivery, sample.now)
+    assert isinstance(number, int)
+    assert ledger.finish_many(
+        sample.plan, [AttemptEnd(delivery, number, sample.now, "x", state, "550", "no", **changes)]
+    )
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {},
+        {"item": "i1"},
+        {"receiver": "p2"},
+        {"status": "pending"},
+        {"status": "suppress"},
+        {"items": frozenset({"i0"})},
+        {"but_keys": ("k04", "k05")},
+        {"transport": Transport.LIVE},
+    ],
+)
+@pytest.mark.parametrize("limit", [1, 2, 4])
+def test_pages_are_the_whole_list_forward_and_back(
+    ledger: Ledger, sample: Any, wanted: dict[str, Any], limit: int
+) -> None:
+    fill(ledger, sample)
+    whole = ledger.entries(sample.plan, EntryFilter(**wanted))
+    assert whole
+    found, after = [], None
+    while page := ledger.entries(sample.plan, EntryFilter(**wanted, after=after, limit=limit)):
+        found += page
+        after = page[-1].mark
+    assert found == whole
+    back, before = [], whole[-1].mark
+    while page := ledger.entries(sample.plan, EntryFilter(**wanted, before=before, limit=limit)):
+        back = page + back
+        before = page[0].mark
+    assert back == whole[:-1]
+
+
+def test_a_mark_that_is_no_longer_there_still_divides_the_list(ledger: Ledger, sample: Any) -> None:
+    fill(ledger, sample)
+    whole = ledger.entries(sample.plan, EntryFilter())
+    mark = whole[4].mark
+    ledger.settle(
+        sample.plan, sample.live, Settlement((sample.alarm("new", planned_at=sample.at(days=9)),)), sample.now
+    )
+    assert ledger.entries(sample.plan, EntryFilter(after=mark)) == whole[5:]
+
+
+def test_every_status_finds_the_same_lines_as_looking_at_each(ledger: Ledger, sample: Any) -> None:
+    fill(ledger, sample)
+    end(ledger, sample, "k01-0", FAILED)
+    end(ledger, sample, "k02-1", ACCEPTED)
+    end(ledger, sample, "k04-2", ACCEPTED, refused=(Refusal("p2", "x", "y"),))
+    whole = ledger.entries(sample.plan, EntryFilter())
+    for status in (*DeliveryState, "suppress", "send", "miss"):
+        expected = [each for each in whole if status in (each.state, each.decision)]
+        assert ledger.entries(sample.plan, EntryFilter(status=status)) == expected, status
+
+
+def test_a_leaf_says_what_a_message_was_made_for_and_how_it_fared(ledger: Ledger, sample: Any) -> None:
+    fill(ledger, sample)
+    end(ledger, sample, "k01-0", FAILED)
+    ledger.put_up(sample.plan, "k01-0", by="p-clerk", now=sample.now)
+    leaf = ledger.leaf(sample.plan, "k01-0")
+    assert leaf is not None
+    assert (leaf.state, leaf.attempts, leaf.receiver) == (DeliveryState.PENDING, 1, "p0")
+    assert [(made.alarm, made.receiver) for made in leaf.made] == [("k01", "p0")]
+    assert [(each.author, each.decision) for each in leaf.resolutions] == [("p-clerk", "resend")]
+    assert ledger.leaf(sample.plan, "unknown") is None
+    assert ledger.made_for(sample.plan, sample.live, {"m-k01-0", "none"}) == {"m-k01-0": list(leaf.made)}
+    assert ledger.letter_text(sample.plan, sample.live, ["none", "k01"]) == ledger.text_of(
+        sample.plan, "k01-0"
+    )
+    assert ledger.letter_text(sample.plan, sample.live, ["none"]) is None
+
+
+def test_only_what_failed_is_put_up_and_once(ledger: Ledger, sample: Any) -> None:
+    ledger.settle(sample.plan, sample.live, sample.message("d1", expires_at=sample.at(hours=1)), sample.now)
+    assert not ledger.put_up(sample.plan, "d1", by="x", now=sample.now)
+    end(ledger, sample, "d1", FAILED)
+    assert not ledger.put_up(sample.plan, "d1", by="x", now=sample.at(hours=1))
+    assert ledger.put_up(sample.plan, "d1", by="x", now=sample.now)
+    assert not ledger.put_up(sample.plan, "d1", by="x", now=sample.now)
+    assert [each.id for each in ledger.due(sample.plan, sample.live, sample.now, limit=9)] == ["d1"]
+    end(ledger, sample, "d1", ACCEPTED)
+    assert not ledger.put_up(sample.plan, "d1", by="x", now=sample.now)
+
+
+def test_what_is_left_is_taken_over_by_no_chain(ledger: Ledger, sample: Any) -> None:
+    ledger.settle(sample.plan, sample.live, sample.message("d1"), sample.now)
+    assert not ledger.leave(sample.plan, "d1", by="x", now=sample.now)
+    end(ledger, sample, "d1", FAILED)
+    since = sample.now - timedelta(days=1)
+    assert ledger.unreached(sample.plan, sample.live, since)
+    assert ledger.leave(sample.plan, "d1", by="x", now=sample.now)
+    assert not ledger.leave(sample.plan, "d1", by="x", now=sample.now)
+    assert not ledger.unreached(sample.plan, sample.live, since)
+    assert ledger.put_up(sample.plan, "d1", by="x", now=sample.now)
+
+
+def test_the_settled_of_some_keys_are_those_recorded(ledger: Ledger, sample: Any) -> None:
+    fill(ledger, sample, 3)
+    keys = {f"k{number:02}" for number in range(600)}
+    assert ledger.settled_of(sample.plan, sample.live, keys) == {"k00", "k01", "k02"}
+    assert ledger.settled_of(sample.plan, Transport.OUTBOX, keys) == set()
+    assert ledger.settled_of(sample.plan, sample.live, ()) == set()
