@@ -55,7 +55,7 @@ def test_what_went_out_stands_there_with_what_became_of_it(office: Served) -> No
     office.clock.set(at("2026-06-12 10:00"))
     html = office.log_in("p-office", Role.VIEWER).get("/").text
     assert re.search(
-        r"事项open-item</a><small>（2026年）</small></td>\s*<td[^>]*>办公室主任、理论科联络员<", html
+        r"事项open-item</a><small>（2026年）</small></span></td>\s*<td[^>]*>办公室主任、理论科联络员<", html
     )
     assert "服务器已接收 2" in text_of(html)
     assert "现为试运行" not in html
