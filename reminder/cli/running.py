@@ -141,12 +141,13 @@ def _banner(daemon: Daemon, edition: Edition, settings: Settings, now: datetime)
 
 
 def _page_lines(page: Page | None, settings: Settings) -> list[str]:
-    """Where links lead, or why they do not."""
+    """Where the console is and links lead, or why they do not."""
     if page is None:
-        return []
+        return ["网页控制台：不提供（REMINDER_LISTEN=off）"]
     if page.problem:
         return [page.problem]
-    return [f"登记页面：{page.address}" + (f"，对外为 {settings.public_url}" if settings.public_url else "")]
+    public = f"，对外为 {settings.public_url}/" if settings.public_url else ""
+    return [f"网页控制台：http://{page.address}/{public}（首次使用先执行 reminder passwd）"]
 
 
 @app.command(cls=Command)

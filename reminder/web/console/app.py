@@ -98,6 +98,9 @@ class _Console:
     async def _aside(self, work: Callable[[], Response]) -> Response:
         return await anyio.to_thread.run_sync(work, limiter=self._limiter)
 
+    def _peer(self, request: Request) -> Peer:
+        return peer_of(request, self._site.settings.proxy or ())
+
     def _path(self, request: Request) -> str:
         """The address below the console's root."""
         path = request.url.path
@@ -162,14 +165,14 @@ class _Console:
             ),
             status,
         )
-        _set_cookie(response, DOORMAT, mat, peer_of(request))
+        _set_cookie(response, DOORMAT, mat, self._peer(request))
         return _guarded(response)
 
     def _enter(self, request: Request, arrived: Arrived) -> Response:
         mat = request.cookies.get(DOORMAT, "")
         if not mat or not _same(arrived.fields.get("csrf", ""), _of_mat(mat)):
             return self._door(request, "登录页已经过期，请重新登录（浏览器须允许本站的 Cookie）", status=403)
-        user, peer = arrived.fields.get("user", "").strip(), peer_of(request)
+        user, peer = arrived.fields.get("user", "").strip(), self._peer(request)
         door = self._site.door()
         try:
             entered = door.enter(
