@@ -205,7 +205,9 @@ def _syslog(text: str) -> str | tuple[str, int] | None:
     """A socket's path, or a host and its port."""
     if not text or text.startswith("/"):
         return text or None
-    host, colon, port = text.rpartition(":") if text.count(":") == 1 or text.startswith("[") else (text, "", "")
+    host, colon, port = (
+        text.rpartition(":") if text.count(":") == 1 or text.startswith("[") else (text, "", "")
+    )
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     named = _HOST.fullmatch(bare) or _is_address(bare)
     if not named or (colon and not (re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) <= 65535)):
