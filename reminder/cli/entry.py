@@ -11,6 +11,7 @@ import sys
 import typer
 
 from reminder.cli import (
+    accounts,
     approving,
     backup,
     calendar,
@@ -45,6 +46,7 @@ COMMANDS = (
     approving,
     records,
     linking,
+    accounts,
     reporting,
     resolve,
     backup,
