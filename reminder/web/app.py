@@ -25,6 +25,7 @@ from reminder.clock import Clock
 from reminder.errors import ReminderError
 from reminder.recording.recorder import Refused
 from reminder.sweep.approvals import ApprovalRefused
+from reminder.web.api.app import add_api
 from reminder.web.approvals import ApprovalDesk
 from reminder.web.console.app import add_console
 from reminder.web.console.site import Site
@@ -87,6 +88,7 @@ def create_app(desk: Desk, clock: Clock, prefix: str = "", console: Site | None 
     app.add_api_route("/robots.txt", _robots, methods=["GET", "HEAD"])
     if console is not None:
         add_console(app, console, prefix)
+        add_api(app, console, prefix)
     app.add_exception_handler(HTTPException, page.refused)
     app.add_exception_handler(ReminderError, page.in_trouble)
     app.add_exception_handler(Exception, page.in_trouble)
