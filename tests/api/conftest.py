@@ -54,7 +54,9 @@ def served(tmp_path: Path) -> Iterator[Served]:
 def program(served: Served) -> Programs:
     """Makes a program with roles (viewer unless named)."""
 
-    def make_one(*roles: Role, name: str = "oa-sync", private: bool = False, base: str = "/api/v1") -> Program:
+    def make_one(
+        *roles: Role, name: str = "oa-sync", private: bool = False, base: str = "/api/v1"
+    ) -> Program:
         wanted = Wanted(name, frozenset(roles or (Role.VIEWER,)), private)
         return Program(served, make(served.ledger, "test", wanted, by="p-clerk", now=NOW)[0], base)
 

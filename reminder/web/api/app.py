@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 from fastapi.openapi.utils import get_openapi
+from fastapi.responses import JSONResponse
 
 from reminder import __version__
 from reminder.web.api.bounds import Bounded
@@ -43,6 +45,14 @@ def add_api(app: FastAPI, site: Site, prefix: str = "") -> None:
 
 def create_api(site: Site) -> FastAPI:
     """The interface alone."""
+    api = _bare()
+    api.state.site = site
+    api.add_api_route("/openapi.json", _described, include_in_schema=False)
+    handle_problems(api)
+    return api
+
+
+def _bare() -> FastAPI:
     api = FastAPI(
         title="提醒系统接口",
         version=__version__,
@@ -51,43 +61,34 @@ def create_api(site: Site) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    api.state.site = site
     for router in ROUTERS:
         api.include_router(router, responses=_responses())
-    api.add_api_route("/openapi.json", _described, include_in_schema=False)
-    api.openapi = lambda: described(api)  # type: ignore[method-assign]
-    handle_problems(api)
     return api
 
 
-def _described(caller: Reader) -> dict[str, Any]:
+def _described(_caller: Reader) -> Response:
     """The description, for whoever may read anything at all."""
-    return description(caller.site)
+    return JSONResponse(description())
 
 
-def description(site: Site) -> dict[str, Any]:
+@cache
+def description() -> dict[str, Any]:
     """The OpenAPI description of the interface."""
-    return described(create_api(site))
-
-
-def described(api: FastAPI) -> dict[str, Any]:
-    """An application's description, made once."""
-    if api.openapi_schema is None:
-        found = get_openapi(
-            title=api.title,
-            version=api.version,
-            description=ABOUT,
-            routes=api.routes,
-            # Relative to where the description lies: right behind any proxy.
-            servers=[{"url": "."}],
-        )
-        schemas = found.setdefault("components", {}).setdefault("schemas", {})
-        for unused in ("HTTPValidationError", "ValidationError"):
-            schemas.pop(unused, None)
-        model = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-        schemas |= model.pop("$defs", {}) | {"Problem": model}
-        api.openapi_schema = found
-    return api.openapi_schema
+    api = _bare()
+    found = get_openapi(
+        title=api.title,
+        version=api.version,
+        description=ABOUT,
+        routes=api.routes,
+        # Relative to where the description lies: right behind any proxy.
+        servers=[{"url": "."}],
+    )
+    schemas = found.setdefault("components", {}).setdefault("schemas", {})
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    model = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas |= model.pop("$defs", {}) | {"Problem": model}
+    return found
 
 
 def _responses() -> dict[int | str, dict[str, Any]]:
