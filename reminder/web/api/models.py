@@ -344,6 +344,14 @@ class Delivery(Shape):
     attempts: list[Attempt]
 
 
+class SendingDecision(Shape):
+    """对“结果不明”或“发送失败”的消息作出的决定。"""
+
+    decision: Literal["resend", "arrived", "drop"] = Field(
+        description="再发一次、认定已收到（限结果不明）、不再发"
+    )
+
+
 # -- silences ------------------------------------------------------------------------
 
 

@@ -33,6 +33,7 @@ TITLES: Mapping[int, str] = {
     503: "暂时不能完成",
 }
 _DETAILS = {
+    400: "请求的内容不是 UTF-8 编码的 JSON，没有接受",
     404: "没有这个地址，或者所指的内容不存在、不在您的查看范围内；用法见 /api/docs",
     405: "这个地址不支持所用的方法；用法见 /api/docs",
     500: "请把时间和所用的地址告诉维护人员，原因在服务器的日志中",
@@ -106,6 +107,11 @@ def problem(
         errors=list(errors),
     )
     return JSONResponse(found.model_dump(), status, headers=dict(headers or {}), media_type=TYPE)
+
+
+def no_such_address(status: int) -> Response:
+    """The answer for an address below the interface that is none of it."""
+    return problem(status, _DETAILS.get(status, TITLES.get(status, "")))
 
 
 def handle_problems(app: FastAPI) -> None:

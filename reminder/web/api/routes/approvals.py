@@ -7,8 +7,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
-from reminder.sweep.approvals import ApprovalRefused, Waiting, approve, find, pending
-from reminder.sweep.request import people_count, shown_to
+from reminder.sweep.request import people_count
+from reminder.views.approvals import ApprovalRefused, Case, cases, reading, say
+from reminder.views.approvals import Reading as Opened
 from reminder.views.look import Look
 from reminder.web.api.caller import Approving, Caller, Reader
 from reminder.web.api.models import Approval, ApprovalText, Decided, Decision, Owner
@@ -22,31 +23,23 @@ Code = Annotated[str, Path(max_length=64, description="审批编号，如 506e32
 @router.get("", summary="待审批的内容")
 def approvals(
     caller: Reader,
-    *,
     ahead: Annotated[int, Query(ge=0, le=60, description="也列出今后多少天内发出的")] = 0,
-    decided: Annotated[bool, Query(description="也列出已批准、尚未发出的")] = False,
 ) -> list[Approval]:
-    """按发出时间排列。"""
-    look = caller.look
-    found = pending(look.ledger, look.edition, look.now, ahead=timedelta(days=ahead), decided=decided)
-    return [_approval(each) for each in found if look.sees(each.said.first.item)]
+    """待审批、已退回，以及已批准而尚未发出的，按发出时间排列。"""
+    return [_approval(each) for each in cases(caller.look, timedelta(days=ahead))]
 
 
 @router.get("/{code}", summary="一件内容的原文")
 def text(caller: Reader, code: Code) -> ApprovalText:
     """发给其中一人的全文，以及其他收件人的有何不同。"""
-    look = caller.look
-    waiting = _found(look, code)
-    person = look.edition.plan.directory.person(look.user.id)
-    shown = shown_to(person, waiting, look.edition, look.facts, look.now)
-    sample = shown.sample
+    found = _opened(caller.look, code)
     return ApprovalText(
-        approval=_approval(waiting),
-        receiver=sample.addressee.name if sample is not None else "",
-        subject=sample.message.subject if sample is not None else "",
-        text=sample.message.text if sample is not None else "",
-        differences=list(shown.differences),
-        hidden=shown.hidden,
+        approval=_approval(found.case),
+        receiver=found.letter.receiver,
+        subject=found.letter.subject,
+        text=found.letter.text,
+        differences=list(found.others),
+        hidden=found.hidden,
     )
 
 
@@ -55,42 +48,31 @@ def decision(caller: Approving, code: Code, wanted: Decision) -> Decided:
     """须是这件内容的审批人；提交计划的人不能审批。程序的令牌不能审批。"""
     if caller.program:
         raise ApiError(403, "审批须由人作出，令牌不能审批；没有执行")
-    look = caller.look
-    _found(look, code)
-    given = approve(
-        look.ledger,
-        look.edition,
-        look.user.id,
-        code,
-        look.now,
-        granted=wanted.granted,
-        remark=wanted.remark,
-    )
+    _opened(caller.look, code)
+    given = say(caller.look, code, wanted.remark, granted=wanted.granted)
     again = Caller(caller.site, caller.user, program=False).look
-    return Decided(already=given.already, approval=_approval(_found(again, code)))
+    return Decided(already=given.already, approval=_approval(_opened(again, code).case))
 
 
-def _found(look: Look, code: str) -> Waiting:
+def _opened(look: Look, code: str) -> Opened:
     try:
-        waiting = find(look.ledger, look.edition, code, look.now)
+        return reading(look, code)
     except ApprovalRefused:
         if look.private:
-            raise  # what else waits is named in it
+            raise  # it names what else waits
         raise not_found(f"审批编号“{code}”") from None
-    if not look.sees(waiting.said.first.item):
-        raise not_found(f"审批编号“{code}”")
-    return waiting
 
 
-def _approval(waiting: Waiting) -> Approval:
+def _approval(case: Case) -> Approval:
+    waiting = case.waiting
     return Approval(
-        code=waiting.said.code,
-        title=waiting.title,
+        code=case.code,
+        title=case.title,
         item=waiting.said.first.item.id,
         state=waiting.state.value,
-        goes_at=waiting.goes_at,
-        useful_until=waiting.useful_until,
-        asks_at=waiting.asks_at,
+        goes_at=case.goes_at,
+        useful_until=case.useful_until,
+        asks_at=case.asks_at,
         approvers=[Owner(id=each.id, name=each.name) for each in waiting.panel.able],
         submitter=waiting.panel.submitter,
         remark=waiting.word.remark if waiting.word is not None else "",

@@ -7,16 +7,19 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
 
-from reminder.ledger.records import Mark, Transport
-from reminder.views.ledger import STATUS_TEXT, Wanted, page, sent, title_of
+from reminder.ledger.records import HandDecision, Mark, Transport
+from reminder.recording.sending import decide_sending
+from reminder.views.ledger import STATUS_TEXT, Sent, Wanted, page, sent, title_of
 from reminder.views.ledger import Line as Shown
-from reminder.web.api.caller import Reader
-from reminder.web.api.models import Attempt, Claim, Delivery, Line, Lines
+from reminder.views.look import Look
+from reminder.web.api.caller import Operating, Reader
+from reminder.web.api.models import Attempt, Claim, Delivery, Line, Lines, SendingDecision
 from reminder.web.api.paging import Cursor, Limit, cursor_of, lost, parts_of
 from reminder.web.api.problems import ApiError, not_found
 
 router = APIRouter(tags=["台账"])
 
+DeliveryId = Annotated[str, Path(max_length=200, description="消息编号，见台账")]
 STATUSES = "、".join(f"{word}（{text}）" for word, text in STATUS_TEXT.items())
 
 
@@ -51,14 +54,30 @@ def ledger(
 
 
 @router.get("/deliveries/{delivery_id}", summary="一条消息")
-def delivery(
-    caller: Reader, delivery_id: Annotated[str, Path(max_length=200, description="消息编号，见台账")]
-) -> Delivery:
+def delivery(caller: Reader, delivery_id: DeliveryId) -> Delivery:
     """一条消息的原文和每次发送的经过；文中的链接以占位符代替。"""
+    return _delivery(caller.look, _sent(caller.look, delivery_id))
+
+
+@router.post("/deliveries/{delivery_id}/decision", summary="决定一条消息")
+def decide(caller: Operating, delivery_id: DeliveryId, wanted: SendingDecision) -> Delivery:
+    """结果不明或发送失败的消息：再发一次、认定已收到，或不再发；决定的人记入台账。"""
     look = caller.look
+    if _sent(look, delivery_id).text is None:
+        raise ApiError(422, "这条消息含不在您查看范围内的内容，由有权限的人决定；未作更改")
+    decision = HandDecision(wanted.decision)
+    decide_sending(look.ledger, look.plan_id, delivery_id, decision, look.user.id, look.now, look.zone)
+    return _delivery(look, _sent(look, delivery_id))
+
+
+def _sent(look: Look, delivery_id: str) -> Sent:
     found = sent(look, delivery_id)
     if found is None:
         raise not_found(f"消息“{delivery_id}”")
+    return found
+
+
+def _delivery(look: Look, found: Sent) -> Delivery:
     leaf = found.leaf
     return Delivery(
         id=leaf.id,
