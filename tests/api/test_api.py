@@ -151,6 +151,17 @@ def test_the_agenda_of_some_days_with_its_receivers(program: Programs) -> None:
     problem_of(caller.get("/agenda", **{"from": "2026-06-01", "to": "2026-06-30", "item": "x"}), 404)
 
 
+@pytest.mark.parametrize("days", [("0001-01-01", "0001-12-31"), ("9999-01-01", "9999-12-31")])
+def test_days_at_the_ends_of_all_time_are_refused(program: Programs, days: tuple[str, str]) -> None:
+    """A zone east of Greenwich has no first day of the year one."""
+    caller, query = program(), dict(zip(("from", "to"), days, strict=True))
+    for path in ("/agenda", "/items/report/occurrences", "/ledger"):
+        assert {each["where"] for each in problem_of(caller.get(path, **query), 422)["errors"]} == {
+            "query.from",
+            "query.to",
+        }
+
+
 def test_items_and_their_occurrences_with_how_far_they_are(program: Programs) -> None:
     caller = program(Role.EDITOR)
     assert [each["id"] for each in caller.get("/items").json()] == ["report", "f"]

@@ -10,9 +10,13 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from reminder.calendars.lunar import FIRST_YEAR, LAST_YEAR
+
 Id = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Words = Annotated[str, StringConstraints(max_length=200)]
 Transport = Literal["outbox", "live"]
+DayIn = Annotated[date, Field(ge=date(FIRST_YEAR, 1, 1), le=date(LAST_YEAR, 12, 31))]
+"""A day that somebody asks for: of the years that the calendar knows."""
 
 
 class Shape(BaseModel):
@@ -203,7 +207,7 @@ class Transition(Shape):
     action: Literal["done", "book", "return", "waive", "reopen"] = Field(
         description="办结、安排、退回、免办、撤销登记"
     )
-    on: date | None = Field(None, description="办结或安排的日期；办结不写为今天")
+    on: DayIn | None = Field(None, description="办结或安排的日期；办结不写为今天")
     note: Words = Field("", description="说明；退回、免办、撤销登记须写理由；非公开事项不写")
 
 
@@ -219,7 +223,7 @@ class Snooze(Shape):
 
     occurrence: Id
     person: Id = Field(description="人员编号")
-    until: date = Field(description="到这一天早上为止")
+    until: DayIn = Field(description="到这一天早上为止")
 
 
 # -- approvals -------------------------------------------------------------------
@@ -373,5 +377,5 @@ class NewSilence(Shape):
 
     kind: Literal["item", "unit", "person"]
     name: Id = Field(description="任务、单位或人员的编号")
-    until: date = Field(description="到哪一天（含当日）")
+    until: DayIn = Field(description="到哪一天（含当日）")
     reason: Annotated[str, StringConstraints(min_length=1, max_length=200)]

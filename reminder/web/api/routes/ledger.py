@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
@@ -13,7 +13,7 @@ from reminder.views.ledger import STATUS_TEXT, Sent, Wanted, page, sent, title_o
 from reminder.views.ledger import Line as Shown
 from reminder.views.look import Look
 from reminder.web.api.caller import Operating, Reader
-from reminder.web.api.models import Attempt, Claim, Delivery, Line, Lines, SendingDecision
+from reminder.web.api.models import Attempt, Claim, DayIn, Delivery, Line, Lines, SendingDecision
 from reminder.web.api.paging import Cursor, Limit, cursor_of, lost, parts_of
 from reminder.web.api.problems import ApiError, not_found
 
@@ -26,8 +26,8 @@ STATUSES = "、".join(f"{word}（{text}）" for word, text in STATUS_TEXT.items(
 @router.get("/ledger", summary="台账")
 def ledger(
     caller: Reader,
-    since: Annotated[date | None, Query(alias="from", description="计划时间从哪一天起")] = None,
-    until: Annotated[date | None, Query(alias="to", description="到哪一天（含当日）")] = None,
+    since: Annotated[DayIn | None, Query(alias="from", description="计划时间从哪一天起")] = None,
+    until: Annotated[DayIn | None, Query(alias="to", description="到哪一天（含当日）")] = None,
     item: Annotated[str, Query(max_length=200, description="任务编号")] = "",
     receiver: Annotated[str, Query(max_length=200, description="收件人编号")] = "",
     channel: Annotated[str, Query(max_length=200, description="通道编号")] = "",

@@ -16,7 +16,7 @@ from reminder.views.lines import due_lines
 from reminder.views.look import Look
 from reminder.views.wording import audience_words, cadence, duty_words, rung_words
 from reminder.web.api.caller import Reader
-from reminder.web.api.models import Agenda, Alarm, Item, Occurrence, Rung, Tally, Unpublished
+from reminder.web.api.models import Agenda, Alarm, DayIn, Item, Occurrence, Rung, Tally, Unpublished
 from reminder.web.api.problems import ApiError, not_found
 
 router = APIRouter(tags=["计划"])
@@ -24,8 +24,8 @@ router = APIRouter(tags=["计划"])
 LONGEST = timedelta(days=366)
 MOST = 2000
 ItemId = Annotated[str, Path(max_length=200, description="任务编号，如 quarterly-report")]
-Since = Annotated[date, Query(alias="from", description="起始日期")]
-Until = Annotated[date, Query(alias="to", description="结束日期（含当日），与起始不超过366天")]
+Since = Annotated[DayIn, Query(alias="from", description="起始日期")]
+Until = Annotated[DayIn, Query(alias="to", description="结束日期（含当日），与起始不超过366天")]
 
 
 @router.get("/agenda", summary="一段日期的日程")
