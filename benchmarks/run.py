@@ -68,8 +68,8 @@ def spine() -> Iterator[Figure]:
     yield Figure(
         "idle daemon, resident memory",
         f"{memory / 1024:.0f} MB",
-        "≤ 70 MB",
-        f"VmRSS after 8 s; {rendering / 1024:.0f} MB more while its rendering process lives (a minute after the last message)",
+        "≤ 95 MB",
+        f"with its pages, VmRSS after 8 s; {rendering / 1024:.0f} MB more while its rendering process lives (a minute after the last message)",
     )
     yield Figure("start to first tick", f"{first:.2f} s", "≤ 2 s", "from exec to the first health file")
 
@@ -81,6 +81,7 @@ def idle_daemon() -> tuple[int, int, float]:
         process = subprocess.Popen(
             [*COMMAND, "run", "--data", folder],
             cwd=ROOT,
+            env={**os.environ, "REMINDER_LISTEN": "127.0.0.1:0"},  # with its pages, on any port that is free
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

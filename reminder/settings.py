@@ -36,6 +36,9 @@ class Listen:
 
 DEFAULT_LISTEN = Listen("127.0.0.1", 8750)
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+SYSLOG_PORT = 514
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -55,8 +58,12 @@ class Settings:
     """REMINDER_HEARTBEAT_URL: asked once a minute, and only while the sweep makes progress."""
     public_url: str | None = None
     """REMINDER_PUBLIC_URL: what the links in messages begin with, without a slash at its end."""
-    listen: Listen | None = None
-    """REMINDER_LISTEN: where the page is served; None serves nothing."""
+    listen: Listen | None = DEFAULT_LISTEN
+    """REMINDER_LISTEN: where console and page are served; None serves nothing."""
+    proxy: tuple[Network, ...] | None = None
+    """REMINDER_PROXY: where a reverse proxy may stand that is believed, besides this machine."""
+    syslog: str | tuple[str, int] | None = None
+    """REMINDER_SYSLOG: where the login log goes as well: a socket's path, or a host and its UDP port."""
     log_level: str = "info"
     """REMINDER_LOG_LEVEL: debug, info, warning or error."""
     log_format: str = "text"
@@ -70,7 +77,6 @@ class Settings:
         """
         env = os.environ if environment is None else environment
         default = cls()
-        public_url = _public_url(env.get("REMINDER_PUBLIC_URL") or "")
         return cls(
             schedules=Path(env.get("REMINDER_SCHEDULES") or default.schedules),
             templates=Path(env.get("REMINDER_TEMPLATES") or default.templates),
@@ -78,9 +84,10 @@ class Settings:
             secrets=Path(value) if (value := env.get("REMINDER_SECRETS")) else None,
             database_url=env.get("REMINDER_DATABASE_URL") or None,
             heartbeat_url=env.get("REMINDER_HEARTBEAT_URL") or None,
-            public_url=public_url,
-            # Without links in messages there is nothing to serve, unless somebody asks for it.
-            listen=_listen(env.get("REMINDER_LISTEN") or "", DEFAULT_LISTEN if public_url else None),
+            public_url=_public_url(env.get("REMINDER_PUBLIC_URL") or ""),
+            listen=_listen(env.get("REMINDER_LISTEN") or "", default.listen),
+            proxy=_proxy(env.get("REMINDER_PROXY") or ""),
+            syslog=_syslog(env.get("REMINDER_SYSLOG") or ""),
             log_level=_word(env, "REMINDER_LOG_LEVEL", LOG_LEVELS, default.log_level),
             log_format=_word(env, "REMINDER_LOG_FORMAT", LOG_FORMATS, default.log_format),
         )
@@ -170,6 +177,45 @@ def _listen(text: str, default: Listen | None) -> Listen | None:
             f"应为 本机地址:端口，如 {DEFAULT_LISTEN}、0.0.0.0:8750、[::1]:8750，或 {OFF}（不提供页面）"
         )
     return Listen("127.0.0.1" if host == "localhost" else bare, int(port))
+
+
+def _proxy(text: str) -> tuple[Network, ...] | None:
+    """Addresses and networks, with commas between them."""
+    found = []
+    for word in text.replace("，", ",").replace("、", ",").split(","):
+        if not (word := word.strip()):
+            continue
+        try:
+            network = ipaddress.ip_network(word)
+        except ValueError:
+            raise UsageError(
+                f"环境变量 REMINDER_PROXY 中的“{word}”不是地址或网段；"
+                "应为反向代理的地址，多个用逗号隔开，如 172.18.0.2 或 172.18.0.0/28"
+            ) from None
+        if not network.prefixlen:
+            raise UsageError(
+                f"环境变量 REMINDER_PROXY 中的“{word}”是所有地址：任何人都能冒充别处来的；"
+                "请只写反向代理自己的地址，如 172.18.0.2"
+            )
+        found.append(network)
+    return tuple(found) or None
+
+
+def _syslog(text: str) -> str | tuple[str, int] | None:
+    """A socket's path, or a host and its port."""
+    if not text or text.startswith("/"):
+        return text or None
+    host, colon, port = (
+        text.rpartition(":") if text.count(":") == 1 or text.startswith("[") else (text, "", "")
+    )
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    named = _HOST.fullmatch(bare) or _is_address(bare)
+    if not named or (colon and not (re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) <= 65535)):
+        raise UsageError(
+            f"环境变量 REMINDER_SYSLOG 的值“{text}”不可用；"
+            "应为 /dev/log，或 主机:端口（UDP），如 log.example.com:514"
+        )
+    return bare, int(port or SYSLOG_PORT)
 
 
 def _is_address(host: str) -> bool:

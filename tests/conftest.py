@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 import hypothesis
 import pytest
 
 from tests.amounts import reports
+
+# Tests run side by side: a daemon that some test starts takes no port unless the test says which.
+os.environ["REMINDER_LISTEN"] = "off"
 
 # A busy machine must not fail a law: how long an example takes is measured in benchmarks.
 hypothesis.settings.register_profile("laws", deadline=None)

@@ -83,10 +83,52 @@ def test_an_address_nobody_can_listen_on_is_refused(given: str) -> None:
         listen_of(given)
 
 
-def test_the_page_is_served_where_messages_have_links_or_where_it_is_asked_for() -> None:
-    """Nothing listens in an office that has never heard of it."""
-    assert Settings.from_environment({}).listen is None
+def test_the_console_is_served_on_loopback_unless_told_otherwise() -> None:
+    assert Settings.from_environment({}).listen == DEFAULT_LISTEN
+    assert str(DEFAULT_LISTEN) == "127.0.0.1:8750"
+    assert Settings.from_environment({"REMINDER_LISTEN": "off"}).listen is None
     with_url = {"REMINDER_PUBLIC_URL": "https://djw.example.com"}
     assert Settings.from_environment(with_url).listen == DEFAULT_LISTEN
-    assert Settings.from_environment({**with_url, "REMINDER_LISTEN": "off"}).listen is None
+    assert Settings.from_environment({**with_url, "REMINDER_LISTEN": "OFF"}).listen is None
     assert str(Settings.from_environment({"REMINDER_LISTEN": "[::1]:1"}).listen) == "[::1]:1"
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("", None),
+        ("172.18.0.2", ["172.18.0.2/32"]),
+        ("172.18.0.0/28, 2001:db8::1", ["172.18.0.0/28", "2001:db8::1/128"]),
+        ("172.18.0.2，172.18.0.3、", ["172.18.0.2/32", "172.18.0.3/32"]),
+    ],
+)
+def test_proxies_are_addresses_and_networks(given: str, kept: list[str] | None) -> None:
+    found = Settings.from_environment({"REMINDER_PROXY": given}).proxy
+    assert (found and [str(each) for each in found]) == kept
+
+
+@pytest.mark.parametrize("given", ["proxy", "172.18.0.2/16", "0.0.0.0/0", "::/0", "172.18.0.300", "172.18.0.2 172.18.0.3"])  # fmt: skip
+def test_a_proxy_that_is_nobody_or_everybody_is_refused(given: str) -> None:
+    with pytest.raises(UsageError, match="REMINDER_PROXY"):
+        Settings.from_environment({"REMINDER_PROXY": given})
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("", None),
+        ("/dev/log", "/dev/log"),
+        ("log.example.com", ("log.example.com", 514)),
+        ("127.0.0.1:5140", ("127.0.0.1", 5140)),
+        ("[::1]:514", ("::1", 514)),
+        ("::1", ("::1", 514)),
+    ],
+)
+def test_syslog_is_a_socket_or_a_server(given: str, kept: object) -> None:
+    assert Settings.from_environment({"REMINDER_SYSLOG": given}).syslog == kept
+
+
+@pytest.mark.parametrize("given", ["dev log", "host:0", "host:x", "host:70000", "日志:514", ":514"])
+def test_a_syslog_that_is_nowhere_is_refused(given: str) -> None:
+    with pytest.raises(UsageError, match="REMINDER_SYSLOG"):
+        Settings.from_environment({"REMINDER_SYSLOG": given})

@@ -251,16 +251,24 @@ def _trouble(what: str, error: ReminderError) -> Finding:
 
 
 def _people(edition: Edition, now: datetime) -> Iterator[Finding]:
+    from reminder.agenda.occurrences import zone_of
+    from reminder.sweep.notices import told_of_trouble
+
     plan = edition.plan
-    admins = plan.directory.people_meant(plan.head.admins, now.date()) if plan.head.admins else ()
-    reachable = [person for person in admins if person.mail]
+    today = now.astimezone(zone_of(plan.head.timezone)).date()
+    reachable = [each for each in told_of_trouble(plan, today) if each.address]
+    names = "、".join(each.person.name for each in reachable)
     if not reachable:
         remedy = "在 plan.admins 中写明管理员，并在 directory.yaml 中补齐邮箱"
         yield Finding("管理员", BAD, "没有能收到故障通知的管理员", remedy)
     elif len(reachable) < LEAST_ADMINS:
-        yield Finding("管理员", WARN, f"只有 {reachable[0].name} 能收到故障通知", "建议至少两人")
+        remedy = "在 plan.admins 中至少写两人：一人离任或休假，故障就没有人知道；见 reminder handover"
+        yield Finding("管理员", WARN, f"只有 {names} 能收到故障通知", remedy)
+    elif len({(each.channel, each.address.casefold()) for each in reachable}) < LEAST_ADMINS:
+        remedy = "给其中一人写自己的邮箱，或在 plan.admins 中另加一人；见 reminder handover"
+        yield Finding("管理员", WARN, f"{names} 共用一个地址 {reachable[0].address}", remedy)
     else:
-        yield Finding("管理员", GOOD, "、".join(person.name for person in reachable))
+        yield Finding("管理员", GOOD, names)
 
 
 def _calendar(edition: Edition, now: datetime) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ import sys
 import typer
 
 from reminder.cli import (
+    accounts,
     approving,
     backup,
     calendar,
@@ -19,6 +20,7 @@ from reminder.cli import (
     draws,
     duties,
     events,
+    handing,
     linking,
     planning,
     records,
@@ -45,6 +47,8 @@ COMMANDS = (
     approving,
     records,
     linking,
+    accounts,
+    handing,
     reporting,
     resolve,
     backup,

@@ -58,7 +58,7 @@ def run(
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     log.set_up(settings.log_level, settings.log_format)
     edition = edition_of(settings)
-    _writable(settings.data)
+    writable(settings.data)
     lock = DataFolderLock(settings.lock)
     lock.acquire()
     clock = SystemClock()
@@ -83,7 +83,8 @@ def run(
     raise typer.Exit(code)
 
 
-def _writable(folder: Path) -> None:
+def writable(folder: Path) -> None:
+    """Make the data folder.  Raises ``ReminderError`` if nothing can be written there."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=folder):
@@ -141,12 +142,13 @@ def _banner(daemon: Daemon, edition: Edition, settings: Settings, now: datetime)
 
 
 def _page_lines(page: Page | None, settings: Settings) -> list[str]:
-    """Where links lead, or why they do not."""
+    """Where the console is and links lead, or why they do not."""
     if page is None:
-        return []
+        return ["网页控制台：不提供（REMINDER_LISTEN=off）"]
     if page.problem:
         return [page.problem]
-    return [f"登记页面：{page.address}" + (f"，对外为 {settings.public_url}" if settings.public_url else "")]
+    public = f"，对外为 {settings.public_url}/" if settings.public_url else ""
+    return [f"网页控制台：http://{page.address}/{public}（首次使用先执行 reminder passwd）"]
 
 
 @app.command(cls=Command)
@@ -180,7 +182,7 @@ def simulate(
         )
     events = facts_of(settings, edition.plan.id).events
     folder = data or Path(tempfile.mkdtemp(prefix="reminder-simulate-"))
-    _writable(folder)
+    writable(folder)
     outbox = folder / "outbox"
     channels = {each: rehearsal_channel(edition, each, outbox) for each in edition.plan.channels}
     ledger = Ledger.open(str(folder / "ledger.sqlite3"), kind=LedgerKind.SIMULATION, now=start)
@@ -305,7 +307,7 @@ def live(
     question = "退回试运行（outbox），不再真正发送？" if off else "转为正式发送（live），到时将真正发出消息？"
     if not yes:
         confirm(question)
-    _writable(settings.data)
+    writable(settings.data)
     now = SystemClock().now()  # the answer may have taken its time
     ledger = open_ledger(settings.ledger, settings.high_water, now)
     try:

@@ -125,6 +125,7 @@ def page_of(settings: Settings, daemon: Daemon, clock: Clock) -> Page | None:
         return None
     from urllib.parse import urlsplit
 
+    from reminder.access.syslog import Syslog
     from reminder.web.app import create_app
     from reminder.web.console.site import Site
     from reminder.web.desk import Desk
@@ -142,6 +143,7 @@ def page_of(settings: Settings, daemon: Daemon, clock: Clock) -> Page | None:
         ledger=lambda: daemon.ledger,
         links=links,
         channel=lambda edition, channel: build(edition, daemon.transport, channel),
+        **({"told_of_logins": Syslog(settings.syslog)} if settings.syslog is not None else {}),
     )
     prefix = urlsplit(settings.public_url).path if settings.public_url else ""
     return PageServer(create_app(desk, clock, prefix, site), settings.listen, clock)

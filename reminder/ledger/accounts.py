@@ -8,7 +8,7 @@ over a session.  The login log is append-only.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
@@ -43,12 +43,26 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class LoginEvent:
-    """A line of the login log; ``address`` is where the browser was, as far as is known."""
+    """A line of the login log; ``address`` is where the browser was, as far as is known.
+
+    ``origin`` is what failures from there are counted by; ``device`` a browser
+    that the user has logged in with before.
+    """
 
     at: datetime
     user: str
     address: str
     event: str
+    origin: str = ""
+    device: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Instants after ``since``, up to ``until``: what a clock that was wrong wrote later does not count."""
+
+    since: datetime
+    until: datetime
 
 
 class Accounts:
@@ -114,19 +128,26 @@ class Accounts:
         with self._storage.write() as connection:
             connection.execute(update(sessions).where(*mine).values(seen_at=now))
 
-    def end_session(self, plan_id: str, token: str) -> None:
-        """Forget a session."""
+    def end_session(self, plan_id: str, token: str) -> bool:
+        """Forget a session; False if it was forgotten already."""
+        mine = (sessions.c.plan_id == plan_id, sessions.c.token == token)
         with self._storage.write() as connection:
-            connection.execute(
-                delete(sessions).where(sessions.c.plan_id == plan_id, sessions.c.token == token)
-            )
+            return bool(connection.execute(delete(sessions).where(*mine)).rowcount)
 
-    def forget_sessions(self, plan_id: str, before: datetime) -> None:
-        """Forget every session that was last used before an instant."""
+    def tidy(self, plan_id: str, now: datetime, longest: timedelta, kept: timedelta) -> None:
+        """Forget sessions begun ``longest`` ago, and lines of the login log from ``kept`` ago and before.
+
+        The log's own last line bounds what counts as now: one look of a clock
+        that is far ahead does not empty it.
+        """
+        newest = select(logins.c.at).where(logins.c.plan_id == plan_id).order_by(logins.c.id.desc()).limit(1)
         with self._storage.write() as connection:
             connection.execute(
-                delete(sessions).where(sessions.c.plan_id == plan_id, sessions.c.seen_at < before)
+                delete(sessions).where(sessions.c.plan_id == plan_id, sessions.c.began_at < now - longest)
             )
+            last = connection.execute(newest).scalar()
+            before = min(now, last or now) - kept
+            connection.execute(delete(logins).where(logins.c.plan_id == plan_id, logins.c.at < before))
 
     def log(self, plan_id: str, event: LoginEvent) -> None:
         """Append to the login log."""
@@ -135,44 +156,78 @@ class Accounts:
             "at": event.at,
             "user": event.user,
             "address": event.address,
+            "origin": event.origin,
+            "device": event.device,
             "event": event.event,
         }
         with self._storage.write() as connection:
             connection.execute(insert(logins), row)
 
-    def events(self, plan_id: str, since: datetime, limit: int = 1000) -> list[LoginEvent]:
-        """The login log from an instant on, the newest first."""
+    def events(
+        self, plan_id: str, since: datetime, limit: int = 1000, user: str | None = None
+    ) -> list[LoginEvent]:
+        """The login log from an instant on, the newest first; of one user, or of everybody."""
         query = (
             select(logins)
             .where(logins.c.plan_id == plan_id, logins.c.at >= since)
             .order_by(logins.c.id.desc())
             .limit(limit)
         )
+        if user is not None:
+            query = query.where(logins.c.user == user)
         with self._storage.read() as connection:
-            return [LoginEvent(row.at, row.user, row.address, row.event) for row in connection.execute(query)]
+            return [_event(row) for row in connection.execute(query)]
 
-    def failures_of_user(self, plan_id: str, since: datetime, user: str) -> int:
-        """Failed logins of a user since an instant, and since their last success."""
+    def last_logins(self, plan_id: str) -> dict[str, datetime]:
+        """When each user last came in."""
+        query = (
+            select(logins.c.user, func.max(logins.c.at))
+            .where(logins.c.plan_id == plan_id, logins.c.event == SUCCEEDED)
+            .group_by(logins.c.user)
+        )
+        with self._storage.read() as connection:
+            return {row[0]: row[1] for row in connection.execute(query)}
+
+    def failures_of_user(self, plan_id: str, span: Span, user: str, device: str = "") -> int:
+        """Failed logins of a user within a span, and since their last success.
+
+        With one of the user's own devices, or (empty) with any that is not.
+        """
         last = (
             select(func.coalesce(func.max(logins.c.id), 0))
             .where(logins.c.plan_id == plan_id, logins.c.user == user, logins.c.event == SUCCEEDED)
             .scalar_subquery()
         )
-        query = _failures(plan_id, since).where(logins.c.user == user, logins.c.id > last)
+        query = _count(plan_id, span, FAILED).where(
+            logins.c.user == user, logins.c.device == device, logins.c.id > last
+        )
+        return self._number(query)
+
+    def failures_from(self, plan_id: str, span: Span, origin: str) -> int:
+        """Failed logins from an origin within a span, whoever tried."""
+        return self._number(_count(plan_id, span, FAILED).where(logins.c.origin == origin))
+
+    def was_locked(self, plan_id: str, span: Span, *, user: str | None = None, origin: str = "") -> bool:
+        """Whether the log has a refusal of this user, or of this origin, within a span."""
+        who = logins.c.user == user if user is not None else logins.c.origin == origin
+        return bool(self._number(_count(plan_id, span, LOCKED).where(who)))
+
+    def _number(self, query: Select[int]) -> int:
         with self._storage.read() as connection:
             return int(connection.execute(query).scalar() or 0)
 
-    def failures_from(self, plan_id: str, since: datetime, address: str) -> int:
-        """Failed logins from an address since an instant, whoever tried."""
-        query = _failures(plan_id, since).where(logins.c.address == address)
-        with self._storage.read() as connection:
-            return int(connection.execute(query).scalar() or 0)
 
-
-def _failures(plan_id: str, since: datetime) -> Select[int]:
+def _count(plan_id: str, span: Span, event: str) -> Select[int]:
     return select(func.count()).where(
-        logins.c.plan_id == plan_id, logins.c.at > since, logins.c.event == FAILED
+        logins.c.plan_id == plan_id,
+        logins.c.at > span.since,
+        logins.c.at <= span.until,
+        logins.c.event == event,
     )
+
+
+def _event(row: AnyRow) -> LoginEvent:
+    return LoginEvent(row.at, row.user, row.address, row.event, row.origin, row.device)
 
 
 def _get(connection: Connection, plan_id: str, user: str) -> Account | None:

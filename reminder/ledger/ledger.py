@@ -71,6 +71,7 @@ from reminder.ledger.records import (
     Wait,
 )
 from reminder.ledger.storage import BUSY_TIMEOUT, Storage
+from reminder.ledger.tokens import Tokens
 
 
 class Ledger:
@@ -118,6 +119,11 @@ class Ledger:
     def accounts(self) -> Accounts:
         """Who may log in to the console, and who is in."""
         return Accounts(self._storage)
+
+    @property
+    def tokens(self) -> Tokens:
+        """By what programs come in."""
+        return Tokens(self._storage)
 
     @property
     def path(self) -> Path:

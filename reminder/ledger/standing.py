@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, inspect, select, update
 
 from reminder.ledger import recovery, register
 from reminder.ledger.errors import LedgerError, explained, not_a_ledger
@@ -40,6 +40,7 @@ from reminder.ledger.tables import (
     ledger_info,
     notes,
     plan_versions,
+    sessions,
 )
 
 IDENTITY, CHANGES, HOLD = "identity", "changes", "hold"
@@ -149,12 +150,21 @@ def last_record(connection: Connection) -> datetime | None:
 
 def put_on_hold(connection: Connection, hold: Hold) -> None:
     """Unless it is on hold already."""
-    insert_new(connection, ledger_info, ("key",), [{"key": HOLD, "value": _text(hold)}], ledger_info.c.key)
+    row = {"key": HOLD, "value": _text(hold)}
+    if insert_new(connection, ledger_info, ("key",), [row], ledger_info.c.key):
+        _end_sessions(connection)
 
 
 def put_on_hold_anew(connection: Connection, hold: Hold) -> None:
     """In place of any hold there is."""
     _set(connection, HOLD, _text(hold))
+    _end_sessions(connection)
+
+
+def _end_sessions(connection: Connection) -> None:
+    """Nobody is in: an old ledger does not know who has left, or was shut out, since."""
+    if inspect(connection).has_table(sessions.name):  # a copy may be older than the table
+        connection.execute(delete(sessions))
 
 
 def _set(connection: Connection, key: str, value: str) -> None:

@@ -309,12 +309,35 @@ logins = Table(
     Column("at", UtcDateTime, nullable=False),
     Column("user", Text, nullable=False),
     Column("address", Text, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("device", Text, nullable=False),
     Column("event", Text, nullable=False),
     Index("ix_logins_user", "plan_id", "user", "id"),
     Index("ix_logins_at", "plan_id", "at"),
 )
-"""Who came to the door, when, from where, and what came of it."""
+"""Who came to the door, when, from where, and what came of it.
 
+``origin`` is what failures are counted by: an address, or an IPv6 network.
+``device`` names a browser that the user has logged in with before.
+"""
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("plan_id", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("token", Text, nullable=False),
+    Column("roles", Text, nullable=False),
+    Column("private", Boolean, nullable=False),
+    Column("made_at", UtcDateTime, nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("used_at", UtcDateTime),
+    Column("revoked_at", UtcDateTime),
+    Column("revoked_by", Text),
+    UniqueConstraint("token", name="uq_tokens_token"),
+)
+"""By what programs come in; ``token`` is the SHA-256 of what they show."""
 
 receivers = Table(
     "receivers",

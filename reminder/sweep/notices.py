@@ -226,6 +226,24 @@ def _route(
     return (himself, *reaching[0]) if reaching else None
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Whom notices reach, over which channel, at which address; empty for an admin without one."""
+
+    person: Person
+    channel: str
+    address: str
+
+
+def told_of_trouble(plan: Plan, on: date) -> tuple[Told, ...]:
+    """Every admin of a day, and how a notice reaches them while no channel is paused."""
+    found = []
+    for person in plan.directory.people_meant(plan.head.admins, on) if plan.head.admins else ():
+        route = _route(person, plan, (), groups=False)
+        found.append(Told(person, route[1], route[2]) if route is not None else Told(person, "", ""))
+    return tuple(found)
+
+
 def notice_message(notice: Notice, addressee: Addressee, edition: Edition, now: datetime) -> Message:
     """Render a notice for one person; raises ``ReminderError`` if its template fails."""
     context = {

@@ -103,6 +103,8 @@ class Line:
     attempts: int
     late: bool
     deliveries: tuple[str, ...]
+    known: Entry
+    """As the ledger has it, for programs; its subject may be one that the reader may not see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +116,14 @@ class Page:
     older: Mark | None
 
 
-def page(look: Look, wanted: Wanted, after: Mark | None = None, before: Mark | None = None) -> Page:
+def page(
+    look: Look, wanted: Wanted, after: Mark | None = None, before: Mark | None = None, size: int = PAGE
+) -> Page:
     """The newest lines, or those next to a mark."""
-    asked = replace(_filter(look, wanted), after=after, before=before, limit=PAGE + 1)
+    asked = replace(_filter(look, wanted), after=after, before=before, limit=size + 1)
     found = look.ledger.entries(look.plan_id, asked)
-    more = len(found) > PAGE
-    found = found[-PAGE:] if before is not None else found[:PAGE]
+    more = len(found) > size
+    found = found[-size:] if before is not None else found[:size]
     newer = more if before is not None else after is not None
     older = before is not None or more
     return Page(
@@ -191,6 +195,7 @@ def _lines(look: Look, found: Sequence[Entry]) -> Iterator[Line]:
             attempts=entry.attempts,
             late=entry.late,
             deliveries=entry.deliveries,
+            known=entry,
         )
 
 
@@ -309,6 +314,8 @@ class Sent:
     subject: str
     text: str | None
     html: bool
+    seen: tuple[Made, ...]
+    """The claims it was made for, as the ledger has them, that the reader may know of."""
     possible: tuple[HandDecision, ...]
     expired: bool
     in_force: bool
@@ -362,6 +369,7 @@ def sent(look: Look, delivery: str) -> Sent | None:
         subject=leaf.subject if whole else HIDDEN_SUBJECT,
         text=text,
         html=whole and _html_of(look, delivery) is not None,
+        seen=tuple(seen),
         possible=possible(leaf, in_force, look.now) if whole else (),
         expired=leaf.expires_at <= look.now,
         in_force=in_force,

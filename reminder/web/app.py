@@ -25,6 +25,8 @@ from reminder.clock import Clock
 from reminder.errors import ReminderError
 from reminder.recording.recorder import Refused
 from reminder.sweep.approvals import ApprovalRefused
+from reminder.web.api.app import ROOT, add_api
+from reminder.web.api.problems import no_such_address
 from reminder.web.approvals import ApprovalDesk
 from reminder.web.console.app import add_console
 from reminder.web.console.site import Site
@@ -87,6 +89,7 @@ def create_app(desk: Desk, clock: Clock, prefix: str = "", console: Site | None 
     app.add_api_route("/robots.txt", _robots, methods=["GET", "HEAD"])
     if console is not None:
         add_console(app, console, prefix)
+        add_api(app, console, prefix)
     app.add_exception_handler(HTTPException, page.refused)
     app.add_exception_handler(ReminderError, page.in_trouble)
     app.add_exception_handler(Exception, page.in_trouble)
@@ -128,6 +131,8 @@ class _Page:
     async def refused(self, request: Request, error: Exception) -> Response:
         """An address that is none, a method that is none, a form that is too long."""
         assert isinstance(error, HTTPException)
+        if f"{ROOT}/" in request.url.path:  # with a line break in it, an address is not even the interface's
+            return no_such_address(error.status_code)
         shut = _SHUT if request.url.path.startswith(self._links) else _NO_PAGE
         words = shut if error.status_code == 404 else _BAD_FORM
         return await self._aside(partial(self._message, words, error.status_code))

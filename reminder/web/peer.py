@@ -1,11 +1,14 @@
-"""Who is at the other end of a request: directly, or through a reverse proxy on this machine."""
+"""Who is at the other end of a request: directly, or through a reverse proxy that may be believed."""
 
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fastapi import Request
+
+from reminder.settings import Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,25 +19,34 @@ class Peer:
     secure: bool
 
 
-def peer_of(request: Request) -> Peer:
-    """A proxy's word is taken only from this machine: anybody else could write what they like.
+def peer_of(request: Request, proxies: Sequence[Network] = ()) -> Peer:
+    """A proxy's word is taken from this machine and from ``proxies``: anybody else could write what they like.
 
-    Of several proxies the last wrote the last address, and it is that one's word alone.
+    Each proxy writes down whom it heard, the last one last: from the end on, the
+    first address that is no proxy's is the browser's.
     """
     direct = request.client.host if request.client is not None else ""
     secure = request.url.scheme == "https"
-    if not _is_loopback(direct):
+    if not _is_proxy(direct, proxies):
         return Peer(direct, secure)
     secure = secure or request.headers.get("x-forwarded-proto", "").strip().lower() == "https"
-    said = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
-    try:
-        return Peer(str(ipaddress.ip_address(said)), secure)
-    except ValueError:
-        return Peer(direct, secure)
+    address = direct
+    # Several lines of one header are one list.
+    for said in reversed(",".join(request.headers.getlist("x-forwarded-for")).split(",")):
+        try:
+            address = str(ipaddress.ip_address(said.strip()))
+        except ValueError:
+            break
+        if not _is_proxy(address, proxies):
+            break
+    return Peer(address, secure)
 
 
-def _is_loopback(host: str) -> bool:
+def _is_proxy(host: str, proxies: Sequence[Network]) -> bool:
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
         return False
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return address.is_loopback or any(address in network for network in proxies)

@@ -82,7 +82,7 @@ class PageServer:
             except Exception:
                 log.exception("page broke off")
         if not server.should_exit:
-            self._fail("登记页面意外停止，稍后自动重新打开；消息照常发送")
+            self._fail("网页意外停止，稍后自动重新打开；消息照常发送")
 
     def _fail(self, problem: str) -> None:
         if problem != self.problem:
@@ -118,4 +118,4 @@ def _reason(listen: Listen, error: OSError) -> str:
         errno.EADDRNOTAVAIL: "不是本机的地址",
         errno.EACCES: "没有权限（1024 以下的端口需要授权）",
     }.get(error.errno or 0) or system_reason(error)
-    return f"登记页面没有打开：{listen} {why}；请用 REMINDER_LISTEN 换一个地址。消息照常发送"
+    return f"网页没有打开：{listen} {why}；请用 REMINDER_LISTEN 换一个地址。消息照常发送"

@@ -67,6 +67,7 @@ def _environment(schedules: Path, data: Path) -> dict[str, str]:
         "REMINDER_SCHEDULES": str(schedules),
         "REMINDER_TEMPLATES": str(TEMPLATES),
         "REMINDER_DATA": str(data),
+        "REMINDER_LISTEN": "off",
     }
 
 

@@ -52,9 +52,13 @@ class Commands:
         self._server.stdout.close()
 
     def run(self, folder: Path, *arguments: str, **environment: str) -> Done:
-        """Call it in a folder; of ``REMINDER_…`` only what is given is set."""
+        """Call it in a folder; of ``REMINDER_…`` only what is given is set, and no page is served."""
         clean = {name: value for name, value in os.environ.items() if not name.startswith("REMINDER_")}
-        call = {"cwd": str(folder), "argv": ["reminder", *arguments], "env": clean | environment}
+        call = {
+            "cwd": str(folder),
+            "argv": ["reminder", *arguments],
+            "env": clean | {"REMINDER_LISTEN": "off"} | environment,
+        }
         assert self._server.stdin is not None
         assert self._server.stdout is not None
         self._server.stdin.write(json.dumps(call) + "\n")

@@ -20,7 +20,7 @@ from reminder.ledger.accounts import Account
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import LedgerKind, Transport
 from reminder.links import Links
-from reminder.settings import Listen, Settings
+from reminder.settings import Listen, Network, Settings
 from reminder.sweep.sweeper import Sweeper
 from reminder.web.app import create_app
 from reminder.web.console.site import Site
@@ -36,10 +36,19 @@ LINKS = Links([bytes(range(32))], "test")
 class Served:
     """An edition, its ledger and its console, at one address."""
 
-    def __init__(self, folder: Path, edition: Edition, now: datetime, prefix: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        edition: Edition,
+        now: datetime,
+        prefix: str = "",
+        proxies: tuple[Network, ...] | None = None,
+    ) -> None:
         self.edition = edition
         self.clock = ManualClock(now)
-        self.settings = Settings(data=folder, schedules=folder / "schedules", listen=Listen("127.0.0.1", 0))
+        folder.mkdir(exist_ok=True)
+        listen = Listen("127.0.0.1", 0)
+        self.settings = Settings(data=folder, schedules=folder / "schedules", listen=listen, proxy=proxies)
         self.ledger = Ledger.open(folder / "ledger.sqlite3", kind=LedgerKind.DAEMON, now=now)
         self.channels: dict[str, Channel] = {each: Remembering(each) for each in edition.plan.channels}
         site = Site(

@@ -47,7 +47,8 @@ class DaemonProcess:
 
     def __init__(self, schedules: Path, data: Path, environment: dict[str, str] | None = None) -> None:
         self.schedules, self.data = schedules, data
-        self.environment = {**os.environ, **(environment or {})}
+        # Daemons of several tests run side by side: one that serves pages is told where.
+        self.environment = {**os.environ, "REMINDER_LISTEN": "off", **(environment or {})}
         self._process: ForkServerProcess | None = None
         self._ready: Connection | None = None
         data.mkdir(parents=True, exist_ok=True)

@@ -65,7 +65,7 @@ def carry_out(command: str, folder: Path) -> tuple[str, ...]:
     done = subprocess.run(
         [str(Path(sys.executable).parent / name), *words],
         cwd=folder,
-        env=clean,
+        env=clean | {"REMINDER_LISTEN": "off"},
         capture_output=True,
         text=True,
         timeout=120,

@@ -37,7 +37,7 @@ def test_the_daemon_starts_becomes_healthy_and_stops_cleanly_on_sigterm(image: I
     (image.data / "notify").chmod(0o666)
     daemon = subprocess.Popen(
         image.entry(*image.final.last("CMD").words),
-        env=image.environment | {"NOTIFY_SOCKET": str(image.data / "notify")},
+        env=image.environment | {"NOTIFY_SOCKET": str(image.data / "notify"), "REMINDER_LISTEN": "off"},
         cwd=image.data,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

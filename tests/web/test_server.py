@@ -35,7 +35,7 @@ def test_an_address_that_is_taken_is_one_clear_line_and_is_tried_again(
         port = taken.getsockname()[1]
         server = PageServer(hello, Listen("127.0.0.1", port), clock)
         server.tend()
-        assert server.problem.startswith(f"登记页面没有打开：127.0.0.1:{port} 已被其他程序占用")
+        assert server.problem.startswith(f"网页没有打开：127.0.0.1:{port} 已被其他程序占用")
         assert "REMINDER_LISTEN" in server.problem
         for _ in range(5):
             clock.advance(timedelta(seconds=AGAIN_SECONDS + 1))

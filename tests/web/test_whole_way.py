@@ -127,10 +127,10 @@ def test_a_page_that_cannot_be_served_holds_up_no_reminder(
             wait_for(lambda: len(office.smtp.messages) == 2, "both reminders")
             status = json.loads((office.daemon.data / "health.json").read_text())
             assert status["problem"] == ""
-            assert status["page"]["problem"].startswith(f"登记页面没有打开：127.0.0.1:{port} 已被")
+            assert status["page"]["problem"].startswith(f"网页没有打开：127.0.0.1:{port} 已被")
             assert office.daemon.log.read_text().count("page not served") == 1
             assert office.daemon.stop() == 0
     file = office.daemon.data / "health.json"
     file.write_text(json.dumps(status | {"at": datetime.now(UTC).isoformat()}))
     health(office.daemon.data)  # raises if the daemon were unwell
-    assert f"登记页面没有打开：127.0.0.1:{port}" in capsys.readouterr().out
+    assert f"网页没有打开：127.0.0.1:{port}" in capsys.readouterr().out

@@ -36,8 +36,9 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-SESSION, DOORMAT = "reminder_session", "reminder_door"
-"""Cookies: who is in; and, before that, to whom the login form was given."""
+SESSION, DOORMAT, DEVICE = "reminder_session", "reminder_door", "reminder_device"
+"""Cookies: who is in; before that, to whom the login form was given; and who has come in here before."""
+DEVICE_SECONDS = 180 * 24 * 3600
 THREADS = 4
 """Pages made at once; whoever comes later waits for a moment."""
 POLICY = (
@@ -71,6 +72,8 @@ class _Console:
         self._site = site
         self._prefix = prefix
         self._limiter = anyio.CapacityLimiter(THREADS)
+        # One after the other: whoever guesses passwords slows down logins, and nobody who is in.
+        self._doorkeeper = anyio.CapacityLimiter(1)
 
     def handler(self, route: Route) -> Callable[[Request], Awaitable[Response]]:
         """What answers a route."""
@@ -88,7 +91,8 @@ class _Console:
     async def enter(self, request: Request) -> Response:
         """A name and a password."""
         arrived = await read_arrived(request, 4096)
-        return await self._aside(partial(self._enter, request, arrived))
+        work = partial(self._enter, request, arrived)
+        return await anyio.to_thread.run_sync(work, limiter=self._doorkeeper)
 
     async def leave(self, request: Request) -> Response:
         """End the session."""
@@ -97,6 +101,9 @@ class _Console:
 
     async def _aside(self, work: Callable[[], Response]) -> Response:
         return await anyio.to_thread.run_sync(work, limiter=self._limiter)
+
+    def _peer(self, request: Request) -> Peer:
+        return peer_of(request, self._site.settings.proxy or ())
 
     def _path(self, request: Request) -> str:
         """The address below the console's root."""
@@ -162,24 +169,29 @@ class _Console:
             ),
             status,
         )
-        _set_cookie(response, DOORMAT, mat, peer_of(request))
+        _set_cookie(response, DOORMAT, mat, self._peer(request))
         return _guarded(response)
 
     def _enter(self, request: Request, arrived: Arrived) -> Response:
         mat = request.cookies.get(DOORMAT, "")
         if not mat or not _same(arrived.fields.get("csrf", ""), _of_mat(mat)):
             return self._door(request, "登录页已经过期，请重新登录（浏览器须允许本站的 Cookie）", status=403)
-        user, peer = arrived.fields.get("user", "").strip(), peer_of(request)
+        user, peer = arrived.fields.get("user", "").strip(), self._peer(request)
         door = self._site.door()
         try:
             entered = door.enter(
-                user, arrived.fields.get("password", ""), peer.address, self._site.clock.now()
+                user,
+                arrived.fields.get("password", ""),
+                peer.address,
+                self._site.clock.now(),
+                request.cookies.get(DEVICE, ""),
             )
         except LoginRefused as error:
             return self._door(request, str(error), user, 429 if error.locked else 403)
         _forget(door, request.cookies.get(SESSION, ""), self._site)
         response = RedirectResponse(root_of(self._path(request)) + "?said=in", 303)
         _set_cookie(response, SESSION, entered.token, peer)
+        _set_cookie(response, DEVICE, entered.device, peer, DEVICE_SECONDS)
         response.delete_cookie(DOORMAT)
         return _guarded(response)
 
@@ -215,9 +227,9 @@ def _of_mat(mat: str) -> str:
     return hmac.new(mat.encode(), b"login", hashlib.sha256).hexdigest()
 
 
-def _set_cookie(response: Response, name: str, value: str, peer: Peer) -> None:
+def _set_cookie(response: Response, name: str, value: str, peer: Peer, seconds: int | None = None) -> None:
     # Strict would log everybody out who follows a link from a message.
-    response.set_cookie(name, value, path="/", httponly=True, samesite="lax", secure=peer.secure)
+    response.set_cookie(name, value, seconds, path="/", httponly=True, samesite="lax", secure=peer.secure)
 
 
 def _guarded(response: Response) -> Response:

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date, datetime
 
 from reminder.access.login import Door
+from reminder.agenda.occurrences import zone_of
 from reminder.channels.base import Channel
 from reminder.check import Edition
 from reminder.clock import Clock
+from reminder.ledger.accounts import LoginEvent
 from reminder.ledger.ledger import Ledger
 from reminder.links import Links
 from reminder.settings import Settings
+
+
+def _untold(_event: LoginEvent) -> None:
+    return
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +37,19 @@ class Site:
     ledger: Callable[[], Ledger]
     links: Callable[[], Links]
     channel: Callable[[Edition, str], Channel]
+    told_of_logins: Callable[[LoginEvent], None] = _untold
+    """Who hears of logins besides the ledger; returns at once."""
 
     def door(self) -> Door:
-        """Where users come in."""
-        return Door(self.ledger(), self.edition().plan.id)
+        """Where users come in; whoever has left the directory does not."""
+        edition, today = self.edition(), self.today(self.clock.now())
+
+        def belongs(user: str) -> bool:
+            person = edition.plan.directory.person(user)
+            return person is not None and person.holds(today)
+
+        return Door(self.ledger(), edition.plan.id, belongs, self.told_of_logins)
+
+    def today(self, now: datetime) -> date:
+        """The office's date."""
+        return now.astimezone(zone_of(self.edition().plan.head.timezone)).date()

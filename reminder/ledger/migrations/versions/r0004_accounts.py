@@ -1,4 +1,4 @@
-"""Accounts of the console, their sessions, and the log of logins; indexes by which its pages read the ledger."""
+"""Accounts, sessions, the log of logins, tokens of programs; indexes by which pages read the ledger."""
 
 from __future__ import annotations
 
@@ -49,11 +49,29 @@ def upgrade() -> None:
         sa.Column("at", instant(), nullable=False),
         sa.Column("user", sa.Text(), nullable=False),
         sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("origin", sa.Text(), nullable=False),
+        sa.Column("device", sa.Text(), nullable=False),
         sa.Column("event", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_logins"),
     )
     op.create_index("ix_logins_user", "logins", ["plan_id", "user", "id"])
     op.create_index("ix_logins_at", "logins", ["plan_id", "at"])
+    op.create_table(
+        "tokens",
+        sa.Column("plan_id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("token", sa.Text(), nullable=False),
+        sa.Column("roles", sa.Text(), nullable=False),
+        sa.Column("private", sa.Boolean(), nullable=False),
+        sa.Column("made_at", instant(), nullable=False),
+        sa.Column("made_by", sa.Text(), nullable=False),
+        sa.Column("expires_at", instant(), nullable=False),
+        sa.Column("used_at", instant(), nullable=True),
+        sa.Column("revoked_at", instant(), nullable=True),
+        sa.Column("revoked_by", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("plan_id", "name", name="pk_tokens"),
+        sa.UniqueConstraint("token", name="uq_tokens_token"),
+    )
     op.create_index("ix_alarms_item", "alarms", ["plan_id", "item", "planned_at"])
     op.create_index("ix_alarms_transport", "alarms", ["plan_id", "transport", "planned_at"])
     op.create_index("ix_claims_receiver", "claims", ["plan_id", "receiver", "alarm_id"])

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from reminder.web.console.ask import Route
-from reminder.web.console.rooms import approvals, calendar, duties, importing, ledger, tasks, today
+from reminder.web.console.rooms import (
+    api,
+    approvals,
+    calendar,
+    duties,
+    handover,
+    importing,
+    ledger,
+    tasks,
+    today,
+)
 
 ROUTES: tuple[Route, ...] = (
     *today.ROUTES,
@@ -13,4 +23,6 @@ ROUTES: tuple[Route, ...] = (
     *duties.ROUTES,
     *importing.ROUTES,
     *ledger.ROUTES,
+    *handover.ROUTES,
+    *api.ROUTES,
 )

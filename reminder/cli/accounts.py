@@ -1,0 +1,417 @@
+"""``passwd``, ``user list``, ``login log``, ``token``: who may come in, and who did."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from reminder.access.rights import ROLE_TEXT, Role
+from reminder.cli.app import (
+    DataOption,
+    Format,
+    FormatOption,
+    SchedulesOption,
+    TemplatesOption,
+    app,
+    settings_of,
+)
+from reminder.cli.people import author_name, author_of
+from reminder.cli.planning import edition_of
+from reminder.cli.usage import Command, Group
+from reminder.errors import ReminderError, UsageError
+
+if TYPE_CHECKING:
+    from reminder.access.tokens import Wanted
+    from reminder.check import Edition
+    from reminder.ledger.accounts import Account
+    from reminder.ledger.ledger import Ledger
+    from reminder.ledger.tokens import Token
+
+CHANGED = "account-changed"
+"""Kind of the note in the ledger; it never tells of a password but that it was set."""
+LONGEST_LINE = 1000
+
+user_app = typer.Typer(
+    cls=Group, name="user", help="网页控制台的账户。", no_args_is_help=True, add_completion=False
+)
+login_app = typer.Typer(
+    cls=Group, name="login", help="登录日志。", no_args_is_help=True, add_completion=False
+)
+token_app = typer.Typer(
+    cls=Group,
+    name="token",
+    help="程序访问接口所用的令牌：只显示一次，台账中只存校验值。",
+    no_args_is_help=True,
+    add_completion=False,
+)
+for each in (user_app, login_app, token_app):
+    app.add_typer(each)
+
+ROLES = "、".join(f"{role}（{text}）" for role, text in ROLE_TEXT.items())
+ByOption = Annotated[str, typer.Option("--by", help="由谁办理（记入台账）；默认为服务器上的登录用户")]
+RoleOption = Annotated[list[str] | None, typer.Option("--role", help=f"角色，可写多次：{ROLES}")]
+
+
+@app.command(cls=Command)
+def passwd(
+    person: Annotated[str, typer.Argument(help="给谁：编号、姓名或职务", metavar="PERSON")],
+    role: RoleOption = None,
+    private: Annotated[
+        bool | None, typer.Option("--private/--no-private", help="可否查看非公开事项（默认不可）")
+    ] = None,
+    disable: Annotated[bool, typer.Option("--disable", help="停用账户，立即退出登录")] = False,
+    keep_password: Annotated[bool, typer.Option("--keep-password", help="只改角色，不改密码")] = False,
+    stdin: Annotated[bool, typer.Option("--stdin", help="从标准输入读密码（一行），供脚本使用")] = False,
+    by: ByOption = "",
+    data: DataOption = None,
+    schedules: SchedulesOption = None,
+    templates: TemplatesOption = None,
+) -> None:
+    """建立网页控制台的账户，或重设密码、更改角色、停用；重设后立即解除登录锁定。"""
+    from reminder.access.login import hash_password
+    from reminder.cli.desk import required_person
+    from reminder.ledger.accounts import Account
+
+    if disable and (role or private is not None or stdin or keep_password):
+        raise UsageError("--disable 只停用账户，不能与其他选项同用；重新启用请重设密码")
+    if stdin and keep_password:
+        raise UsageError("--stdin 与 --keep-password 只能写一个")
+    roles = _roles(role or ())
+    with _opened(data, schedules, templates, create=True) as (ledger, edition, now, today):
+        holder = required_person(person, edition.plan.directory, today, "PERSON")
+        author = _author(by, edition, today)
+        before = ledger.accounts.get(edition.plan.id, holder.id)
+        if before is None and (disable or keep_password):
+            raise UsageError(f"{holder.name}（{holder.id}）还没有账户；未作更改")
+        if not disable and not holder.holds(today):
+            raise UsageError(f"{holder.name}（{holder.id}）目前不在名册之内，不能登录；未作更改")
+        if before is None and not roles:
+            raise UsageError(
+                f"{holder.name}（{holder.id}）还没有账户，请用 --role 写明角色：{ROLES}；"
+                f"如 reminder passwd {holder.id} --role viewer"
+            )
+        if before is not None and before.disabled and keep_password:
+            raise UsageError(f"{holder.name}（{holder.id}）的账户已停用；重新启用须重设密码；未作更改")
+        now_roles = roles or (before.roles if before is not None else ())
+        now_private = private if private is not None else before is not None and before.private
+        if disable and before is not None:
+            new = replace(before, disabled=True, changed_at=now)
+        elif keep_password and before is not None:
+            new = replace(before, roles=now_roles, private=now_private, changed_at=now)
+        else:
+            password = hash_password(holder.id, _password(holder.name, stdin=stdin))
+            new = Account(holder.id, now_roles, now_private, password, now)
+        ledger.accounts.put(edition.plan.id, new)
+        _note(ledger, edition.plan.id, new, before, author, now)
+        left = [each for each in ledger.accounts.every(edition.plan.id) if _manages(each)]
+    name = f"{holder.name}（{holder.id}）"
+    if disable:
+        print(f"已停用 {name} 的账户，并使其退出登录。重新启用：reminder passwd {holder.id}")
+    else:
+        did = "已更改" if keep_password else ("已建立" if before is None else "已重设密码：")
+        print(f"{did} {name} 的账户：{_roles_text(new.roles)}{'，可查看非公开事项' if new.private else ''}。")
+    print("原有登录一律失效；已记入台账。")
+    if not left:
+        print("注意：现在没有可用的管理员账户，网页上不能管理；请执行 reminder passwd 人员编号 --role admin")
+
+
+@user_app.command("list", cls=Command)
+def list_users(
+    data: DataOption = None,
+    schedules: SchedulesOption = None,
+    templates: TemplatesOption = None,
+    format: FormatOption = Format.TABLE,
+) -> None:
+    """列出账户：角色、可否查看非公开事项、是否停用、上次登录。"""
+    from reminder.agenda.occurrences import zone_of
+    from reminder.cli.output import print_json, print_table
+
+    with _opened(data, schedules, templates) as (ledger, edition, _, today):
+        found = ledger.accounts.every(edition.plan.id)
+        last = ledger.accounts.last_logins(edition.plan.id)
+    zone = zone_of(edition.plan.head.timezone)
+    directory = edition.plan.directory
+    if format is Format.JSON:
+        print_json(
+            [
+                {
+                    "user": each.user,
+                    "name": author_name(each.user, directory),
+                    "roles": list(each.roles),
+                    "private": each.private,
+                    "state": _state(each, edition, today)[0],
+                    "changed_at": each.changed_at.astimezone(zone).isoformat(),
+                    "last_login": last[each.user].astimezone(zone).isoformat() if each.user in last else None,
+                }
+                for each in found
+            ]
+        )
+        return
+    if not found:
+        print("还没有账户。建立第一个：reminder passwd 人员编号 --role admin")
+        return
+    rows = [
+        (
+            each.user,
+            author_name(each.user, directory),
+            _roles_text(each.roles),
+            "可" if each.private else "不可",
+            _state(each, edition, today)[1],
+            f"{last[each.user].astimezone(zone):%Y-%m-%d %H:%M}" if each.user in last else "从未",
+        )
+        for each in found
+    ]
+    print_table(("编号", "姓名", "角色", "非公开事项", "情况", "上次登录"), rows, f"账户，共 {len(rows)} 个")
+
+
+@login_app.command("log", cls=Command)
+def login_log(
+    user: Annotated[str | None, typer.Option("--user", help="只看一人（编号）")] = None,
+    days: Annotated[int, typer.Option("--days", help="最近多少天", min=1, max=4000)] = 30,
+    limit: Annotated[int, typer.Option("--limit", help="最多多少行", min=1, max=100_000)] = 200,
+    data: DataOption = None,
+    schedules: SchedulesOption = None,
+    templates: TemplatesOption = None,
+    format: FormatOption = Format.TABLE,
+) -> None:
+    """登录日志：何时、何人、从哪里、结果。保存不少于200天。"""
+    from reminder.access.login import EVENT_TEXT
+    from reminder.agenda.occurrences import zone_of
+    from reminder.cli.output import print_json, print_table
+
+    with _opened(data, schedules, templates) as (ledger, edition, now, _):
+        found = ledger.accounts.events(edition.plan.id, now - timedelta(days=days), limit, user)
+    zone = zone_of(edition.plan.head.timezone)
+    if format is Format.JSON:
+        print_json(
+            [
+                {
+                    "at": each.at.astimezone(zone).isoformat(),
+                    "user": each.user,
+                    "address": each.address,
+                    "event": each.event,
+                }
+                for each in found
+            ]
+        )
+        return
+    if not found:
+        print(f"最近 {days} 天没有登录记录。")
+        return
+    rows = [
+        (
+            f"{each.at.astimezone(zone):%Y-%m-%d %H:%M:%S}",
+            each.user,
+            author_name(each.user, edition.plan.directory),
+            each.address,
+            EVENT_TEXT[each.event],
+        )
+        for each in found
+    ]
+    more = "，只列出最近的，可用 --limit 增加" if len(rows) == limit else ""
+    print_table(("时间", "用户名", "姓名", "来自", "结果"), rows, f"登录日志，最近 {days} 天{more}")
+
+
+@token_app.command("create", cls=Command)
+def create_token(
+    name: Annotated[str, typer.Argument(help="程序的名称，记入台账，如 oa-sync", metavar="NAME")],
+    role: RoleOption = None,
+    private: Annotated[bool, typer.Option("--private", help="可读取非公开事项")] = False,
+    days: Annotated[int, typer.Option("--days", help="多少天内有效，最多366")] = 180,
+    by: ByOption = "",
+    data: DataOption = None,
+    schedules: SchedulesOption = None,
+    templates: TemplatesOption = None,
+) -> None:
+    """生成一个令牌，只显示这一次。"""
+    from reminder.access.tokens import Wanted, make
+    from reminder.agenda.occurrences import zone_of
+
+    roles = frozenset(Role(each) for each in _roles(role or ["viewer"]))
+    with _opened(data, schedules, templates, create=True) as (ledger, edition, now, today):
+        taken = frozenset(each.id for each in edition.plan.directory.people)
+        wanted: Wanted = Wanted(name, roles, private, days, taken)
+        shown, token = make(ledger, edition.plan.id, wanted, by=_author(by, edition, today), now=now)
+    until = token.expires_at.astimezone(zone_of(edition.plan.head.timezone))
+    print(shown)
+    print(
+        f"令牌 {token.name}：{_roles_text(token.roles)}{'，可读取非公开事项' if private else ''}，"
+        f"有效至 {until:%Y-%m-%d %H:%M}。"
+    )
+    print("只显示这一次，请存入程序的密钥文件；用法：Authorization: Bearer 令牌。已记入台账。")
+    print(f"撤销：reminder token revoke {token.name}")
+
+
+@token_app.command("list", cls=Command)
+def list_tokens(
+    every: Annotated[bool, typer.Option("--all", help="也列出已撤销、已过期的")] = False,
+    data: DataOption = None,
+    schedules: SchedulesOption = None,
+    templates: TemplatesOption = None,
+    format: FormatOption = Format.TABLE,
+) -> None:
+    """列出令牌：角色、由谁生成、有效期、上次使用；不显示令牌本身。"""
+    from reminder.agenda.occurrences import zone_of
+    from reminder.cli.output import print_json, print_table
+
+    with _opened(data, schedules, templates) as (ledger, edition, now, _):
+        found = [each for each in ledger.tokens.every(edition.plan.id) if every or each.holds(now)]
+    zone = zone_of(edition.plan.head.timezone)
+
+    def shown(at: datetime | None) -> str:
+        return f"{at.astimezone(zone):%Y-%m-%d %H:%M}" if at is not None else "从未"
+
+    if format is Format.JSON:
+        print_json([_token_json(each, now) for each in found])
+        return
+    if not found:
+        print("没有令牌。" if every else "没有有效的令牌。")
+        return
+    directory = edition.plan.directory
+    rows = [
+        (
+            each.name,
+            _roles_text(each.roles),
+            "可" if each.private else "不可",
+            author_name(each.made_by, directory),
+            shown(each.expires_at),
+            shown(each.used_at),
+            "已撤销" if each.revoked_at is not None else "有效" if each.holds(now) else "已过期",
+        )
+        for each in found
+    ]
+    columns = ("名称", "角色", "非公开事项", "由谁生成", "有效至", "上次使用", "情况")
+    print_table(columns, rows, f"令牌，共 {len(rows)} 个")
+
+
+@token_app.command("revoke", cls=Command)
+def revoke_token(
+    name: Annotated[str, typer.Argument(help="名称，见 reminder token list", metavar="NAME")],
+    by: ByOption = "",
+    data: DataOption = None,
+    schedules: SchedulesOption = None,
+    templates: TemplatesOption = None,
+) -> None:
+    """撤销一个令牌：立即失效，不能恢复。"""
+    from reminder.access.tokens import revoke
+
+    with _opened(data, schedules, templates) as (ledger, edition, now, today):
+        revoke(ledger, edition.plan.id, name, by=_author(by, edition, today), now=now)
+    print(f"已撤销令牌 {name}，立即失效；已记入台账。")
+
+
+@contextmanager
+def _opened(
+    data: Path | None, schedules: Path | None, templates: Path | None, *, create: bool = False
+) -> Iterator[tuple[Ledger, Edition, datetime, date]]:
+    """The daemon's ledger, made if there is none and ``create``; now, and today in the plan's zone."""
+    from reminder.agenda.occurrences import zone_of
+    from reminder.backup.guard import open_ledger
+    from reminder.cli.running import writable
+    from reminder.clock import SystemClock
+
+    settings = settings_of(schedules, templates, data)
+    edition = edition_of(settings)
+    now = SystemClock().now()
+    if create:
+        writable(settings.data)
+    ledger = open_ledger(settings.ledger, settings.high_water, now, create=create)
+    try:
+        yield ledger, edition, now, now.astimezone(zone_of(edition.plan.head.timezone)).date()
+    finally:
+        ledger.close()
+
+
+def _author(by: str, edition: Edition, today: date) -> str:
+    """Who ``--by`` names, or the user of the server, of whom nothing else is known."""
+    import getpass
+
+    if by.strip():
+        return author_of(by, edition.plan.directory, today)
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        name = "不明"
+    return f"服务器用户 {name}"
+
+
+def _roles(words: list[str] | tuple[()]) -> tuple[str, ...]:
+    for word in words:
+        if word not in set(Role):
+            raise UsageError(f"没有角色“{word}”；可用：{ROLES}")
+    return tuple(sorted(set(words)))
+
+
+def _roles_text(roles: tuple[str, ...]) -> str:
+    return "、".join(ROLE_TEXT.get(each, each) for each in roles) or "（没有角色）"
+
+
+def _password(name: str, *, stdin: bool) -> str:
+    """Asked for twice where nobody sees it, or one line of standard input."""
+    import getpass
+
+    if stdin:
+        line = sys.stdin.readline(LONGEST_LINE).rstrip("\r\n")
+        if not line:
+            raise UsageError("标准输入中没有密码；未作更改")
+        return line
+    if not sys.stdin.isatty():
+        raise UsageError("请在终端上执行，密码输入时不显示；脚本中请用 --stdin 从标准输入给出；未作更改")
+    try:
+        first = getpass.getpass(f"{name} 的新密码（输入时不显示）：")
+        again = getpass.getpass("再输入一次：")
+    except EOFError:
+        raise ReminderError("没有得到密码；未作更改") from None
+    if first != again:
+        raise ReminderError("两次输入的密码不一样；未作更改")
+    return first
+
+
+def _note(
+    ledger: Ledger, plan_id: str, new: Account, before: Account | None, author: str, now: datetime
+) -> None:
+    from reminder.ledger.records import Note
+
+    detail = {
+        "user": new.user,
+        "roles": list(new.roles),
+        "private": new.private,
+        "disabled": new.disabled,
+        "password": before is None or before.password != new.password,
+    }
+    ledger.note(plan_id, Note(CHANGED, now, author, detail))
+
+
+def _manages(account: Account) -> bool:
+    return Role.ADMIN in account.roles and Role.AUDITOR not in account.roles and not account.disabled
+
+
+def _state(account: Account, edition: Edition, today: date) -> tuple[str, str]:
+    """Whether its user may come in, as a word and as people read it."""
+    person = edition.plan.directory.person(account.user)
+    if account.disabled:
+        return "disabled", "已停用"
+    if person is None or not person.holds(today):
+        return "left", "不在名册，不能登录"
+    return "good", "可登录"
+
+
+def _token_json(token: Token, now: datetime) -> dict[str, Any]:
+    return {
+        "name": token.name,
+        "roles": list(token.roles),
+        "private": token.private,
+        "made_at": token.made_at.isoformat(),
+        "made_by": token.made_by,
+        "expires_at": token.expires_at.isoformat(),
+        "used_at": token.used_at.isoformat() if token.used_at else None,
+        "revoked_at": token.revoked_at.isoformat() if token.revoked_at else None,
+        "holds": token.holds(now),
+    }
