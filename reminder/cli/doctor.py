@@ -352,7 +352,7 @@ def _send(edition: Edition, secrets: Secrets, address: str, now: datetime) -> Fi
 
     from reminder.agenda.occurrences import zone_of
     from reminder.channels.base import OutcomeKind, Parcel, Recipient, Stamp
-    from reminder.cli.reachability import diagnosis
+    from reminder.channels.diagnosis import diagnosis
     from reminder.cli.wiring import live_channel
     from reminder.messages.message import Message
     from reminder.plan.channels import EmailChannel

@@ -10,15 +10,16 @@ from reminder.agenda.facts import Facts
 from reminder.agenda.occurrences import Occurrence, occurrences, zone_of
 from reminder.channels.base import Recipient
 from reminder.check import Edition, sample_occurrence
-from reminder.cli.wiring import rehearsal_channel
 from reminder.errors import UsageError
 from reminder.ledger.records import Transport
+from reminder.messages.message import Message
 from reminder.plan.channels import EmailChannel
 from reminder.plan.fields import did_you_mean
 from reminder.plan.model import Item
 from reminder.plan.via import Chain, channels_of
 from reminder.sweep.compose import frame, render_section
 from reminder.sweep.freeze import freeze, message_identity
+from reminder.sweep.rehearsal import rehearsal_channel
 from reminder.sweep.shares import Share, other_shares, owes_something, reached_by, shares_of
 
 
@@ -29,6 +30,9 @@ class Preview:
     head: str
     body: str
     payloads: tuple[bytes, ...]
+    message: Message
+    mail: bool
+    """Whether it is a mail, which has a form in HTML."""
 
 
 def preview_message(
@@ -84,6 +88,8 @@ def preview_message(
         "\n".join(head),
         message.text if mail else message.markdown,
         tuple(delivery.payload for delivery in deliveries),
+        message,
+        mail,
     )
 
 
