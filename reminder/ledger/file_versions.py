@@ -85,11 +85,17 @@ class FileVersions:
         with self._storage.read() as connection:
             return _latest(connection, plan_id)
 
-    def every(self, plan_id: str, name: str | None = None, limit: int = 200) -> list[FileVersion]:
-        """The versions of one file, or of all, the newest first."""
+    def every(
+        self, plan_id: str, name: str | None = None, limit: int = 200, *, changes: bool = False
+    ) -> list[FileVersion]:
+        """The versions of one file, or of all, the newest first; ``changes``: without each file's first."""
         query = _of_plan(plan_id).order_by(file_versions.c.id.desc()).limit(limit)
         if name is not None:
             query = query.where(file_versions.c.name == name)
+        if changes:
+            earlier = file_versions.alias()
+            mine = (earlier.c.plan_id == plan_id, earlier.c.name == file_versions.c.name)
+            query = query.where(select(earlier.c.id).where(*mine, earlier.c.id < file_versions.c.id).exists())
         with self._storage.read() as connection:
             return [_version(row) for row in connection.execute(query)]
 

@@ -139,6 +139,15 @@ class Templates:
         """SHA-256 of every file the texts depend on, by its path in the folder."""
         return MappingProxyType(self._digests)
 
+    def with_source(self, name: str, source: str) -> Templates:
+        """These templates with one file as it is being edited: for a preview, not checked.
+
+        ``name`` is its path in the folder.
+        """
+        bundle = Bundle(self._bundle.folder, {**self._bundle.sources, name: source})
+        digests = {**self._digests, name: hashlib.sha256(source.encode("utf-8", "replace")).hexdigest()}
+        return Templates(bundle, digests, self._renderer)
+
     def section(self, name: str, context: Mapping[str, Any]) -> Section:
         """Render one template.
 

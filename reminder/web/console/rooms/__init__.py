@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reminder.web.console.ask import Route
-from reminder.web.console.rooms import approvals, calendar, duties, importing, ledger, tasks, today
+from reminder.web.console.rooms import approvals, calendar, duties, importing, ledger, plan, tasks, templates, today
 
 ROUTES: tuple[Route, ...] = (
     *today.ROUTES,
@@ -13,4 +13,6 @@ ROUTES: tuple[Route, ...] = (
     *duties.ROUTES,
     *importing.ROUTES,
     *ledger.ROUTES,
+    *templates.ROUTES,
+    *plan.ROUTES,
 )
