@@ -40,6 +40,8 @@ IDLE = timedelta(minutes=30)
 LONGEST = timedelta(hours=12)
 SEEN_EVERY = timedelta(minutes=1)
 """A session's last use is written at most so often."""
+INITIAL_LASTS = timedelta(days=7)
+"""A password that somebody else gave lets in for so long."""
 SHORTEST_PASSWORD = 10
 LONGEST_PASSWORD = 200
 TOKEN_BYTES = 32
@@ -81,6 +83,8 @@ class Entered:
 
     user: User
     token: str
+    initial: bool = False
+    """Came in with a password that somebody else gave: has to set an own one before anything else."""
 
     @property
     def csrf(self) -> str:
@@ -119,7 +123,7 @@ class Door:
         address = address[:ADDRESS_WIDTH]
         self._not_locked(user, address, now)
         account = self._accounts.get(self._plan_id, user)
-        if not self._fits(account, password) or account is None:
+        if not self._fits(account, password) or account is None or _is_spent(account, now):
             self._log(now, user, address, FAILED)
             raise LoginRefused("用户名或密码不对")
         if _hasher.check_needs_rehash(account.password):
@@ -127,7 +131,23 @@ class Door:
         self._log(now, user, address, SUCCEEDED)
         token = secrets.token_urlsafe(TOKEN_BYTES)
         self._accounts.begin_session(self._plan_id, Session(fingerprint(token), user, now, now))
-        return Entered(_user(account), token)
+        return Entered(_user(account), token, account.initial)
+
+    def change_password(self, user: str, current: str, new: str, now: datetime) -> None:
+        """A user sets another password, and has to log in with it.
+
+        Raises :class:`Locked` or :class:`LoginRefused` for a wrong current one,
+        which is logged like a wrong login, and :class:`WeakPassword`.
+        """
+        self._not_locked(user, "", now)
+        account = self._accounts.get(self._plan_id, user)
+        if not self._fits(account, current) or account is None:
+            self._log(now, user, "", FAILED)
+            raise LoginRefused("现在的密码不对，没有修改")
+        if new == current:
+            raise WeakPassword("新密码与现在的相同，没有修改")
+        changed = replace(account, password=hash_password(user, new), changed_at=now, initial=False)
+        self._accounts.put(self._plan_id, changed)
 
     def who(self, token: str, now: datetime) -> Entered | None:
         """Whose session it is, if it still holds."""
@@ -143,7 +163,7 @@ class Door:
             return None
         if now - kept.seen_at >= SEEN_EVERY:
             self._accounts.saw_session(self._plan_id, kept.token, now)
-        return Entered(_user(account), token)
+        return Entered(_user(account), token, account.initial)
 
     def leave(self, token: str, now: datetime) -> None:
         """End a session."""
@@ -170,6 +190,10 @@ class Door:
 
     def _log(self, now: datetime, user: str, address: str, event: str) -> None:
         self._accounts.log(self._plan_id, LoginEvent(now, user[:ADDRESS_WIDTH], address, event))
+
+
+def _is_spent(account: Account, now: datetime) -> bool:
+    return account.initial and now - account.changed_at > INITIAL_LASTS
 
 
 def _user(account: Account) -> User:

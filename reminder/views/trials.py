@@ -202,6 +202,10 @@ def _by_file(
 def _file(look: Look, shelf: Shelf, texts: Mapping[str, str], file: str, found: list[Problem]) -> ShownFile:
     name = shelf.document_of(file)
     lines = _lines(look, shelf, texts, name) if name is not None else {}
+    return _shown(file if name is None else name, name, lines, found)
+
+
+def _shown(file: str, document: str | None, lines: Mapping[int, str], found: Iterable[Problem]) -> ShownFile:
     at: dict[int, list[Problem]] = {}
     loose: list[Problem] = []
     for problem in found:
@@ -216,7 +220,12 @@ def _file(look: Look, shelf: Shelf, texts: Mapping[str, str], file: str, found: 
     for number in wanted:
         gap = bool(shown) and number != shown[-1].number + 1
         shown.append(ShownLine(number, lines[number], tuple(at.get(number, ())), gap))
-    return ShownFile(file if name is None else name, name, tuple(shown), tuple(loose))
+    return ShownFile(file, document, tuple(shown), tuple(loose))
+
+
+def shown_text(file: str, text: str, problems: Iterable[Problem]) -> ShownFile:
+    """Problems of a text that is in no file."""
+    return _shown(file, None, dict(enumerate(text.split("\n"), 1)), problems)
 
 
 def _lines(look: Look, shelf: Shelf, texts: Mapping[str, str], name: str) -> dict[int, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reminder.web.console.ask import Route
-from reminder.web.console.rooms import approvals, calendar, duties, importing, ledger, plan, tasks, templates, today
+from reminder.web.console.rooms import approvals, calendar, duties, importing, ledger, plan, settings, tasks, templates, today, users, years
 
 ROUTES: tuple[Route, ...] = (
     *today.ROUTES,
@@ -15,4 +15,8 @@ ROUTES: tuple[Route, ...] = (
     *ledger.ROUTES,
     *templates.ROUTES,
     *plan.ROUTES,
+    *settings.ROUTES,
+    *users.ROUTES,
+    *years.ROUTES,
+)
 )
