@@ -103,7 +103,7 @@ class Workshop:
             raise EditRefused(f"内容超过 {MAX_BYTES // 1024 // 1024} MiB；没有保存")
         self._still(name, base, content)
         trial = self.trial(name, content, now)
-        if trial.errors and not self._only_others(name, trial, now):
+        if not self.savable(name, trial, now):
             raise Faulty(trial)
         with _saving:
             before = self._still(name, base, content)
@@ -127,8 +127,14 @@ class Workshop:
             )
         ]
 
-    def _only_others(self, name: str, trial: Trial, now: datetime) -> bool:
-        """Whether every error left stands in another file, and stood there before: mending goes file by file."""
+    def savable(self, name: str, trial: Trial, now: datetime) -> bool:
+        """Whether a change may be saved: without errors, or with none but what stood in other files before.
+
+        Mending goes file by file; until the last of them is well the plan in
+        force stays.
+        """
+        if not trial.errors:
+            return True
         document = self._shelf.read(name)
         known = set(self.trial(name, document.content, now).errors) if document is not None else set()
         here = any(self._shelf.document_of(each.position.file) == name for each in trial.errors)

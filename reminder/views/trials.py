@@ -87,24 +87,27 @@ class ShownChanges:
 class TrialView:
     """All that is shown of a trial.
 
-    ``hidden``: there are errors that this user may not see, and that keep the
-    change from being saved.
+    ``hidden``: there are errors that this user may not see.  ``savable`` also
+    where the errors are those that other files had before.
     """
 
     errors: int
     warnings: int
     hidden: bool
+    savable: bool
     files: tuple[ShownFile, ...]
     changes: ShownChanges
     difference: tuple[DiffLine, ...]
 
     @property
     def accepted(self) -> bool:
-        """Whether it could be saved."""
+        """Whether the plan would come into force."""
         return not self.errors and not self.hidden
 
 
-def trial_view(look: Look, shelf: Shelf, name: str, text: str, trial: Trial, before: str) -> TrialView:
+def trial_view(
+    look: Look, shelf: Shelf, name: str, text: str, trial: Trial, before: str, *, savable: bool
+) -> TrialView:
     """A trial of ``text`` in a file that now says ``before``."""
     seen, hidden = _seen(look, shelf, {name: text}, trial)
     errors = [each for each in seen if each.severity is Severity.ERROR]
@@ -112,6 +115,7 @@ def trial_view(look: Look, shelf: Shelf, name: str, text: str, trial: Trial, bef
         len(errors),
         len(seen) - len(errors),
         any(each.severity is Severity.ERROR for each in hidden),
+        savable,
         _by_file(look, shelf, {name: text}, seen[:MOST_PROBLEMS]),
         changes_view(look, trial.changes),
         compare(before, text),

@@ -81,7 +81,6 @@ def show(ask: Ask) -> Response:
 def change(ask: Ask) -> Response:
     """Check, or save, what was typed; what was typed is kept whatever comes of it."""
     shelf, name = shelf_of(ask), name_of(ask)
-    shelf.kind_of(name)
     view = found(ask, shelf, name)
     if view.why_not:
         raise HTTPException(403, view.why_not)
@@ -116,8 +115,7 @@ def _save(ask: Ask, shelf: Shelf, view: views.FileView, draft: Draft, content: b
             name, draft.base, content, by=ask.entered.user.id, remark=draft.remark, now=ask.look.now
         )
     except Faulty as error:
-        refused = "" if trial_is_seen(ask, shelf, view, draft, error.trial) else str(error)
-        return _tried(ask, shelf, view, draft, error.trial, refused=refused, status=422)
+        return _tried(ask, shelf, view, draft, error.trial, refused=str(error), status=422)
     except Stale as error:
         now = found(ask, shelf, name)  # as it is by now
         trial = workshop.trial(name, content, ask.look.now)
@@ -128,12 +126,6 @@ def _save(ask: Ask, shelf: Shelf, view: views.FileView, draft: Draft, content: b
         again = Draft(draft.text, draft.base, draft.remark, refused=str(error), status=422)
         return editor(ask, shelf, view, again)
     return ask.redirect(address_of(name), "plan-saved")
-
-
-def trial_is_seen(ask: Ask, shelf: Shelf, view: views.FileView, draft: Draft, trial: Trial) -> bool:
-    """Whether the page itself says what is wrong."""
-    shown = trial_view(ask.look, shelf, view.document.name, draft.text, trial, view.document.text)
-    return bool(shown.errors or shown.hidden)
 
 
 def _tried(
@@ -148,7 +140,8 @@ def _tried(
     status: int,
 ) -> Response:
     name = view.document.name
-    shown = trial_view(ask.look, shelf, name, draft.text, trial, view.document.text)
+    savable = workshop_of(ask, shelf).savable(name, trial, ask.look.now)
+    shown = trial_view(ask.look, shelf, name, draft.text, trial, view.document.text, savable=savable)
     # From here on over the file as it is now: the comparison shows what a save would take away.
     now = Draft(draft.text, view.document.sha256, draft.remark, shown, refused, warned, status)
     return editor(ask, shelf, view, now)
@@ -230,7 +223,7 @@ def _bring_back(ask: Ask, shelf: Shelf, kept: FileVersion, content: bytes, remar
             kept.name, "", content, by=ask.entered.user.id, remark=remark, now=ask.look.now
         )
     except Faulty as error:
-        shown = trial_view(ask.look, shelf, kept.name, text_of(content), error.trial, "")
+        shown = trial_view(ask.look, shelf, kept.name, text_of(content), error.trial, "", savable=False)
         return ask.page("plan_refused", 422, name=kept.name, trial=shown, refused=str(error))
     except EditRefused as error:
         raise HTTPException(422, str(error)) from None

@@ -93,7 +93,7 @@ def silences(ask: Ask, refused: str = "", status: int = 200) -> Response:
         items=[(each.id, each.spec.title) for each in ask.look.items],
         units=[each.id for each in directory.units],
         people=[(each.id, each.name) for each in directory.people if each.holds(ask.look.today)],
-        form=ask.form,
+        form={key: ask.form.get(key, "") for key in ("what", "until", "reason")},
         refused=refused,
     )
 

@@ -60,13 +60,14 @@ def take_in(ask: Ask) -> Response:
         now = shelf.read(preview.name)
         trial = workshop.trial(preview.name, content, ask.look.now)
     except Faulty as error:
-        shown = trial_view(ask.look, shelf, preview.name, preview.text, error.trial, "")
+        shown = trial_view(ask.look, shelf, preview.name, preview.text, error.trial, "", savable=False)
         return show(ask, 422, refused=str(error), preview=preview, trial=shown)
     except Unchanged:
         return show(ask, refused=f"{preview.shown.year}年的安排与已录入的相同，不需要再录入", text=text)
     except EditRefused as error:
         return show(ask, 422, refused=str(error), text=preview.text)
-    shown = trial_view(ask.look, shelf, preview.name, preview.text, trial, now.text if now else "")
+    savable, before = workshop.savable(preview.name, trial, ask.look.now), now.text if now else ""
+    shown = trial_view(ask.look, shelf, preview.name, preview.text, trial, before, savable=savable)
     base = now.sha256 if now is not None else ""
     return show(ask, preview=preview, trial=shown, base=base)
 
