@@ -12,7 +12,12 @@ import re
 from typing import Any
 
 from reminder.editing.shelf import DocumentKind, text_of
+from reminder.ledger.file_versions import digest_of
 from reminder.source import Source, parse_source
+
+KNOWN = 256
+_known: dict[str, bool] = {}
+"""Whether contents are closed, by their SHA-256: every list of files and versions asks it of each."""
 
 _BARE = re.compile(r"[ \t]*(?:#.*)?")
 """A line that is blank or a comment."""
@@ -22,6 +27,15 @@ def is_closed(kind: DocumentKind, content: bytes) -> bool:
     """Whether a file holds a private item, as far as can be told."""
     if kind is not DocumentKind.PLAN:
         return False
+    digest = digest_of(content)
+    if digest not in _known:
+        if len(_known) >= KNOWN:
+            _known.clear()
+        _known[digest] = _holds_private(content)
+    return _known[digest]
+
+
+def _holds_private(content: bytes) -> bool:
     source = parse_source(content, "")
     if source.broken:
         # What it says is not known: it is closed unless it cannot have any.

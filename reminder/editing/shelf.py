@@ -104,14 +104,12 @@ class Shelf:
             path = self.schedules / CALENDAR_FOLDER / inner
         else:
             path = self.templates / inner
-        root = self.templates if folder == TEMPLATES_FOLDER else self.schedules
-        for step in (path, *path.parents):
-            if step == root:
-                break
-            if step.is_symlink():
-                raise EditRefused(
-                    f"{name} 是符号链接，不在本文件夹里，不能在这里查看和修改；请在它所在的地方修改"
-                )
+        # The folders themselves may be links: somebody set them so.
+        inside = path.parent not in (self.templates, self.schedules)
+        if path.is_symlink() or (inside and path.parent.is_symlink()):
+            raise EditRefused(
+                f"{name} 是符号链接，不在本文件夹里，不能在这里查看和修改；请在它所在的地方修改"
+            )
         return path
 
     def read(self, name: str) -> Document | None:

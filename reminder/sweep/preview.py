@@ -11,7 +11,7 @@ from reminder.agenda.occurrences import Occurrence, occurrences, zone_of
 from reminder.channels.base import Recipient
 from reminder.check import Edition, sample_occurrence
 from reminder.errors import UsageError
-from reminder.ledger.records import Transport
+from reminder.ledger.records import NewDelivery, Transport
 from reminder.messages.message import Message
 from reminder.plan.channels import EmailChannel
 from reminder.plan.fields import did_you_mean
@@ -43,8 +43,10 @@ def preview_message(
     channel: str | None,
     rung: str | None,
     receiver: str | None,
+    *,
+    frozen: bool = True,
 ) -> Preview:
-    """The message of one alarm to one receiver on one channel.
+    """The message of one alarm to one receiver on one channel; ``frozen``: with the bytes it would be sent as.
 
     Of an event nobody has registered, and a draw nothing is published of, an
     example is shown.
@@ -57,20 +59,7 @@ def preview_message(
     section = render_section([share], edition, alarm.at)
     owes = owes_something(share, edition, alarm.at)
     message = frame([section], share.addressee, edition, alarm.at, owes=owes)
-    adapter = rehearsal_channel(edition, share.channel, Path("outbox"))
-    identity = message_identity(
-        edition.plan.id, Transport.OUTBOX, [f"{alarm.key}|{share.addressee.id}|{share.channel}"]
-    )
-    deliveries = freeze(
-        message,
-        Recipient(share.addressee.id, share.addressee.name, share.address, share.mentions),
-        adapter,
-        edition.plan,
-        identity,
-        now=alarm.at,
-        planned_at=alarm.at,
-        expires_at=alarm.useful_until,
-    )
+    deliveries = _frozen(message, share, edition) if frozen else []
     personal = edition.plan.channels[share.channel].personal
     mail = isinstance(edition.plan.channels[share.channel], EmailChannel)
     head = [
@@ -90,6 +79,24 @@ def preview_message(
         tuple(delivery.payload for delivery in deliveries),
         message,
         mail,
+    )
+
+
+def _frozen(message: Message, share: Share, edition: Edition) -> list[NewDelivery]:
+    alarm = share.alarm
+    adapter = rehearsal_channel(edition, share.channel, Path("outbox"))
+    identity = message_identity(
+        edition.plan.id, Transport.OUTBOX, [f"{alarm.key}|{share.addressee.id}|{share.channel}"]
+    )
+    return freeze(
+        message,
+        Recipient(share.addressee.id, share.addressee.name, share.address, share.mentions),
+        adapter,
+        edition.plan,
+        identity,
+        now=alarm.at,
+        planned_at=alarm.at,
+        expires_at=alarm.useful_until,
     )
 
 

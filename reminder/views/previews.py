@@ -94,6 +94,7 @@ def preview(look: Look, wanted: Wanted, edition: Edition | None = None) -> Previ
         wanted.channel or None,
         wanted.rung or None,
         wanted.receiver or None,
+        frozen=False,
     )
 
 
