@@ -97,7 +97,7 @@ class Shelf:
     def path(self, name: str) -> Path:
         """Where a file lies.  Raises :class:`NoSuchDocument`, and :class:`EditRefused` for a link."""
         kind = self.kind_of(name)
-        folder, _, inner = name.partition("/")
+        inner = name.partition("/")[2]
         if kind is DocumentKind.PLAN:
             path = self.schedules / name
         elif kind is DocumentKind.YEAR:

@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 from reminder.web.console.ask import Route
-from reminder.web.console.rooms import approvals, calendar, duties, importing, ledger, plan, settings, tasks, templates, today, users, years
+from reminder.web.console.rooms import (
+    approvals,
+    calendar,
+    duties,
+    importing,
+    ledger,
+    plan,
+    settings,
+    tasks,
+    templates,
+    today,
+    users,
+    years,
+)
 
 ROUTES: tuple[Route, ...] = (
     *today.ROUTES,
@@ -18,5 +31,4 @@ ROUTES: tuple[Route, ...] = (
     *settings.ROUTES,
     *users.ROUTES,
     *years.ROUTES,
-)
 )
