@@ -36,6 +36,7 @@ from reminder.messages.context import (
     section_context,
 )
 from reminder.messages.render import TemplateError, Templates
+from reminder.messages.wording import FILE as WORDING_FILE
 from reminder.messages.wording import load_wording
 from reminder.plan.authorities import Authorities, read_authorities
 from reminder.plan.loader import load_plan
@@ -43,6 +44,8 @@ from reminder.plan.model import DEFAULT_ALARM_TIME, DrawWhen, EventWhen, Item, P
 from reminder.plan.via import channels_of
 
 CALENDAR_FOLDER = "calendar"
+TEMPLATES_FOLDER = "templates"
+"""What the folder of templates is called in the names of an edition's files, wherever it lies."""
 APPROVAL_TEMPLATE = "approval"
 """The template by which approvers are asked."""
 LONG_AFTER = timedelta(days=400)
@@ -80,7 +83,7 @@ class Edition:
         """SHA-256 of everything the edition was made from, by name."""
         return {
             **{file.name: file.sha256 for file in self.plan.files},
-            **{f"templates/{name}": digest for name, digest in self.templates.files().items()},
+            **{f"{TEMPLATES_FOLDER}/{name}": digest for name, digest in self.templates.files().items()},
             **self.authorities.files(),
             "calendar": self.calendar.fingerprint,
         }
@@ -104,19 +107,27 @@ class Examination:
         return errors_of(self.problems)
 
 
-def examine(schedules: Path, templates_folder: Path, public_url: str | None = None) -> Examination:
+def examine(
+    schedules: Path,
+    templates_folder: Path,
+    public_url: str | None = None,
+    replaced: Mapping[str, bytes] | None = None,
+) -> Examination:
     """Read and check everything of an office's folders.
 
     ``public_url`` is what links in messages begin with, if they have any.
+    ``replaced`` are contents taken instead of what stands in the files, by name:
+    ``plan.yaml``, ``calendar/2027.yaml``, ``templates/general/words.j2``.
     """
     limited.shared.start()  # it starts while the plan is read
-    loaded = load_plan(schedules)
+    of_plan, of_years, of_templates = _by_folder(replaced or {})
+    loaded = load_plan(schedules, of_plan)
     problems = list(loaded.problems)
-    years, year_problems = load_years(schedules / CALENDAR_FOLDER)
+    years, year_problems = load_years(schedules / CALENDAR_FOLDER, of_years)
     problems += year_problems
-    templates, template_problems = Templates.load(templates_folder)
+    templates, template_problems = Templates.load(templates_folder, replaced=of_templates)
     problems += template_problems
-    wording, wording_problems = load_wording(templates_folder)
+    wording, wording_problems = load_wording(templates_folder, of_templates.get(WORDING_FILE))
     if templates_folder.is_dir():  # else it is the folder that is missing, and not this file
         problems += wording_problems
     authorities = Authorities()
@@ -129,6 +140,22 @@ def examine(schedules: Path, templates_folder: Path, public_url: str | None = No
         problems += _unique(_of_edition(edition))
     problems.sort(key=lambda problem: problem.sort_key)
     return Examination(None if errors_of(problems) else edition, tuple(problems))
+
+
+def _by_folder(replaced: Mapping[str, bytes]) -> tuple[dict[str, bytes], dict[str, bytes], dict[str, bytes]]:
+    """Contents of the plan's own files, of the calendar's and of the templates'."""
+    of_plan: dict[str, bytes] = {}
+    of_years: dict[str, bytes] = {}
+    of_templates: dict[str, bytes] = {}
+    for name, content in replaced.items():
+        folder, _, inner = name.partition("/")
+        if not inner:
+            of_plan[name] = content
+        elif folder == CALENDAR_FOLDER:
+            of_years[inner] = content
+        else:
+            of_templates[inner] = content
+    return of_plan, of_years, of_templates
 
 
 def _unique(problems: Iterator[Problem]) -> list[Problem]:

@@ -22,8 +22,8 @@ from typing import Any, Protocol
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
-from reminder.agenda.alarms import expand, next_alarm
-from reminder.agenda.difference import Difference, difference
+from reminder.agenda.alarms import next_alarm
+from reminder.agenda.difference import Difference
 from reminder.agenda.facts import NOTHING, Facts
 from reminder.agenda.occurrences import zone_of
 from reminder.backup.guard import Guard, LedgerHeld, hold_text, open_ledger
@@ -34,6 +34,9 @@ from reminder.delivery.conduct import conduct_of
 from reminder.delivery.deliver import Deliverer
 from reminder.delivery.engines import ThreadEngine
 from reminder.delivery.unrecorded import Unrecorded
+from reminder.editing.continuity import changes, continuity
+from reminder.editing.history import keep_adopted
+from reminder.editing.shelf import Shelf
 from reminder.errors import Position, Problem, ReminderError, errors_of, system_reason
 from reminder.ledger.errors import LedgerError, LedgerGone
 from reminder.ledger.ledger import Ledger
@@ -55,7 +58,6 @@ log = logging.getLogger(__name__)
 TICK_SECONDS = 1.0
 DRAIN_SECONDS = 30.0
 DRAIN_STEP_SECONDS = 0.05
-DIFFERENCE_AHEAD = timedelta(days=400)
 HANDOVERS_AHEAD = timedelta(days=366)
 PROBLEMS_SHOWN = 10
 
@@ -141,8 +143,10 @@ class Daemon:
         """The ledger failed while an edition came into force: nothing is swept until that is made up for."""
         self._lacking: tuple[Edition, str] | None = None
         """An edition that was refused for want of a secret, and the mark of those there were."""
+        self._shelf = Shelf(settings.schedules, settings.templates)
         if held is None:
             accept(ledger, edition, "start", now)
+            keep_adopted(ledger, edition, self._shelf, now)
         self._seeds = SeedFile(settings.draws)
         self._sweeper = Sweeper(ledger, edition, self._channels, self._transport, now, self._seeds)
         self._unrecorded = Unrecorded()
@@ -394,6 +398,7 @@ class Daemon:
         self._hold_alert.ended()
         self._transport = self._ledger.transport(self._edition.plan.id)
         accept(self._ledger, self._edition, "start", now)
+        keep_adopted(self._ledger, self._edition, self._shelf, now)
         self._put_into_force(now)
         self._taken_up = False
         log.warning("ledger released")
@@ -464,7 +469,11 @@ class Daemon:
 
     def _reload(self, now: datetime) -> Examination:
         examination = examine(self._settings.schedules, self._settings.templates, self._settings.public_url)
-        problems = [*examination.problems, *self._continuity(examination.edition)]
+        problems = list(examination.problems)
+        if examination.edition is not None:
+            problems += continuity(
+                self._edition, examination.edition, self._complete, self._settings.schedules
+            )
         if examination.edition is None or errors_of(problems):
             self._refuse(problems, now)
             return examination
@@ -478,14 +487,15 @@ class Daemon:
                 [problem], now, "新计划缺少密钥，未予采用", "原计划仍在运行。密钥补齐后自动采用新计划。"
             )
             return examination
-        changes = self._difference(examination.edition, now)
+        moves = changes(self._edition, examination.edition, self._sweeper.facts, now)
         handed = brought_by(self._edition, examination.edition, self._sweeper.facts, now, HANDOVERS_AHEAD)
         # What has to be recorded comes first: if it cannot be, the old plan is in force as it was.
-        accept(self._ledger, examination.edition, "files", now, _summary(changes))
-        if changes.moved:
+        accept(self._ledger, examination.edition, "files", now, _summary(moves))
+        keep_adopted(self._ledger, examination.edition, self._shelf, now)
+        if moves.moved:
             lines = [
                 f"{called(each.alarm)}：{each.before:%Y-%m-%d %H:%M} → {each.alarm.at:%Y-%m-%d %H:%M}"
-                for each in changes.moved
+                for each in moves.moved
             ]
             title = f"{len(lines)}条提醒的日期有变动"
             remedy = "已发出的提醒不会重发；如有疑问请核对日历与计划。"
@@ -496,36 +506,8 @@ class Daemon:
         self._complete = {file.name for file in self._edition.plan.files if file.complete_mark}
         self._put_into_force(now, channels)
         self._refused, self._lacking = "", None
-        log.info("plan reloaded", extra=_summary(changes))
+        log.info("plan reloaded", extra=_summary(moves))
         return examination
-
-    def _continuity(self, edition: Edition | None) -> list[Problem]:
-        """What only the plan in force can tell: another plan, or a file cut short."""
-        if edition is None:
-            return []
-        problems = []
-        if edition.plan.id != self._edition.plan.id:
-            problems.append(
-                Problem(
-                    Position(str(self._settings.schedules)),
-                    "plan.id",
-                    f"plan.id 由“{self._edition.plan.id}”变成了“{edition.plan.id}”",
-                    "plan.id 定下后不可更改，台账以它为准",
-                    "如要换一个计划，请另用一个数据目录",
-                )
-            )
-        problems += [
-            Problem(
-                Position(file.name),
-                "",
-                "文件末尾没有“...”这一行，可能没有保存完整",
-                "此文件上次生效时以“...”结尾",
-                "请补全文件，并以单独一行“...”结尾",
-            )
-            for file in edition.plan.files
-            if file.name in self._complete and not file.complete_mark
-        ]
-        return problems
 
     def _refuse(
         self,
@@ -542,12 +524,6 @@ class Daemon:
         self._sweeper.tell(notice_of("refused", title, lines, remedy), now)
         self._refused = text
         self._note("plan-refused", {"problems": text})
-
-    def _difference(self, edition: Edition, now: datetime) -> Difference:
-        until = now + DIFFERENCE_AHEAD
-        facts = self._sweeper.facts
-        before = expand(self._edition.plan, self._edition.calendar, now, until, facts)
-        return difference(before, expand(edition.plan, edition.calendar, now, until, facts))
 
     def _put_into_force(self, now: datetime, channels: Mapping[str, Channel] | None = None) -> None:
         """Channels, agenda and jobs of the edition.

@@ -55,6 +55,8 @@ AHEAD = timedelta(minutes=5)
 """A session that began so much later than now is of a clock that was set back: nobody knows its age."""
 KEPT = timedelta(days=200)
 """For how long the login log is kept at least: six months, and some days to look at them."""
+INITIAL_LASTS = timedelta(days=7)
+"""A password that somebody else gave lets in for so long."""
 SHORTEST_PASSWORD = 10
 LONGEST_PASSWORD = 200
 TOKEN_BYTES = 32
@@ -108,14 +110,14 @@ class WeakPassword(ReminderError):
 
 @dataclass(frozen=True, slots=True)
 class Entered:
-    """Who is in.  ``token`` is the cookie's value, known to the browser alone.
-
-    ``device`` is by what the browser is known at its next login; empty but after a login.
-    """
+    """Who is in.  ``token`` is the cookie's value, known to the browser alone."""
 
     user: User
     token: str
     device: str = ""
+    """By what the browser is known at its next login; empty but after a login."""
+    initial: bool = False
+    """Came in with a password that somebody else gave: has to set an own one before anything else."""
 
     @property
     def csrf(self) -> str:
@@ -177,7 +179,7 @@ class Door:
                 now, _plain(user), address[:NAME_WIDTH], FAILED, _origin(address), _device(account, device)
             )
             came = self._not_locked(came, account)
-            if not self._fits(account, password) or account is None:
+            if not self._fits(account, password) or account is None or _is_spent(account, now):
                 self._log(came)
                 raise LoginRefused("用户名或密码不对")
             if _hasher.check_needs_rehash(account.password):
@@ -187,7 +189,25 @@ class Door:
             self._log(replace(came, event=SUCCEEDED))
             token = secrets.token_urlsafe(TOKEN_BYTES)
             self._accounts.begin_session(self._plan_id, Session(fingerprint(token), user, now, now))
-        return Entered(_user(account), token, device if _device(account, device) else _new_device(account))
+        device = device if _device(account, device) else _new_device(account)
+        return Entered(_user(account), token, device, account.initial)
+
+    def change_password(self, user: str, current: str, new: str, now: datetime) -> None:
+        """A user sets another password, and has to log in with it.
+
+        Raises :class:`Locked` or :class:`LoginRefused` for a wrong current one,
+        which is logged like a wrong login, and :class:`WeakPassword`.
+        """
+        with _one_at_a_time:
+            account = self._accounts.get(self._plan_id, user)
+            came = self._not_locked(LoginEvent(now, _plain(user), "", FAILED), account)
+            if not self._fits(account, current) or account is None:
+                self._log(came)
+                raise LoginRefused("现在的密码不对，没有修改")
+            if new == current:
+                raise WeakPassword("新密码与现在的相同，没有修改")
+            changed = replace(account, password=hash_password(user, new), changed_at=now, initial=False)
+            self._accounts.put(self._plan_id, changed)
 
     def who(self, token: str, now: datetime) -> Entered | None:
         """Whose session it is, if it still holds."""
@@ -206,7 +226,7 @@ class Door:
         if abs(now - kept.seen_at) >= SEEN_EVERY:
             with suppress(LedgerError):  # a ledger that cannot be written may still be read for a while
                 self._accounts.saw_session(self._plan_id, kept.token, now)
-        return Entered(_user(account), token)
+        return Entered(_user(account), token, initial=account.initial)
 
     def leave(self, token: str, now: datetime) -> None:
         """End a session."""
@@ -282,6 +302,10 @@ def _device(account: Account | None, shown: str) -> str:
 def _device_mark(account: Account, name: str) -> str:
     # With a new password every browser is new.
     return hmac.new(account.password.encode(), f"{account.user} {name}".encode(), hashlib.sha256).hexdigest()
+
+
+def _is_spent(account: Account, now: datetime) -> bool:
+    return account.initial and now - account.changed_at > INITIAL_LASTS
 
 
 def _user(account: Account) -> User:

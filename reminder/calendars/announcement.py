@@ -88,7 +88,7 @@ def import_year(data: bytes, name: str) -> Arrangement:
     Text may be UTF-8, GBK (GB 18030) or UTF-16 with its mark.  Raises
     :class:`PlanProblems`.
     """
-    text = _decode(data)
+    text = decode(data)
     if text is None:
         problem = Problem(
             Position(name),
@@ -106,7 +106,8 @@ def import_year(data: bytes, name: str) -> Arrangement:
     return arrangement
 
 
-def _decode(data: bytes) -> str | None:
+def decode(data: bytes) -> str | None:
+    """The text of a notice that someone hands in; None for what is no text."""
     marked = data.startswith((b"\xff\xfe", b"\xfe\xff"))
     for encoding in ("utf-16",) if marked else ("utf-8-sig", "gb18030"):
         try:

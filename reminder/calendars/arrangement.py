@@ -50,6 +50,13 @@ class DayStatus(enum.StrEnum):
     """预计: expected from the law; makeup days unknown."""
 
 
+STATUS_TEXT = {
+    DayStatus.OFFICIAL: "官方安排",
+    DayStatus.MAY_CHANGE: "官方安排（12月仍可能随次年安排调整）",
+    DayStatus.PROVISIONAL: "预计（尚未公布）",
+}
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class ArrangedDay:
     """A day that an arrangement names: a day off, or a working day that is none by its weekday."""

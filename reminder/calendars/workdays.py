@@ -113,6 +113,10 @@ class WorkCalendar:
         """The arrangement that holds for ``year``: admin's file, library or expectation."""
         return self._admin.get(check_year(year)) or published(year) or provisional(year)
 
+    def is_given(self, year: int) -> bool:
+        """Whether the arrangement of ``year`` is from a file of the admin's."""
+        return year in self._admin
+
     def year_status(self, year: int) -> DayStatus:
         """Whether the arrangement of ``year`` is official or provisional."""
         return self.arrangement(year).status

@@ -12,6 +12,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from reminder.calendars.arrangement import (
 )
 from reminder.calendars.lunar import FIRST_YEAR, LAST_YEAR, festival_day
 from reminder.errors import Position, Problem, Severity, errors_of
-from reminder.source import Source, read_source
+from reminder.source import Source, parse_source, read_source
 
 SUFFIXES = (".yaml", ".yml", ".json")
 
@@ -230,22 +231,30 @@ def _shown(value: Any) -> str:
     return f"“{text[:40]}…”" if len(text) > 41 else f"“{text}”"
 
 
-def load_years(folder: Path) -> tuple[dict[int, Arrangement], list[Problem]]:
+def is_year_file(name: str) -> bool:
+    """Whether a file of this name would be read as a year's arrangement."""
+    return name.lower().endswith(SUFFIXES) and not name.startswith((".", "~$")) and "/" not in name
+
+
+def load_years(
+    folder: Path, replaced: Mapping[str, bytes] | None = None
+) -> tuple[dict[int, Arrangement], list[Problem]]:
     """Every year's file in ``folder`` (``schedules/calendar``), and all their problems.
 
     A folder that does not exist holds no files.  Of two files for one year the
     first by name is taken and the second is an error.  Lock files of office
-    programs (``~$…``) and hidden files are passed over.
+    programs (``~$…``) and hidden files are passed over.  ``replaced`` are contents
+    by file name that are taken instead of what stands there.
     """
+    replaced = replaced or {}
     years: dict[int, Arrangement] = {}
     origins: dict[int, str] = {}
     problems: list[Problem] = []
-    if not folder.is_dir():
-        return years, problems
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in SUFFIXES or path.name.startswith((".", "~$")):
+    there = folder.iterdir() if folder.is_dir() else ()
+    for path in sorted({*there, *(folder / name for name in replaced)}):
+        if not is_year_file(path.name):
             continue
-        source = read_source(path)
+        source = parse_source(replaced[path.name], str(path)) if path.name in replaced else read_source(path)
         arrangement, found = parse_year(source)
         problems += found
         if arrangement is None:

@@ -29,11 +29,6 @@ if TYPE_CHECKING:
     from reminder.calendars.workdays import WorkCalendar
     from reminder.settings import Settings
 
-STATUS_TEXT = {
-    "official": "官方安排",
-    "may-change": "官方安排（12月仍可能随次年安排调整）",
-    "provisional": "预计（尚未公布）",
-}
 KIND_TEXT = {"workday": "工作日", "restday": "休息日", "holiday": "放假", "makeup": "调休上班"}
 _MARKS = {"workday": " ", "restday": "·", "holiday": "休", "makeup": "班"}
 
@@ -91,6 +86,7 @@ def _print_year(table: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.text import Text
 
+    from reminder.calendars.arrangement import STATUS_TEXT
     from reminder.cli.output import print_table
 
     console = Console() if Console().is_terminal else Console(width=108)

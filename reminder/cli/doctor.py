@@ -272,7 +272,7 @@ def _people(edition: Edition, now: datetime) -> Iterator[Finding]:
 
 
 def _calendar(edition: Edition, now: datetime) -> Iterator[Finding]:
-    from reminder.cli.calendar import STATUS_TEXT
+    from reminder.calendars.arrangement import STATUS_TEXT
 
     missing = edition.calendar.missing_year(now.date())
     for year in (now.year, now.year + 1):
@@ -360,27 +360,23 @@ def _send(edition: Edition, secrets: Secrets, address: str, now: datetime) -> Fi
 
     from reminder.agenda.occurrences import zone_of
     from reminder.channels.base import OutcomeKind, Parcel, Recipient, Stamp
-    from reminder.cli.reachability import diagnosis
+    from reminder.channels.diagnosis import diagnosis
     from reminder.cli.wiring import live_channel
-    from reminder.messages.message import Message
     from reminder.plan.channels import EmailChannel
+    from reminder.sweep.proof import proof_message
 
     config = next((each for each in edition.plan.channels.values() if isinstance(each, EmailChannel)), None)
     if config is None:
         return Finding("测试邮件", BAD, "channels.yaml 中没有邮件通道", "增加一个 kind: email 的通道")
     office = edition.plan.head.office
-    text = (
-        "这是一封测试邮件，用于检查提醒系统的发信配置，无需处理。\n\n"
-        f"{office.sign_off}\n联系：{office.contact}\n"
-    )
-    html = "".join(f"<p>{line}</p>" for line in text.splitlines() if line)
     identity = uuid.uuid4().hex
     local = now.astimezone(zone_of(edition.plan.head.timezone)).replace(microsecond=0)
     try:
         channel = live_channel(edition, config.id, secrets)
         stamp = Stamp(f"<{identity}@{office.mailbox.rpartition('@')[2]}>", local)
-        message = Message("提醒系统测试邮件", text, html, text)
-        (payload,) = channel.compose(message, Recipient("doctor", "测试收件人", address), stamp)
+        (payload,) = channel.compose(
+            proof_message(edition), Recipient("doctor", "测试收件人", address), stamp
+        )
         try:
             outcome = channel.send(Parcel(identity, "doctor", address, payload, local))
         finally:

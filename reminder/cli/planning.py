@@ -224,7 +224,7 @@ def preview(
     import sys
 
     from reminder.cli.known import facts_of
-    from reminder.cli.preview import preview_message
+    from reminder.sweep.preview import preview_message
 
     settings = settings_of(schedules, templates, data)
     edition = edition_of(settings)

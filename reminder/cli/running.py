@@ -166,10 +166,10 @@ def simulate(
     from reminder.agenda.occurrences import zone_of
     from reminder.cli.known import facts_of
     from reminder.cli.output import print_json
-    from reminder.cli.wiring import rehearsal_channel
     from reminder.ledger.ledger import Ledger
     from reminder.ledger.records import LedgerKind, Transport
     from reminder.simulate import Act, play
+    from reminder.sweep.rehearsal import rehearsal_channel
 
     days = parse_days(since, until)
     settings = settings_of(schedules, templates)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reminder.agenda.occurrences import zone_of
@@ -20,6 +19,7 @@ from reminder.links import PLACEHOLDER, Links, open_links
 from reminder.log import redactor
 from reminder.progress import Heartbeat
 from reminder.settings import Settings, read_secret
+from reminder.sweep.rehearsal import rehearsal_channel
 
 if TYPE_CHECKING:
     from reminder.clock import Clock
@@ -60,23 +60,6 @@ def live_channel(edition: Edition, channel_id: str, secrets: Secrets) -> Channel
         zone=zone_of(head.timezone),
         authorities=edition.authorities.of_channel.get(channel_id),
     )
-
-
-def rehearsal_channel(edition: Edition, channel_id: str, folder: Path) -> Channel:
-    """The adapter that composes the same bytes and writes them into a folder."""
-    head = edition.plan.head
-    return build_channel(
-        edition.plan.channels[channel_id],
-        secret=_no_secret,
-        office_mailbox=head.office.mailbox,
-        outbox=folder,
-        zone=zone_of(head.timezone),
-    )
-
-
-def _no_secret(_name: str) -> None:
-    """The outbox sends nothing and is asked for no secret."""
-    return
 
 
 def channel_for(settings: Settings) -> Callable[[Edition, Transport, str], Channel]:

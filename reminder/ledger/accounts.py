@@ -7,6 +7,7 @@ over a session.  The login log is append-only.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -29,6 +30,8 @@ class Account:
     password: str
     changed_at: datetime
     disabled: bool = False
+    initial: bool = False
+    """The password was given by somebody else: it lets its user set an own one, and do nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +85,26 @@ class Accounts:
         with self._storage.read() as connection:
             return [_account(row) for row in connection.execute(query)]
 
-    def put(self, plan_id: str, new: Account) -> None:
-        """Make an account or change it; a new password, other roles or its end close its sessions."""
+    def put(
+        self, plan_id: str, new: Account, allowed: Callable[[Sequence[Account]], None] | None = None
+    ) -> None:
+        """Make an account or change it; a new password, other roles or its end close its sessions.
+
+        ``allowed`` is given all accounts as they would be then, and may raise:
+        nothing is changed.  Nobody else changes any meanwhile.
+        """
         values = {
             "roles": ",".join(sorted(new.roles)),
             "private": new.private,
             "password": new.password,
             "changed_at": new.changed_at,
             "disabled": new.disabled,
+            "initial": new.initial,
         }
         with self._storage.write() as connection:
+            if allowed is not None:
+                others = select(accounts).where(accounts.c.plan_id == plan_id, accounts.c.user != new.user)
+                allowed([*(_account(row) for row in connection.execute(others)), new])
             before = _get(connection, plan_id, new.user)
             if before is None:
                 connection.execute(insert(accounts), {"plan_id": plan_id, "user": new.user, **values})
@@ -238,7 +251,7 @@ def _get(connection: Connection, plan_id: str, user: str) -> Account | None:
 
 def _account(row: AnyRow) -> Account:
     roles = tuple(each for each in row.roles.split(",") if each)
-    return Account(row.user, roles, row.private, row.password, row.changed_at, row.disabled)
+    return Account(row.user, roles, row.private, row.password, row.changed_at, row.disabled, row.initial)
 
 
 def _rights(account: Account) -> tuple[object, ...]:

@@ -44,6 +44,7 @@ from reminder.ledger import (
 from reminder.ledger.accounts import Accounts
 from reminder.ledger.errors import FactsChanged, LedgerAddressError, LedgerCorrupt
 from reminder.ledger.facts import FactKind, NewDutyEvent, Recorded
+from reminder.ledger.file_versions import FileVersions
 from reminder.ledger.outcomes import Outcome, Stuck
 from reminder.ledger.postponing import Postponed
 from reminder.ledger.records import (
@@ -124,6 +125,11 @@ class Ledger:
     def tokens(self) -> Tokens:
         """By what programs come in."""
         return Tokens(self._storage)
+
+    @property
+    def files(self) -> FileVersions:
+        """What the files of plan, calendar and templates said, from when on, and by whom."""
+        return FileVersions(self._storage)
 
     @property
     def path(self) -> Path:

@@ -287,6 +287,7 @@ accounts = Table(
     Column("password", Text, nullable=False),
     Column("changed_at", UtcDateTime, nullable=False),
     Column("disabled", Boolean, nullable=False),
+    Column("initial", Boolean, nullable=False),
 )
 """Who may log in to the console: roles, and the hash of a password."""
 
@@ -338,6 +339,31 @@ tokens = Table(
     UniqueConstraint("token", name="uq_tokens_token"),
 )
 """By what programs come in; ``token`` is the SHA-256 of what they show."""
+
+file_contents = Table(
+    "file_contents",
+    metadata,
+    Column("plan_id", Text, primary_key=True),
+    Column("sha256", Text, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+)
+"""What a file of the plan, its calendar or its templates said, once for each content."""
+
+file_versions = Table(
+    "file_versions",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("plan_id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("remark", Text, nullable=False),
+    Index("ix_file_versions_name", "plan_id", "name", "id"),
+)
+"""Which content stood in which file from when on, who put it there, and why."""
+
 
 receivers = Table(
     "receivers",

@@ -84,26 +84,34 @@ class Templates:
 
     @classmethod
     def load(
-        cls, folder: Path, *, limits: Literal["process", "none"] = "process"
+        cls,
+        folder: Path,
+        *,
+        limits: Literal["process", "none"] = "process",
+        replaced: Mapping[str, bytes] | None = None,
     ) -> tuple[Templates, list[Problem]]:
         """Read a folder; what is wrong with it comes back as problems, all at once.
 
         A template with an error stays in :meth:`names`; rendering it raises.
         ``limits="none"`` works in this process, with nothing to stop a bomb: for
-        templates that nobody else can edit.
+        templates that nobody else can edit.  ``replaced`` are contents by path in the
+        folder that are taken instead of what stands there.
         """
+        replaced = replaced or {}
         problems: list[Problem] = []
         sources: dict[str, str] = {}
         digests: dict[str, str] = {}
         if not folder.is_dir():
             problems.append(Problem(Position(str(folder)), "", "没有这个模板文件夹", "", "请检查路径"))
-        paths = sorted(folder.glob("*/*.j2")) + sorted(folder.glob("*.yaml"))
+        every = {*folder.glob("*/*.j2"), *folder.glob("*.yaml"), *(folder / each for each in replaced)}
+        paths = sorted(every, key=lambda path: (path.suffix != ".j2", path))
         if len(paths) > MAX_FILES:
             found = f"模板文件有 {len(paths)} 个，超过 {MAX_FILES} 个"
             problems.append(Problem(Position(folder.name), "", found, "", "请移走多余的文件"))
         for path in paths[:MAX_FILES]:
             name = path.relative_to(folder).as_posix()
-            content, problem = _content(path, f"{folder.name}/{name}")
+            shown = f"{folder.name}/{name}"
+            content, problem = _judged(replaced[name], shown) if name in replaced else _content(path, shown)
             if problem is not None:
                 problems.append(problem)
             if content is None:
@@ -130,6 +138,15 @@ class Templates:
     def files(self) -> Mapping[str, str]:
         """SHA-256 of every file the texts depend on, by its path in the folder."""
         return MappingProxyType(self._digests)
+
+    def with_source(self, name: str, source: str) -> Templates:
+        """These templates with one file as it is being edited: for a preview, not checked.
+
+        ``name`` is its path in the folder.
+        """
+        bundle = Bundle(self._bundle.folder, {**self._bundle.sources, name: source})
+        digests = {**self._digests, name: hashlib.sha256(source.encode("utf-8", "replace")).hexdigest()}
+        return Templates(bundle, digests, self._renderer)
 
     def section(self, name: str, context: Mapping[str, Any]) -> Section:
         """Render one template.
@@ -226,6 +243,10 @@ def _content(path: Path, shown: str) -> tuple[bytes | None, Problem | None]:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
         return None, Problem(Position(shown), "", f"文件读不出来（{system_reason(error)}）")
+    return _judged(content, shown)
+
+
+def _judged(content: bytes, shown: str) -> tuple[bytes, Problem | None]:
     if len(content) > MAX_BYTES:
         return content, Problem(Position(shown), "", f"文件超过 {MAX_BYTES >> 10} KB", "", "请删减")
     try:

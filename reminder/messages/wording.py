@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from reminder.errors import Problem
-from reminder.source import Loc, Source, read_source
+from reminder.source import Loc, Source, parse_source, read_source
 
 FILE = "wording.yaml"
 SECTIONS = ("rules", "closings", "general", "festivals")
@@ -47,9 +47,13 @@ class Wording:
         return self.next_review if self.next_review is not None and self.next_review <= today else None
 
 
-def load_wording(folder: Path) -> tuple[Wording, list[Problem]]:
-    """Read ``wording.yaml`` of a folder of templates; all its problems at once."""
-    source = read_source(folder / FILE, name=f"{folder.name}/{FILE}")
+def load_wording(folder: Path, content: bytes | None = None) -> tuple[Wording, list[Problem]]:
+    """Read ``wording.yaml`` of a folder of templates; all its problems at once.
+
+    ``content`` is taken instead of what stands in the file.
+    """
+    name = f"{folder.name}/{FILE}"
+    source = read_source(folder / FILE, name=name) if content is None else parse_source(content, name)
     problems = list(source.problems)
     if problems:
         return Wording(), problems

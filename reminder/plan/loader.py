@@ -93,15 +93,33 @@ def _choose(names: Sequence[str]) -> tuple[list[str], list[Problem]]:
     return chosen, problems
 
 
-def load_plan(folder: Path) -> LoadResult:
-    """Load every ``*.yaml`` and ``*.yml`` directly in a folder (not in its sub-folders)."""
+def is_plan_file(name: str) -> bool:
+    """Whether a file of this name, directly in the folder, would be read as a part of the plan."""
+    chosen, _ = _choose([name])
+    return bool(chosen) and "/" not in name
+
+
+def load_plan(folder: Path, replaced: Mapping[str, bytes] | None = None) -> LoadResult:
+    """Load every ``*.yaml`` and ``*.yml`` directly in a folder (not in its sub-folders).
+
+    ``replaced`` are contents by file name that are taken instead of what stands
+    there, as if they had been saved.
+    """
+    replaced = replaced or {}
     paths, problems = plan_files(folder)
+    paths = sorted({*paths, *(folder / name for name in replaced)})
     if not paths and not problems:
         found = "文件夹里没有计划文件"
         problems.append(Problem(Position(str(folder)), "", found, "计划写在扩展名为 .yaml 的文件里"))
     if not paths and errors_of(problems):
         return LoadResult(None, tuple(problems), ())  # what else is missing follows from it
-    return _load([read_source(path, name=path.name) for path in paths], problems)
+    sources = [
+        parse_source(replaced[path.name], path.name)
+        if path.name in replaced
+        else read_source(path, name=path.name)
+        for path in paths
+    ]
+    return _load(sources, problems)
 
 
 def load_plan_bytes(files: Mapping[str, bytes]) -> LoadResult:

@@ -172,7 +172,7 @@ def _start(day: date | None, look: Look) -> datetime | None:
 
 
 def _lines(look: Look, found: Sequence[Entry]) -> Iterator[Line]:
-    shut, titles = _shut_messages(look, found), _titles(look)
+    shut, titles = _shut_messages(look, found), titles_of(look)
     for entry in found:
         word = entry.state or entry.decision
         accepted = entry.state == DeliveryState.ACCEPTED and entry.transport is Transport.LIVE
@@ -225,7 +225,7 @@ def _item(look: Look, item_id: str) -> Item | None:
     return next((each for each in look.edition.plan.items if item_id in each.ids), None)
 
 
-def _titles(look: Look) -> dict[str, str]:
+def titles_of(look: Look) -> dict[str, str]:
     """Titles by id, former ids too; what stands in the plan no more has none."""
     return OWN_ITEMS | {each: item.spec.title for item in look.edition.plan.items for each in item.ids}
 
@@ -394,7 +394,7 @@ def _html_of(look: Look, delivery: str) -> str | None:
 
 def _told(look: Look, made: Made) -> Told:
     return Told(
-        _titles(look).get(made.item, made.item),
+        titles_of(look).get(made.item, made.item),
         made.occurrence,
         receiver_name(look, made.receiver),
         f"{ACTION_TEXT.get(made.decision, made.decision)}：{reason_text(made.reason)}",

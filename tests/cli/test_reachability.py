@@ -19,10 +19,11 @@ import reminder.cli.doctor
 import reminder.cli.records  # noqa: F401  # they register commands
 from reminder.channels.base import Outcome, OutcomeKind
 from reminder.channels.build import build_channel
+from reminder.channels.diagnosis import diagnosis
 from reminder.channels.route import Peer
 from reminder.cli.app import app
 from reminder.cli.findings import BAD, GOOD, WARN, Finding
-from reminder.cli.reachability import diagnosis, probe_findings, settings_findings
+from reminder.cli.reachability import probe_findings, settings_findings
 from reminder.plan.authorities import earliest_end
 from reminder.plan.channels import ChannelConfig, EmailChannel, WecomRobotChannel
 from tests.editions import TEMPLATES

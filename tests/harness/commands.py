@@ -67,13 +67,6 @@ class Commands:
 
 
 def _serve() -> None:
-    import reminder.check
-    import reminder.cli.entry
-    import reminder.cli.output
-    import reminder.cli.preview
-    import reminder.daemon
-    import reminder.plan.newyear
-    import reminder.simulate  # noqa: F401  # imported for the children
 
     for line in sys.stdin:
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:

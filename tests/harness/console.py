@@ -26,7 +26,7 @@ from reminder.web.app import create_app
 from reminder.web.console.site import Site
 from reminder.web.desk import Desk
 from reminder.web.server import PageServer
-from tests.editions import Remembering
+from tests.editions import TEMPLATES, Remembering
 
 PASSWORD = "Xue-Xi-2026-lian"
 HASH = hash_password("nobody", PASSWORD)
@@ -43,12 +43,18 @@ class Served:
         now: datetime,
         prefix: str = "",
         proxies: tuple[Network, ...] | None = None,
+        templates: Path = TEMPLATES,
     ) -> None:
         self.edition = edition
         self.clock = ManualClock(now)
         folder.mkdir(exist_ok=True)
-        listen = Listen("127.0.0.1", 0)
-        self.settings = Settings(data=folder, schedules=folder / "schedules", listen=listen, proxy=proxies)
+        self.settings = Settings(
+            data=folder,
+            schedules=folder / "schedules",
+            templates=templates,
+            listen=Listen("127.0.0.1", 0),
+            proxy=proxies,
+        )
         self.ledger = Ledger.open(folder / "ledger.sqlite3", kind=LedgerKind.DAEMON, now=now)
         self.channels: dict[str, Channel] = {each: Remembering(each) for each in edition.plan.channels}
         site = Site(

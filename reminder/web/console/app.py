@@ -29,6 +29,7 @@ from reminder.web.console.ask import Ask, Method, Route, frame, root_of
 from reminder.web.console.forms import Arrived, read_arrived
 from reminder.web.console.render import STATIC, VERSION, render
 from reminder.web.console.rooms import ROUTES
+from reminder.web.console.said import SAID
 from reminder.web.console.site import Site
 from reminder.web.peer import Peer, peer_of
 
@@ -39,6 +40,8 @@ T = TypeVar("T")
 SESSION, DOORMAT, DEVICE = "reminder_session", "reminder_door", "reminder_device"
 """Cookies: who is in; before that, to whom the login form was given; and who has come in here before."""
 DEVICE_SECONDS = 180 * 24 * 3600
+OWN_PASSWORD = "/settings/password"  # noqa: S105 - an address
+"""Where whoever came in with a password of somebody else's making is led first."""
 THREADS = 4
 """Pages made at once; whoever comes later waits for a moment."""
 POLICY = (
@@ -120,6 +123,8 @@ class _Console:
         if entered is None:
             return _guarded(RedirectResponse(root_of(path) + "login", 303))
         edition = self._site.edition()
+        if entered.initial and route.path != OWN_PASSWORD:
+            return _guarded(RedirectResponse(root_of(path) + OWN_PASSWORD.removeprefix("/"), 303))
         look = Look(entered.user, edition, self._site.ledger(), now)
         ask = Ask(self._site, look, entered, path, request.path_params, dict(request.query_params))
         if not entered.user.may(route.right):
@@ -161,7 +166,7 @@ class _Console:
                     "csrf": _of_mat(mat),
                     "refused": refused,
                     "user": user,
-                    "said": "已退出。" if request.query_params.get("said") == "out" else "",
+                    "said": _said_at_the_door(request.query_params.get("said", "")),
                     "plan_title": edition.plan.head.title,
                     "office": edition.plan.head.office,
                     "anybody": bool(self._site.ledger().accounts.every(edition.plan.id)),
@@ -204,6 +209,10 @@ class _Console:
         response = RedirectResponse(root_of(self._path(request)) + "login?said=out", 303)
         response.delete_cookie(SESSION)
         return _guarded(response)
+
+
+def _said_at_the_door(word: str) -> str:
+    return SAID[word] if word in ("out", "password-set") else ""
 
 
 _NOT_FOUND = ("没有这一页", "地址不对，或者所指的内容已经没有了。请从上面的栏目重新进入。")

@@ -22,5 +22,12 @@ SAID: Mapping[str, str] = MappingProxyType(
         "sending-resend": "已列入重发，一两秒内发送。",
         "sending-arrived": "已记为“服务器已接收”（人工认定）。",
         "sending-drop": "已记为“发送失败”，不再发。",
+        "plan-saved": "已保存，并记入版本。正在运行的守护进程几秒钟内采用；已发出的不会重发。",
+        "channel-resumed": "通道已恢复，待发的消息随即继续发送。",
+        "silence-set": "已设静默；其间到时的提醒不发送、不补发，记入台账。",
+        "silence-ended": "静默已结束，此后的提醒照常发送。",
+        "user-changed": "账户已修改，记入台账；此人须重新登录。",
+        "password-set": "密码已修改，请用新密码登录。",
+        "year-saved": "放假安排已写入。正在运行的守护进程几秒钟内重新计算提醒日期；已发出的不会重发。",
     }
 )

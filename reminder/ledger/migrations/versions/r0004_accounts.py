@@ -31,6 +31,7 @@ def upgrade() -> None:
         sa.Column("password", sa.Text(), nullable=False),
         sa.Column("changed_at", instant(), nullable=False),
         sa.Column("disabled", sa.Boolean(), nullable=False),
+        sa.Column("initial", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("plan_id", "user", name="pk_accounts"),
     )
     op.create_table(

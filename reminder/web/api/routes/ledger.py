@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query
 
 from reminder.ledger.records import HandDecision, Mark, Transport
 from reminder.recording.sending import decide_sending
-from reminder.views.ledger import STATUS_TEXT, Sent, Wanted, page, sent, title_of
+from reminder.views.ledger import STATUS_TEXT, Sent, Wanted, page, sent, titles_of
 from reminder.views.ledger import Line as Shown
 from reminder.views.look import Look
 from reminder.web.api.caller import Operating, Reader
@@ -78,7 +78,7 @@ def _sent(look: Look, delivery_id: str) -> Sent:
 
 
 def _delivery(look: Look, found: Sent) -> Delivery:
-    leaf = found.leaf
+    leaf, titles = found.leaf, titles_of(look)
     return Delivery(
         id=leaf.id,
         message=leaf.message,
@@ -98,7 +98,7 @@ def _delivery(look: Look, found: Sent) -> Delivery:
         claims=[
             Claim(
                 item=each.item,
-                title=title_of(look, each.item),
+                title=titles.get(each.item, each.item),
                 occurrence=each.occurrence,
                 alarm=each.alarm,
                 receiver=each.receiver,

@@ -11,8 +11,13 @@ from reminder.web.console.rooms import (
     handover,
     importing,
     ledger,
+    plan,
+    settings,
     tasks,
+    templates,
     today,
+    users,
+    years,
 )
 
 ROUTES: tuple[Route, ...] = (
@@ -23,6 +28,11 @@ ROUTES: tuple[Route, ...] = (
     *duties.ROUTES,
     *importing.ROUTES,
     *ledger.ROUTES,
+    *templates.ROUTES,
+    *plan.ROUTES,
+    *settings.ROUTES,
+    *users.ROUTES,
+    *years.ROUTES,
     *handover.ROUTES,
     *api.ROUTES,
 )

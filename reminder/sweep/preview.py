@@ -10,15 +10,16 @@ from reminder.agenda.facts import Facts
 from reminder.agenda.occurrences import Occurrence, occurrences, zone_of
 from reminder.channels.base import Recipient
 from reminder.check import Edition, sample_occurrence
-from reminder.cli.wiring import rehearsal_channel
 from reminder.errors import UsageError
-from reminder.ledger.records import Transport
+from reminder.ledger.records import NewDelivery, Transport
+from reminder.messages.message import Message
 from reminder.plan.channels import EmailChannel
 from reminder.plan.fields import did_you_mean
 from reminder.plan.model import Item
 from reminder.plan.via import Chain, channels_of
 from reminder.sweep.compose import frame, render_section
 from reminder.sweep.freeze import freeze, message_identity
+from reminder.sweep.rehearsal import rehearsal_channel
 from reminder.sweep.shares import Share, other_shares, owes_something, reached_by, shares_of
 
 
@@ -29,6 +30,9 @@ class Preview:
     head: str
     body: str
     payloads: tuple[bytes, ...]
+    message: Message
+    mail: bool
+    """Whether it is a mail, which has a form in HTML."""
 
 
 def preview_message(
@@ -39,8 +43,10 @@ def preview_message(
     channel: str | None,
     rung: str | None,
     receiver: str | None,
+    *,
+    frozen: bool = True,
 ) -> Preview:
-    """The message of one alarm to one receiver on one channel.
+    """The message of one alarm to one receiver on one channel; ``frozen``: with the bytes it would be sent as.
 
     Of an event nobody has registered, and a draw nothing is published of, an
     example is shown.
@@ -53,20 +59,7 @@ def preview_message(
     section = render_section([share], edition, alarm.at)
     owes = owes_something(share, edition, alarm.at)
     message = frame([section], share.addressee, edition, alarm.at, owes=owes)
-    adapter = rehearsal_channel(edition, share.channel, Path("outbox"))
-    identity = message_identity(
-        edition.plan.id, Transport.OUTBOX, [f"{alarm.key}|{share.addressee.id}|{share.channel}"]
-    )
-    deliveries = freeze(
-        message,
-        Recipient(share.addressee.id, share.addressee.name, share.address, share.mentions),
-        adapter,
-        edition.plan,
-        identity,
-        now=alarm.at,
-        planned_at=alarm.at,
-        expires_at=alarm.useful_until,
-    )
+    deliveries = _frozen(message, share, edition) if frozen else []
     personal = edition.plan.channels[share.channel].personal
     mail = isinstance(edition.plan.channels[share.channel], EmailChannel)
     head = [
@@ -84,6 +77,26 @@ def preview_message(
         "\n".join(head),
         message.text if mail else message.markdown,
         tuple(delivery.payload for delivery in deliveries),
+        message,
+        mail,
+    )
+
+
+def _frozen(message: Message, share: Share, edition: Edition) -> list[NewDelivery]:
+    alarm = share.alarm
+    adapter = rehearsal_channel(edition, share.channel, Path("outbox"))
+    identity = message_identity(
+        edition.plan.id, Transport.OUTBOX, [f"{alarm.key}|{share.addressee.id}|{share.channel}"]
+    )
+    return freeze(
+        message,
+        Recipient(share.addressee.id, share.addressee.name, share.address, share.mentions),
+        adapter,
+        edition.plan,
+        identity,
+        now=alarm.at,
+        planned_at=alarm.at,
+        expires_at=alarm.useful_until,
     )
 
 

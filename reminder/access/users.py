@@ -1,0 +1,112 @@
+"""Who has an account: given, changed, disabled by an admin, and recorded with the admin's name.
+
+Nobody, by mistake or by haste, can leave the office without an admin: the last
+account that may manage users stays as it is.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from reminder.access.login import hash_password
+from reminder.access.rights import Right, Role, User
+from reminder.errors import ReminderError
+from reminder.ledger.accounts import Account
+from reminder.ledger.ledger import Ledger
+from reminder.ledger.records import Note
+
+NOTE = "account-changed"
+_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
+"""Without those that look alike: a first password is read aloud or copied from paper."""
+
+
+class AccountRefused(ReminderError):
+    """An account that cannot be made or changed so; nothing was changed."""
+
+
+class Users:
+    """The accounts of one plan, for whoever may manage them.  Safe to use from several threads."""
+
+    def __init__(self, ledger: Ledger, plan_id: str) -> None:
+        self._ledger = ledger
+        self._plan_id = plan_id
+
+    def every(self) -> list[Account]:
+        """All accounts, in order of user."""
+        return self._ledger.accounts.every(self._plan_id)
+
+    def invite(self, user: str, roles: Iterable[str], *, private: bool, by: str, now: datetime) -> str:
+        """A new account; its first password, which is told once and kept nowhere.
+
+        Raises :class:`AccountRefused` for a user who has one already, or no role.
+        """
+        if self._ledger.accounts.get(self._plan_id, user) is not None:
+            raise AccountRefused(f"“{user}”已有账户；改权限或重设密码请在名单中操作")
+        password = first_password()
+        account = Account(
+            user, _known(roles), private, hash_password(user, password), now, disabled=False, initial=True
+        )
+        self._put(account, by, now)
+        return password
+
+    def change(
+        self, user: str, roles: Iterable[str], *, private: bool, disabled: bool, by: str, now: datetime
+    ) -> None:
+        """Other roles, the right to private items, or an end; the user's sessions end.
+
+        Raises :class:`AccountRefused`, also for what would leave no admin.
+        """
+        account = self._get(user)
+        self._put(replace(account, roles=_known(roles), private=private, disabled=disabled), by, now)
+
+    def reset(self, user: str, *, by: str, now: datetime) -> str:
+        """Another first password for somebody who forgot theirs; told once, as by :meth:`invite`."""
+        account, password = self._get(user), first_password()
+        changed = replace(account, password=hash_password(user, password), changed_at=now, initial=True)
+        self._put(changed, by, now)
+        return password
+
+    def _get(self, user: str) -> Account:
+        account = self._ledger.accounts.get(self._plan_id, user)
+        if account is None:
+            raise AccountRefused(f"没有“{user}”这个账户")
+        return account
+
+    def _put(self, account: Account, by: str, now: datetime) -> None:
+        self._ledger.accounts.put(self._plan_id, account, _somebody_manages)
+        detail = {
+            "user": account.user,
+            "roles": list(account.roles),
+            "private": account.private,
+            "disabled": account.disabled,
+            "first_password": account.initial,
+        }
+        self._ledger.note(self._plan_id, Note(NOTE, now, by, detail))
+
+
+def first_password() -> str:
+    """Sixteen random letters and digits in four groups: 79 bits."""
+    return "-".join("".join(secrets.choice(_LETTERS) for _ in range(4)) for _ in range(4))
+
+
+def manages(account: Account) -> bool:
+    """Whether an account can really be used to manage users: a first password is none yet."""
+    user = User(account.user, frozenset(Role(each) for each in account.roles))
+    return user.may(Right.MANAGE) and not account.disabled and bool(account.password) and not account.initial
+
+
+def _somebody_manages(accounts: Sequence[Account]) -> None:
+    if not any(manages(each) for each in accounts):
+        raise AccountRefused(
+            "这样一来就没有能管理账户的人了，没有修改；请先让另一位管理员登录并设好自己的密码"
+        )
+
+
+def _known(roles: Iterable[str]) -> tuple[str, ...]:
+    known = tuple(sorted({str(Role(each)) for each in roles if each in set(Role)}))
+    if not known:
+        raise AccountRefused("至少选一种角色；不再使用的账户请停用")
+    return known
