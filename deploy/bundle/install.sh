@@ -215,8 +215,7 @@ find_python() {
         python=$chosen
         return
     fi
-    for each in "$prefix/python/bin/python3" python3.12 python3.13 python3.11 python3 \
-        /usr/local/bin/python3.12 /usr/local/bin/python3.13 /usr/local/bin/python3.11; do
+    for each in "$prefix/python/bin/python3" python3.12 python3.13 python3.11 python3; do
         chosen=$(command -v "$each" 2>/dev/null) || continue
         why=$(unfit "$chosen")
         if [ -z "$why" ]; then
@@ -315,8 +314,10 @@ build_version() {
     set -- "$here"/tools/pip-*.whl
     PIP_CONFIG_FILE=/dev/null PYTHONPATH=$1 "$new/bin/python" -m pip --isolated install --quiet --no-index \
         --find-links "$here/wheels" --no-deps --require-hashes --no-cache-dir --disable-pip-version-check \
-        --no-warn-script-location --root-user-action ignore --requirement "$here/requirements.lock" ||
+        --no-compile --no-warn-script-location --root-user-action ignore --requirement "$here/requirements.lock" ||
         refuse "文件装不进 $new（原因见上）" "检查磁盘空间，然后再执行一遍；正在运行的版本没有动"
+    # The service may not write here, so this is the time to compile; what cannot be is read as it is.
+    "$new/bin/python" -m compileall -q -j 0 "$new/lib" >/dev/null 2>&1 || true
     cp -R "$here/docs" "$here/samples" "$here/deploy" "$here/MANIFEST" "$here/install.sh" \
         "$here/README.md" "$here/README.zh-CN.md" "$here/CHANGELOG.md" "$new"
     # Whatever umask the archive was unpacked with: the service reads it, and only the installer writes it.
@@ -438,13 +439,13 @@ install_bundle() {
     write_conf
     build_version
     put_folders
-    check_plan "$name"
     if [ "$old" = "$name" ]; then
         write_unit
         write_command
         say "现用的就是版本 $name，没有什么要做的。"
         return
     fi
+    check_plan "$name"
     backup=
     if has_ledger && [ "$(schema_of_ledger "$new")" != "$(fact schema "$new")" ] && daemon_runs "$new"; then
         refuse "版本 $name 会升级台账的结构，而守护进程还在运行" \
@@ -516,13 +517,14 @@ roll_back() {
     [ -n "$old" ] || refuse "版本 $name 不是升级得来的，没有更早的版本" "要换别的版本，执行那个安装包里的 install.sh"
     new=$prefix/versions/$old
     [ -e "$new/.complete" ] || refuse "版本 $old 已不在 $prefix/versions" "执行 $old 安装包里的 install.sh"
-    check_plan "$old"
+    newer=
     if has_ledger; then
         shape=$(schema_of_ledger "$now") || refuse "读不出台账 $data/ledger.sqlite3 的结构" "先看 $prefix/bin/reminder doctor"
-        if below "$(fact schema "$new")" "$shape"; then
-            roll_ledger_back
-        fi
+        ! below "$(fact schema "$new")" "$shape" || newer=yes
     fi
+    [ -z "$newer" ] || check_ledger_rollback
+    check_plan "$old"
+    [ -z "$newer" ] || roll_ledger_back
     point "$prefix/current" "versions/$old"
     write_unit
     say "已从 $name 切换回 $old。请重启守护进程：systemctl restart $SERVICE"
@@ -534,7 +536,7 @@ EOF
 }
 
 # The older version does not know the ledger's new shape: only the backup made before the upgrade will do.
-roll_ledger_back() {
+check_ledger_rollback() {
     [ -n "$backup" ] && [ -f "$backup" ] ||
         refuse "台账的结构已升级到 $shape，版本 $old 只认到 $(fact schema "$new")，而升级前的备份${backup:+ $backup }不在了" \
             "留在 $name；或找到那份备份，放回原处再执行一遍"
@@ -543,6 +545,9 @@ roll_ledger_back() {
             "确要回退，就恢复升级前的备份 $backup：升级之后的发送记录和办结登记将不在台账里，须人工核对。停止守护进程（systemctl stop $SERVICE），再执行 sh $prefix/current/install.sh --rollback --restore-backup"
     fi
     ! daemon_runs "$now" || refuse "守护进程还在运行" "先停止它（systemctl stop $SERVICE），再执行一遍"
+}
+
+roll_ledger_back() {
     kept_ledger=$data/backups/before-rollback-$name-$(date +%Y%m%d-%H%M%S).tar.gz
     reminder_of "$now" backup --out "$kept_ledger" >/dev/null ||
         refuse "现有台账没能备份（原因见上）" "按提示处理后再执行一遍"
