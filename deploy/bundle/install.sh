@@ -2,6 +2,7 @@
 # Install, upgrade or roll back on a machine without internet.  POSIX sh; docs/install.md walks through it.
 # Nothing that runs is touched before the new version is complete and has accepted the office's plan;
 # then one link is exchanged.
+# shellcheck disable=SC1111 # Chinese quotation marks are meant; variables before Chinese are in braces.
 set -eu
 umask 022
 unset PYTHONPATH PYTHONHOME PYTHONSTARTUP VIRTUAL_ENV CDPATH
@@ -59,7 +60,7 @@ existing() {
     printf '%s\n' "$at"
 }
 
-owner_of() { ls -nd "$1" | awk '{ print $3 }'; }
+owner_of() { stat -c %u "$1"; }
 
 # below A B: whether version A is lower than B
 below() {
@@ -163,7 +164,7 @@ check_user() {
         refuse "$prefix 是由用户 $(id -un "$(owner_of "$prefix/install.conf")" 2>/dev/null || owner_of "$prefix/install.conf") 安装的" "改用该用户执行，或用 --prefix 另指一处"
     fi
     id "$user" >/dev/null 2>&1 || refuse "没有用户 $user" \
-        "先建立它（useradd --system --home-dir $data --shell /usr/sbin/nologin $user），再执行一遍；或用 --user 指定已有的用户"
+        "先建立它（useradd --system --home-dir $data --shell /usr/sbin/nologin ${user}），再执行一遍；或用 --user 指定已有的用户"
     [ "$user" != root ] || say "提示：以 root 身份运行没有必要，建议建立专门的用户，用 --user 指定。"
     group=$(id -gn "$user")
 }
@@ -195,15 +196,24 @@ EOF
         version_found=$(printf '%s' "$answer" | cut -d ' ' -f 2)
         lite=$(printf '%s' "$answer" | cut -d ' ' -f 3)
         if below "$lite" "$OLDEST_SQLITE"; then
-            say "自带的 SQLite 是 $lite，须为 $OLDEST_SQLITE 以上"
+            say "自带的 SQLite 是 ${lite}，须为 $OLDEST_SQLITE 以上"
         elif ! printf ' %s ' "$(fact python "$here")" | grep -q " $version_found "; then
-            say "是 $version_found，本安装包只带 $(fact python "$here") 用的文件"
+            say "是 ${version_found}，本安装包只带 $(fact python "$here") 用的文件"
         elif ! (cd / && as_service "$1" -c pass) >/dev/null 2>&1; then
             say "用户 $user 不能运行它（多半在别人的主目录里）"
         fi
         ;;
     *) say "${answer:-不能运行}" ;;
     esac
+}
+
+# programs NAME…: all of these names in PATH, not only the first of each; folders with spaces are passed over.
+programs() {
+    for each in "$@"; do
+        printf '%s\n' "$PATH" | tr ':' '\n' | grep '^/[^ ]*$' | while read -r folder; do
+            [ ! -x "$folder/$each" ] || printf '%s\n' "$folder/$each"
+        done
+    done
 }
 
 find_python() {
@@ -215,15 +225,15 @@ find_python() {
         python=$chosen
         return
     fi
-    for each in "$prefix/python/bin/python3" python3.12 python3.13 python3.11 python3; do
-        chosen=$(command -v "$each" 2>/dev/null) || continue
+    for chosen in "$prefix/python/bin/python3" $(programs python3.12 python3.13 python3.11 python3); do
+        [ -x "$chosen" ] || continue
         why=$(unfit "$chosen")
         if [ -z "$why" ]; then
             python=$chosen
             return
         fi
         tried="$tried
-  $chosen：$why"
+  ${chosen}：$why"
     done
     printf '没有安装：本机没有合用的 Python（须为 3.11、3.12 或 3.13，SQLite %s 以上）。%s\n' \
         "$OLDEST_SQLITE" "${tried:+
@@ -244,7 +254,7 @@ check_machine() {
     machine=$(uname -m)
     [ "$machine" != arm64 ] || machine=aarch64
     printf ' %s ' "$(fact machine "$here")" | grep -q " $machine " ||
-        refuse "本机是 $machine，安装包只带 $(fact machine "$here") 用的文件" "换一台机器，或另行构建（make bundle）"
+        refuse "本机是 ${machine}，安装包只带 $(fact machine "$here") 用的文件" "换一台机器，或另行构建（make bundle）"
     libc=$("$python" -c 'import os; print(os.confstr("CS_GNU_LIBC_VERSION") or "")' 2>/dev/null || true)
     case $libc in
     "glibc "*)
@@ -258,11 +268,11 @@ check_machine() {
 check_places() {
     for each in "$prefix" "$config" "$data"; do
         case $each in
-        *[!A-Za-z0-9._/+-]* | / | "") refuse "目录“$each”不可用" "只用字母、数字和 . _ / + - ，不含空格和汉字，也不要用根目录" ;;
+        *[!A-Za-z0-9._/+-]* | / | "") refuse "目录“${each}”不可用" "只用字母、数字和 . _ / + - ，不含空格和汉字，也不要用根目录" ;;
         esac
     done
     case $user in
-    *[!A-Za-z0-9._-]* | "" | -*) refuse "用户名“$user”不可用" "用 --user 指定一个系统用户" ;;
+    *[!A-Za-z0-9._-]* | "" | -*) refuse "用户名“${user}”不可用" "用 --user 指定一个系统用户" ;;
     esac
 }
 
@@ -272,7 +282,7 @@ lock() {
     if ! mkdir "$prefix/.installing" 2>/dev/null; then
         holder=$(cat "$prefix/.installing/pid" 2>/dev/null || true)
         if [ -n "$holder" ] && kill -0 "$holder" 2>/dev/null; then
-            refuse "另一个安装正在进行（进程号 $holder）" "等它结束；确实没有在装，就删除 $prefix/.installing 再执行一遍"
+            refuse "另一个安装正在进行（进程号 ${holder}）" "等它结束；确实没有在装，就删除 $prefix/.installing 再执行一遍"
         fi
         rm -rf "$prefix/.installing"
         mkdir "$prefix/.installing"
@@ -306,7 +316,7 @@ build_version() {
         say "版本 $name 已装好，不再重装。"
         return
     fi
-    say "安装到 $new（约一分钟，用 $python）……"
+    say "安装到 ${new}（约一分钟，用 ${python}）……"
     building=$new
     rm -rf "$new"
     "$python" -m venv --without-pip "$new" ||
@@ -315,7 +325,7 @@ build_version() {
     PIP_CONFIG_FILE=/dev/null PYTHONPATH=$1 "$new/bin/python" -m pip --isolated install --quiet --no-index \
         --find-links "$here/wheels" --no-deps --require-hashes --no-cache-dir --disable-pip-version-check \
         --no-compile --no-warn-script-location --root-user-action ignore --requirement "$here/requirements.lock" ||
-        refuse "文件装不进 $new（原因见上）" "检查磁盘空间，然后再执行一遍；正在运行的版本没有动"
+        refuse "文件装不进 ${new}（原因见上）" "检查磁盘空间，然后再执行一遍；正在运行的版本没有动"
     # The service may not write here, so this is the time to compile; what cannot be is read as it is.
     "$new/bin/python" -m compileall -q -j 0 "$new/lib" >/dev/null 2>&1 || true
     cp -R "$here/docs" "$here/samples" "$here/deploy" "$here/MANIFEST" "$here/install.sh" \
@@ -344,7 +354,7 @@ put_folders() {
     own_folder "$data" 0750
     for each in schedules message_templates; do
         if [ -d "$config/$each" ]; then
-            say "保留已有的 $config/$each，没有改动。"
+            say "保留已有的 $config/${each}，没有改动。"
         else
             rm -rf "$config/.$each.new"
             cp -R "$new/samples/$each" "$config/.$each.new"
@@ -442,14 +452,14 @@ install_bundle() {
     if [ "$old" = "$name" ]; then
         write_unit
         write_command
-        say "现用的就是版本 $name，没有什么要做的。"
+        say "现用的就是版本 ${name}，没有什么要做的。"
         return
     fi
     check_plan "$name"
     backup=
     if has_ledger && [ "$(schema_of_ledger "$new")" != "$(fact schema "$new")" ] && daemon_runs "$new"; then
         refuse "版本 $name 会升级台账的结构，而守护进程还在运行" \
-            "先停止它（systemctl stop $SERVICE），再执行一遍，已装好的不会重装"
+            "先停止它（systemctl stop ${SERVICE}），再执行一遍，已装好的不会重装"
     fi
     back_up
     # What a rollback needs, noted before the change.
@@ -463,12 +473,12 @@ install_bundle() {
 tell_installed() {
     cat <<EOF
 
-装好了：版本 $name，在 $prefix；计划和模板在 $config，数据在 $data。
+装好了：版本 ${name}，在 ${prefix}；计划和模板在 ${config}，数据在 ${data}。
 现在是试运行：消息只写成文件，不会向任何人发送。接下来：
   1. 看一看        $prefix/bin/reminder agenda --from $(date +%Y-%m-%d) --to $(date +%Y)-12-31
   2. 改成本单位的  $config/schedules 里的 directory.yaml（人员、地址）、channels.yaml（怎么发）
                    改好后检查：$prefix/bin/reminder check
-  3. 放入密钥      $config/secrets 里一个密钥一个文件（如 SMTP_PASSWORD），属主 $user，权限 0600
+  3. 放入密钥      $config/secrets 里一个密钥一个文件（如 SMTP_PASSWORD），属主 ${user}，权限 0600
 EOF
     if [ "$(id -u)" = 0 ]; then
         cat <<EOF
@@ -492,13 +502,13 @@ EOF
 tell_upgraded() {
     cat <<EOF
 
-已从 $old 升级到 $name。正在运行的守护进程仍是旧版本，请重启它：
+已从 $old 升级到 ${name}。正在运行的守护进程仍是旧版本，请重启它：
   systemctl restart $SERVICE
 计划和模板没有改动；新版样例在 $prefix/current/samples，与现用的比较：
   diff -ru $prefix/current/samples/message_templates $config/message_templates
 变化见 $prefix/current/CHANGELOG.md。服务文件重写为 $prefix/$SERVICE.service，与
 /etc/systemd/system/$SERVICE.service 不同的话请重新复制，并 systemctl daemon-reload。
-有问题可切换回 $old：sh $prefix/current/install.sh --rollback
+有问题可切换回 ${old}：sh $prefix/current/install.sh --rollback
 EOF
 }
 
@@ -527,7 +537,7 @@ roll_back() {
     [ -z "$newer" ] || roll_ledger_back
     point "$prefix/current" "versions/$old"
     write_unit
-    say "已从 $name 切换回 $old。请重启守护进程：systemctl restart $SERVICE"
+    say "已从 $name 切换回 ${old}。请重启守护进程：systemctl restart $SERVICE"
     [ -z "$restored" ] || cat <<EOF
 台账是升级前的备份，升级之后发过什么、登记过什么，它不知道，因此暂停发送：
   1. $prefix/bin/reminder resume   列出须核对的提醒，确认哪些已经发出
@@ -538,13 +548,13 @@ EOF
 # The older version does not know the ledger's new shape: only the backup made before the upgrade will do.
 check_ledger_rollback() {
     [ -n "$backup" ] && [ -f "$backup" ] ||
-        refuse "台账的结构已升级到 $shape，版本 $old 只认到 $(fact schema "$new")，而升级前的备份${backup:+ $backup }不在了" \
-            "留在 $name；或找到那份备份，放回原处再执行一遍"
+        refuse "台账的结构已升级到 ${shape}，版本 $old 只认到 $(fact schema "$new")，而升级前的备份${backup:+ $backup }不在了" \
+            "留在 ${name}；或找到那份备份，放回原处再执行一遍"
     if [ -z "$restore" ]; then
-        refuse "台账的结构已升级到 $shape，版本 $old 只认到 $(fact schema "$new")，不能只换程序" \
-            "确要回退，就恢复升级前的备份 $backup：升级之后的发送记录和办结登记将不在台账里，须人工核对。停止守护进程（systemctl stop $SERVICE），再执行 sh $prefix/current/install.sh --rollback --restore-backup"
+        refuse "台账的结构已升级到 ${shape}，版本 $old 只认到 $(fact schema "$new")，不能只换程序" \
+            "确要回退，就恢复升级前的备份 ${backup}：升级之后的发送记录和办结登记将不在台账里，须人工核对。停止守护进程（systemctl stop ${SERVICE}），再执行 sh $prefix/current/install.sh --rollback --restore-backup"
     fi
-    ! daemon_runs "$now" || refuse "守护进程还在运行" "先停止它（systemctl stop $SERVICE），再执行一遍"
+    ! daemon_runs "$now" || refuse "守护进程还在运行" "先停止它（systemctl stop ${SERVICE}），再执行一遍"
 }
 
 roll_ledger_back() {

@@ -102,13 +102,20 @@ def test_what_cannot_be_is_refused_and_nothing_is_left(unpacked: Path, tmp_path:
 
 def test_a_machine_without_a_python_is_told_where_it_comes_from(unpacked: Path, tmp_path: Path) -> None:
     """Every Python that was looked at is named with what is wrong with it."""
-    old = script(tmp_path / "bin/python3", "echo '是 cpython 3.7'")
-    for name in ("python3.11", "python3.12", "python3.13"):
-        script(tmp_path / "bin" / name, "exit 127")
+    old = script(tmp_path / "old/python3", "echo '是 cpython 3.7'")
+    broken = script(tmp_path / "broken/python3.12", "exit 127")
+    # This machine without its own Pythons.
+    (tmp_path / "bin").mkdir()
+    for path in [*Path("/usr/bin").iterdir(), *Path("/bin").iterdir()]:
+        if not path.name.startswith("python") and not (tmp_path / "bin" / path.name).exists():
+            (tmp_path / "bin" / path.name).symlink_to(path)
     office = Office(tmp_path / "opt")
-    done = office.install(unpacked / "install.sh", PYTHON="", PATH=f"{old.parent}:{os.environ['PATH']}")
+    done = office.install(
+        unpacked / "install.sh", PYTHON="", PATH=f"{old.parent}:{broken.parent}:{tmp_path / 'bin'}"
+    )
     assert done.returncode == 1
     assert f"{old}：是 cpython 3.7" in done.stderr
+    assert f"{broken}：不能运行" in done.stderr
     assert "python-build-standalone" in done.stderr
     assert f"tar xzf 该文件 -C {office.prefix}" in done.stderr
     assert not office.prefix.exists()
