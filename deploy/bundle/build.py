@@ -303,7 +303,7 @@ def lay_out(
     (folder / "wheels").mkdir(parents=True)
     own = build_project(source, folder / "wheels", time)
     chosen = choose(pins, wheels, targets)
-    built = []
+    built: list[str] = []
     lock = [
         "# 离线安装用：每个 wheel 的校验和。由 deploy/bundle/build.py 从 requirements.lock 生成。\n",
         Pin("reminder", version, None, frozenset()).line([sha256_of(own)]),
@@ -413,7 +413,7 @@ def build(given: argparse.Namespace, scratch: Path) -> Path:
         source.mkdir()
         commit, when = last_commit(source)
     else:
-        source = given.source.resolve()
+        source = Path(given.source).resolve()
     time = int(os.environ.get("SOURCE_DATE_EPOCH") or when)
     pythons, machines = given.python or PYTHONS, given.machine or MACHINES
     targets = [(python, machine) for python in pythons for machine in machines]
@@ -429,7 +429,7 @@ def build(given: argparse.Namespace, scratch: Path) -> Path:
     build_source_only(pins, wheels, time)
     name = f"reminder-{version_of(source)}-bundle"
     lay_out(source, wheels, scratch / name, targets, commit, time)
-    target = given.out / f"{name}.tar.gz"
+    target = Path(given.out) / f"{name}.tar.gz"
     pack(scratch / name, target, time)
     return target
 

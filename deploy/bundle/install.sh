@@ -89,7 +89,9 @@ reminder_of() {
     at=$1
     shift
     (
-        cd / && as_service env PYTHONDONTWRITEBYTECODE=1 REMINDER_SCHEDULES="$config/schedules" \
+        # shellcheck disable=SC2016 # expanded by the shell of the service's user, who owns that file
+        cd / && as_service sh -c 'set -a; [ ! -r "$1" ] || . "$1"; set +a; shift; exec "$@"' sh "$config/reminder.env" \
+            env PYTHONDONTWRITEBYTECODE=1 REMINDER_SCHEDULES="$config/schedules" \
             REMINDER_TEMPLATES="$config/message_templates" REMINDER_DATA="$data" \
             REMINDER_SECRETS="$config/secrets" "$at/bin/reminder" "$@"
     )
@@ -363,6 +365,15 @@ put_folders() {
             mv "$config/.$each.new" "$config/$each"
         fi
     done
+    if [ ! -e "$config/reminder.env" ]; then
+        cat >"$config/reminder.env" <<'EOF'
+# 服务和命令共用的设置，一行一个，去掉行首的 # 生效；改后重启服务。说明见 docs/settings.md。
+#REMINDER_PUBLIC_URL=https://djw.example.com/lianjie
+#REMINDER_LISTEN=127.0.0.1:8750
+EOF
+        chmod 0640 "$config/reminder.env"
+        [ "$(id -u)" != 0 ] || chown "$user:$group" "$config/reminder.env"
+    fi
     as_service test -r "$config/schedules/plan.yaml" || as_service test -r "$config/schedules" ||
         refuse "用户 $user 读不到 $config/schedules" "chown -R $user $config"
     as_service test -w "$data" || refuse "用户 $user 不能写入 $data" "chown -R $user $data"
@@ -404,7 +415,7 @@ write_unit() {
         -e "s|^Environment=REMINDER_TEMPLATES=.*|Environment=REMINDER_TEMPLATES=$config/message_templates|" \
         -e "s|^Environment=REMINDER_DATA=.*|Environment=REMINDER_DATA=$data|" \
         -e "s|^Environment=REMINDER_SECRETS=.*|Environment=REMINDER_SECRETS=$config/secrets|" \
-        -e "s|^Environment=TMPDIR=.*|Environment=TMPDIR=$data|" \
+        -e "s|^Environment=TMPDIR=.*|Environment=TMPDIR=$data\\nEnvironmentFile=-$config/reminder.env|" \
         -e "s|^ProtectHome=.*|ProtectHome=$home|" \
         "$new/deploy/reminder.service" >"$prefix/$SERVICE.service.new"
     mv "$prefix/$SERVICE.service.new" "$prefix/$SERVICE.service"
@@ -415,16 +426,20 @@ write_command() {
     mkdir -p "$prefix/bin"
     cat >"$prefix/bin/reminder.new" <<EOF
 #!/bin/sh
-# 由 install.sh 写成：带上本单位的目录，以服务的用户执行。
+# 由 install.sh 写成：以服务的用户执行，带上本单位的目录和 reminder.env 里的设置。
+if [ "\$(id -u)" = 0 ] && [ $user != root ]; then
+    # 先换用户再读设置：那个文件是服务的用户写得了的。
+    if command -v runuser >/dev/null 2>&1; then
+        exec runuser -u $user -- "\$0" "\$@"
+    fi
+    exec setpriv --reuid $user --regid $group --init-groups "\$0" "\$@"
+fi
+set -a
+[ ! -r $config/reminder.env ] || . $config/reminder.env
+set +a
 : "\${REMINDER_SCHEDULES:=$config/schedules}" "\${REMINDER_TEMPLATES:=$config/message_templates}"
 : "\${REMINDER_DATA:=$data}" "\${REMINDER_SECRETS:=$config/secrets}"
 export REMINDER_SCHEDULES REMINDER_TEMPLATES REMINDER_DATA REMINDER_SECRETS PYTHONDONTWRITEBYTECODE=1
-if [ "\$(id -u)" = 0 ] && [ $user != root ]; then
-    if command -v runuser >/dev/null 2>&1; then
-        exec runuser -u $user -- $prefix/current/bin/reminder "\$@"
-    fi
-    exec setpriv --reuid $user --regid $group --init-groups $prefix/current/bin/reminder "\$@"
-fi
 exec $prefix/current/bin/reminder "\$@"
 EOF
     chmod 0755 "$prefix/bin/reminder.new"

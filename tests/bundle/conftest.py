@@ -116,7 +116,7 @@ class Bundle:
 @pytest.fixture(scope="session")
 def wheels(pytestconfig: pytest.Config) -> Path:
     """Downloads are kept between runs, as pip keeps them; their sums are checked at every build."""
-    return pytestconfig.cache.mkdir("bundle-wheels")  # type: ignore[union-attr]
+    return pytestconfig.cache.mkdir("bundle-wheels")
 
 
 @pytest.fixture(scope="session")

@@ -61,7 +61,7 @@ def test_the_unit_names_the_installation_and_needs_no_new_systemd(office: Office
     assert f"REMINDER_DATA={office.data}\n" in unit
     assert f"REMINDER_SECRETS={office.config}/secrets\n" in unit
     assert "%" not in unit
-    assert "/etc/reminder" not in unit
+    assert "=/etc" not in unit
     assert "/var/lib" not in unit
     assert re.search(rf"^ReadWritePaths={office.data} ", unit, re.MULTILINE)
 
@@ -82,6 +82,22 @@ def test_the_installed_copy_checks_simulates_runs_and_stops_without_network(
     assert code == 0
     assert "试运行" in said
     assert said.rstrip().endswith("已停止。")
+
+
+def test_service_and_commands_share_one_file_of_settings(office: Office) -> None:
+    """An approval is bound to the text, links included, so that both must see the same address."""
+    unit = (office.prefix / "reminder.service").read_text("utf-8")
+    path = office.config / "reminder.env"
+    assert f"\nEnvironmentFile=-{path}\n" in unit
+    assert mode(path) == 0o640
+    before = path.read_text("utf-8")
+    path.write_text("REMINDER_PUBLIC_URL=http://djw.example.com\n", "utf-8")
+    try:
+        refused = office.reminder("check")
+    finally:
+        path.write_text(before, "utf-8")
+    assert refused.returncode == 2
+    assert "REMINDER_PUBLIC_URL" in refused.stderr
 
 
 def test_installing_the_same_again_changes_nothing(
