@@ -94,7 +94,9 @@ def test_nothing_in_it_names_an_address_of_an_index(unpacked: Path) -> None:
     """Neither that of the machine it was built on nor any other."""
     for name in ("requirements.lock", "MANIFEST", "SHA256SUMS", "install.sh"):
         text = (unpacked / name).read_text("utf-8")
-        assert not re.search(r"[a-z]+://(?!djw\.example\.com/)|--(extra-)?index-url|--trusted-host|pypi", text), name
+        assert not re.search(
+            r"[a-z]+://(?!djw\.example\.com/)|--(extra-)?index-url|--trusted-host|pypi", text
+        ), name
 
 
 def test_the_manifest_says_what_it_runs_on(unpacked: Path) -> None:
