@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test torture check bench lock schema readme clean
+.PHONY: run test torture check bench bundle lock schema readme clean
 
 run: $(VENV)/.installed
 	$(BIN)/reminder run
@@ -16,7 +16,7 @@ test: $(VENV)/.installed-dev check
 
 # The long versions of what `make test` samples, about two hours; what was counted stands at the end.
 torture: $(VENV)/.installed-dev
-	REMINDER_TORTURE=full $(BIN)/python -m pytest tests/torture tests/faults --durations=15
+	REMINDER_TORTURE=full $(BIN)/python -m pytest tests/torture tests/faults tests/bundle --durations=15
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -26,6 +26,10 @@ check: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/run.py
+
+# For offices without internet: dist/reminder-VERSION-bundle.tar.gz, of the last commit.
+bundle: $(VENV)/.installed
+	$(BIN)/python deploy/bundle/build.py
 
 schema: $(VENV)/.installed
 	$(BIN)/reminder schema > schedules/plan.schema.json
