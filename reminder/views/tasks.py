@@ -136,6 +136,8 @@ class Task:
 
     line: TaskLine
     duty: str
+    collects: tuple[str, ...]
+    """Titles of the items that are reported with it, of those the reader may see."""
     rungs: tuple[RungLine, ...]
     chosen: Chosen | None
     occurrences: tuple[DueLine, ...]
@@ -182,6 +184,7 @@ def task_of(look: Look, item: Item, occurrence: str = "", page: int = 0) -> Task
     return Task(
         _task_line(look, item, mine, _following(look, [item])),
         duty_words(duty) if duty is not None else "",
+        tuple(each.spec.title for each in look.items if each.spec.collect_with in item.ids),
         tuple(_rung_line(item, rung) for rung in item.rungs),
         _chosen(look, dues[place]) if place is not None else None,
         due_lines(look, shown),

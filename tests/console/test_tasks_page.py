@@ -82,6 +82,16 @@ def test_private_items_have_no_page_and_are_not_counted(office: Served) -> None:
     assert "和公开的事项" in text_of(page(office, "/tasks"))
 
 
+def test_an_item_names_only_those_reported_with_it_that_the_reader_may_see(tmp_path: Path) -> None:
+    extra = "collect_with: report\nduty:\n  each: unit\n  of:\n    - unit:办公室"
+    told = item_yaml("told", "every: quarter", "", extra)
+    kept = item_yaml("kept", "every: quarter", "", f"private: true\n{extra}")
+    with Served(tmp_path, edition(REPORT, told, kept), NOW) as served:
+        assert "事项kept" not in page(served, "/tasks/report")
+        assert "一并报送 事项told" in text_of(page(served, "/tasks/report"))
+        assert "一并报送 事项told、事项kept" in text_of(page(served, "/tasks/report", private=True))
+
+
 def test_completion_is_counted_by_clause_and_by_unit_in_roster_order(office: Served) -> None:
     done(office, "report/2026Q1", "理论科", "2026-03-20")
     done(office, "report/2026Q1", "办公室", "2026-04-10")
