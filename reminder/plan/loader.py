@@ -184,7 +184,8 @@ def _check_references(sections: Sections, problems: list[Problem]) -> tuple[Item
     entries: Sequence[Entry[ItemSpec]] = sections.entries("items")
     collected: dict[str, list[str]] = {}
     for entry in entries:
-        if entry.value.collect_with is not None:
+        # Whoever reads of the one is told of the others: of what is private only whom it concerns.
+        if entry.value.collect_with is not None and not entry.value.private:
             collected.setdefault(entry.value.collect_with, []).append(entry.value.title)
     items = []
     for entry in entries:

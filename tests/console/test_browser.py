@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import email.policy
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from reminder.ledger.accounts import Account
 from reminder.ledger.records import DeliveryState
 from reminder.sweep.accept import accept
 from tests.console.offices import send, shipped
-from tests.editions import TEMPLATES
+from tests.editions import ROOT, TEMPLATES
 from tests.harness.chromium import DESK, PHONE, chromium, log_in, page_of
 from tests.harness.console import HASH, PASSWORD, Served
 from tests.harness.desk import festival
@@ -76,7 +77,7 @@ def test_a_failed_message_is_found_and_sent_again(
         log_in(page, "p-clerk", PASSWORD)
         page.get_by_role("navigation", name="栏目").get_by_role("link", name="台账").click()
         page.get_by_label("结果").select_option("failed")
-        page.wait_for_url("**/ledger?*")
+        page.get_by_role("button", name="筛选").click()
         page.locator("main table a").first.click()
         expect(page.locator("main")).to_contain_text("no such user")
         page.get_by_role("button", name="重发").click()
@@ -161,7 +162,7 @@ def test_a_broken_plan_is_shown_at_its_line_and_a_mended_one_moves_the_agenda(
         assert (live.daemon.schedules / "plan.yaml").read_bytes() == before
         editor.fill(text.replace("date: 2026-09-22", "date: 2026-09-23"))
         page.get_by_role("button", name="检查", exact=True).click()
-        expect(page.locator("section.result")).to_contain_text("移动 1 条")
+        expect(page.locator("section.result")).to_contain_text("新增 1 条、取消 1 条")
         page.get_by_role("button", name="保存", exact=True).click()
         page.wait_for_url("**said=*")
         wait_for(lambda: "plan reloaded" in live.daemon.log.read_text(), "the new plan in force")
@@ -180,7 +181,9 @@ PAGES = (
 @pytest.fixture(scope="module")
 def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The shipped plan with a morning's messages."""
-    with Served(tmp_path_factory.mktemp("full"), shipped(), at("2026-06-10 08:00")) as served:
+    folder = tmp_path_factory.mktemp("full")
+    shutil.copytree(ROOT / "schedules", folder / "schedules")
+    with Served(folder, shipped(), at("2026-06-10 08:00")) as served:
         send(served, at("2026-06-09 09:00"), DeliveryState.ACCEPTED)
         send(served, at("2026-06-10 09:00"), DeliveryState.FAILED)
         served.account("p-jgdw-zr", Role.ADMIN, Role.EDITOR, Role.APPROVER, private=True)
