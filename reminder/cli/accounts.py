@@ -76,6 +76,7 @@ def passwd(
 ) -> None:
     """建立网页控制台的账户，或重设密码、更改角色、停用；重设后立即解除登录锁定。"""
     from reminder.access.login import hash_password
+    from reminder.access.users import manages
     from reminder.cli.desk import required_person
     from reminder.ledger.accounts import Account
 
@@ -110,7 +111,7 @@ def passwd(
             new = Account(holder.id, now_roles, now_private, password, now)
         ledger.accounts.put(edition.plan.id, new)
         _note(ledger, edition.plan.id, new, before, author, now)
-        left = [each for each in ledger.accounts.every(edition.plan.id) if _manages(each)]
+        left = [each for each in ledger.accounts.every(edition.plan.id) if manages(each)]
     name = f"{holder.name}（{holder.id}）"
     if disable:
         print(f"已停用 {name} 的账户，并使其退出登录。重新启用：reminder passwd {holder.id}")
@@ -387,10 +388,6 @@ def _note(
         "password": before is None or before.password != new.password,
     }
     ledger.note(plan_id, Note(CHANGED, now, author, detail))
-
-
-def _manages(account: Account) -> bool:
-    return Role.ADMIN in account.roles and Role.AUDITOR not in account.roles and not account.disabled
 
 
 def _state(account: Account, edition: Edition, today: date) -> tuple[str, str]:

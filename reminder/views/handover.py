@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import date
 from email.utils import parseaddr
 
-from reminder.access.rights import ROLE_TEXT, Role
+from reminder.access.rights import ROLE_TEXT
+from reminder.access.users import manages
 from reminder.agenda.reach import in_charge
 from reminder.ledger.accounts import Account
 from reminder.plan.channels import EmailChannel, WecomAppChannel, WecomRobotChannel
@@ -91,10 +92,7 @@ def handover(look: Look, settings: Settings, person: Person | None = None) -> Ha
 def may_manage(account: Account, plan: Plan, on: date) -> bool:
     """Whether an account can still manage the console on a day."""
     person = plan.directory.person(account.user)
-    there = person is not None and person.holds(on)
-    return (
-        there and not account.disabled and Role.ADMIN in account.roles and Role.AUDITOR not in account.roles
-    )
+    return person is not None and person.holds(on) and manages(account)
 
 
 def _accounts(look: Look, person: Person | None) -> Iterator[Tie]:

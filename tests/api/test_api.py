@@ -12,13 +12,14 @@ import requests
 
 from reminder.access.rights import Role
 from reminder.access.tokens import revoke
+from reminder.ledger.accounts import Account
 from reminder.ledger.records import EntryFilter, Transport
 from reminder.sweep.accept import accept
 from reminder.web.api.bounds import MOST_OCTETS
 from tests.api.conftest import NOW, Program, Programs, problem_of
 from tests.console.conftest import REPORT
 from tests.editions import edition_of
-from tests.harness.console import Served, csrf_on
+from tests.harness.console import HASH, Served, csrf_on
 from tests.plans import plan_of
 
 TALK = "p-leader/p-office"
@@ -68,6 +69,13 @@ def test_a_browser_that_is_logged_in_may_read_and_changes_only_with_its_page_s_t
     assert answer.json()["effect"] == "recorded"
     ((event,),) = served.ledger.facts("test", Transport.OUTBOX).duties.values()
     assert event.by == "p-clerk"
+
+
+def test_a_first_password_opens_nothing_but_the_page_to_set_an_own_one(served: Served) -> None:
+    account = Account("p-office", ("admin",), False, HASH, NOW, initial=True)
+    served.ledger.accounts.put("test", account)
+    browser = served.log_in("p-office")
+    assert "设置自己的密码" in problem_of(browser.get("/api/v1/users/me"), 403)["detail"]
 
 
 def test_whoever_may_only_look_changes_nothing(served: Served, program: Programs) -> None:

@@ -70,6 +70,8 @@ def _caller(
     entered = site.door().who(session or "", now)
     if entered is None:
         raise _nobody("请带上令牌（Authorization: Bearer 令牌），或先登录网页控制台")
+    if entered.initial:
+        raise ApiError(403, "现在的密码是别人给的：请先登录网页控制台，设置自己的密码；没有执行")
     if request.method not in READING and not hmac.compare_digest(
         request.headers.get(CSRF, "").encode(), entered.csrf.encode()
     ):
