@@ -130,6 +130,11 @@ class Shelf:
             raise EditRefused(f"{name} 超过 {MAX_BYTES // 1024 // 1024} MiB，不能在这里查看和修改")
         return Document(name, self.kind_of(name), content, digest_of(content))
 
+    def can_write(self, name: str) -> bool:
+        """Whether this process may exchange a file at all: many an office keeps the folders read-only."""
+        folder = self.path(name).parent
+        return os.access(folder if folder.is_dir() else folder.parent, os.W_OK | os.X_OK)
+
     def names(self) -> tuple[str, ...]:
         """Every file there is: the plan's, the calendar's, the templates', each in order of name."""
         plan = [path.name for path in plan_files(self.schedules)[0]]

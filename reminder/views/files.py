@@ -170,6 +170,10 @@ def file(look: Look, shelf: Shelf, name: str) -> FileView:
         why_not = "这个文件里有非公开事项，您的账户没有查看非公开事项的权限：下面只显示公开的部分，不能修改"
     elif not look.user.may(Right.EDIT_PLAN):
         why_not = "您的账户可以查看，不能修改"
+    elif not shelf.can_write(name):
+        why_not = (
+            f"运行本系统的用户不能写 {name} 所在的文件夹，只能查看；如要在这里修改，请维护人员放开写权限"
+        )
     parts = open_lines(document.content) if closed else ()
     return FileView(document, "" if closed else document.text, closed, parts, why_not)
 
