@@ -7,7 +7,7 @@ account that may manage users stays as it is.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -30,7 +30,11 @@ class AccountRefused(ReminderError):
 class Users:
     """The accounts of one plan, for whoever may manage them.  Safe to use from several threads."""
 
-    def __init__(self, ledger: Ledger, plan_id: str) -> None:
+    def __init__(
+        self, ledger: Ledger, plan_id: str, belongs: Callable[[str], bool] = lambda _user: True
+    ) -> None:
+        """``belongs``: whether a user is in the directory today; who is not cannot log in."""
+        self._belongs = belongs
         self._ledger = ledger
         self._plan_id = plan_id
 
@@ -76,7 +80,7 @@ class Users:
         return account
 
     def _put(self, account: Account, by: str, now: datetime) -> None:
-        self._ledger.accounts.put(self._plan_id, account, _somebody_manages)
+        self._ledger.accounts.put(self._plan_id, account, self._somebody_manages)
         detail = {
             "user": account.user,
             "roles": list(account.roles),
@@ -85,6 +89,12 @@ class Users:
             "first_password": account.initial,
         }
         self._ledger.note(self._plan_id, Note(NOTE, now, by, detail))
+
+    def _somebody_manages(self, accounts: Sequence[Account]) -> None:
+        if not any(manages(each) and self._belongs(each.user) for each in accounts):
+            raise AccountRefused(
+                "这样一来就没有能管理账户的人了，没有修改；请先让另一位管理员登录并设好自己的密码"
+            )
 
 
 def first_password() -> str:
@@ -96,13 +106,6 @@ def manages(account: Account) -> bool:
     """Whether an account can really be used to manage users: a first password is none yet."""
     user = User(account.user, frozenset(Role(each) for each in account.roles))
     return user.may(Right.MANAGE) and not account.disabled and bool(account.password) and not account.initial
-
-
-def _somebody_manages(accounts: Sequence[Account]) -> None:
-    if not any(manages(each) for each in accounts):
-        raise AccountRefused(
-            "这样一来就没有能管理账户的人了，没有修改；请先让另一位管理员登录并设好自己的密码"
-        )
 
 
 def _known(roles: Iterable[str]) -> tuple[str, ...]:

@@ -231,16 +231,24 @@ def users(look: Look) -> tuple[UserView, ...]:
             each,
             look.name_of(each.user),
             tuple(ROLE_TEXT[Role(role)] for role in each.roles),
-            _state(each),
+            _state(each, here=belongs(look, each.user)),
             manages(each),
         )
         for each in Users(look.ledger, look.plan_id).every()
     )
 
 
-def _state(account: Account) -> str:
+def belongs(look: Look, user: str) -> bool:
+    """Whether a user is in the directory today: who is not cannot log in."""
+    person = look.edition.plan.directory.person(user)
+    return person is not None and person.holds(look.today)
+
+
+def _state(account: Account, *, here: bool) -> str:
     if account.disabled:
         return "停用"
+    if not here:
+        return "不在名录，不能登录"
     if not account.password:
         return "未设密码"
     return "待本人改密码" if account.initial else "使用中"

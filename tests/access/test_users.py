@@ -104,6 +104,12 @@ def test_the_last_admin_stays_one(ledger: Ledger) -> None:
     assert ledger.accounts.get("test", "p-a") == before
 
 
+def test_an_admin_who_left_the_directory_is_none_to_rely_on(ledger: Ledger) -> None:
+    users = Users(ledger, "test", lambda user: user != "p-b")
+    with pytest.raises(AccountRefused, match="没有能管理账户的人"):
+        change(users, "p-a", Role.VIEWER)
+
+
 def test_two_admins_who_dismiss_each_other_at_once_leave_one(ledger: Ledger) -> None:
     users, start, refused = Users(ledger, "test"), threading.Barrier(2), []
 

@@ -19,7 +19,6 @@ from tests.console.conftest import NOW, REPORT, TALK
 from tests.editing.conftest import lay_out
 from tests.editions import Remembering
 from tests.harness.console import PASSWORD, Served, User, text_of
-from tests.plans import HEAD
 
 NOTICES = Path(__file__).parent.parent / "calendars" / "notices"
 YEAR_2027 = """国务院办公厅关于2027年部分节假日安排的通知
@@ -39,7 +38,6 @@ def office(tmp_path: Path) -> Iterator[Served]:
     shelf = lay_out(tmp_path, REPORT, TALK)
     edition = examine(shelf.schedules, shelf.templates).edition
     assert edition is not None
-    assert HEAD
     with Served(tmp_path, edition, NOW, templates=shelf.templates) as served:
         yield served
 
@@ -89,7 +87,7 @@ def test_a_test_message_in_rehearsal_goes_to_the_outbox_and_is_recorded(office: 
 def test_when_it_is_live_the_servers_answer_is_told_with_what_to_do(office: Served) -> None:
     office.ledger.go_live("test", by="p-clerk", now=NOW)
     user = admin(office)
-    assert "服务器已接收（250 OK） 。" in proof(user).replace("）。", "） 。")
+    assert "服务器已接收（250 OK）" in proof(user)
     answers = {
         "535": (Outcome(OutcomeKind.PERMANENT, "535", "authentication failed"), "没有发出：登录被拒"),
         "dns": (Outcome(OutcomeKind.TRANSIENT, "dns", ""), "没有发出：域名解析失败"),
@@ -121,18 +119,15 @@ def test_a_test_message_goes_only_to_somebody_of_the_directory(office: Served) -
     user = admin(office)
     for person in ("", "p-stranger", "someone@example.com"):
         assert "请从名录中选一个人；没有发送" in proof(user, person)
-    assert (
-        "没有“fax”这个通道" in text_of(user.post("/settings/channels/fax/test", {}, form_on="/settings").text)
-        or user.post("/settings/channels/fax/test", {}, form_on="/settings").status_code == 422
-    )
+    assert user.post("/settings/channels/fax/test", {}, form_on="/settings").status_code == 422
     assert "没有发给任何人" in proof(user, "", "group")
     assert remembered(office).arrived == []
     assert len(remembered(office, "group").arrived) == 1
 
 
 def test_from_a_ledger_on_hold_nothing_is_sent(office: Served) -> None:
-    user = admin(office)
     office.ledger.hold(Hold(HoldReason.RESTORED, NOW, NOW))
+    user = admin(office)
     assert "台账待确认，什么也不发送" in proof(user)
     assert remembered(office).arrived == []
 
@@ -232,9 +227,7 @@ def test_accounts_and_logins_are_for_admins_and_auditors(office: Served) -> None
         for address in ("/settings/users", "/settings/logins"):
             assert user.get(address).status_code == status
         if status == 200:
-            assert "stranger — 失败" in text_of(
-                user.get("/settings/logins").text
-            ) or "stranger 127.0.0.1 失败" in text_of(user.get("/settings/logins").text)
+            assert "stranger 127.0.0.1 失败" in text_of(user.get("/settings/logins").text)
 
 
 def test_nothing_is_changed_without_the_right(office: Served) -> None:

@@ -117,7 +117,7 @@ def change_password(ask: Ask) -> Response:
 
 
 def _users(ask: Ask) -> Users:
-    return Users(ask.look.ledger, ask.look.plan_id)
+    return Users(ask.look.ledger, ask.look.plan_id, lambda user: views.belongs(ask.look, user))
 
 
 def _me(ask: Ask) -> str:
