@@ -25,7 +25,7 @@ check: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.installed-dev
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python -m benchmarks.run
 
 # For offices without internet: dist/reminder-VERSION-bundle.tar.gz, of the last commit.
 bundle: $(VENV)/.installed

@@ -16,24 +16,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks.agenda import agenda
+from benchmarks.console import console
+from benchmarks.figures import Figure, table
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
 PAGE = ROOT / "docs" / "benchmarks.md"
 COMMAND = [sys.executable, "-m", "reminder"]
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One line of the table."""
-
-    what: str
-    measured: str
-    goal: str
-    how: str
 
 
 def timed(arguments: list[str], runs: int) -> list[float]:
@@ -137,14 +129,8 @@ def burst(count: int = 1000) -> Iterator[Figure]:
     yield Figure("… and mails a second", f"{count / done:.0f}", "–", "same run")
 
 
-def table(figures: list[Figure]) -> str:
-    lines = ["| what | measured | goal | how |", "| --- | --- | --- | --- |"]
-    lines += [f"| {each.what} | {each.measured} | {each.goal} | {each.how} |" for each in figures]
-    return "\n".join(lines)
-
-
 def main() -> None:
-    figures = [*spine(), *burst()]
+    figures = [*spine(), *agenda(), *burst(), *console()]
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
     ).stdout.strip()
