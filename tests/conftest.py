@@ -7,13 +7,13 @@ import os
 import hypothesis
 import pytest
 
-from tests.amounts import reports
+from tests.amounts import amount, reports
 
 # Tests run side by side: a daemon that some test starts takes no port unless the test says which.
 os.environ["REMINDER_LISTEN"] = "off"
 
 # A busy machine must not fail a law: how long an example takes is measured in benchmarks.
-hypothesis.settings.register_profile("laws", deadline=None)
+hypothesis.settings.register_profile("laws", deadline=None, max_examples=amount(200, 40))
 hypothesis.settings.load_profile("laws")
 
 
