@@ -12,7 +12,7 @@ from tests.amounts import amount, reports
 # Tests run side by side: a daemon that some test starts takes no port unless the test says which.
 os.environ["REMINDER_LISTEN"] = "off"
 
-# A busy machine must not fail a law: how long an example takes is measured in benchmarks.
+# A busy machine must not fail a law: how long an example takes is measured in benchmarks.  `make torture` tries more.
 hypothesis.settings.register_profile("laws", deadline=None, max_examples=amount(200, 40))
 hypothesis.settings.load_profile("laws")
 
