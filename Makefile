@@ -8,6 +8,9 @@ BIN := $(VENV)/bin
 run: $(VENV)/.installed
 	$(BIN)/reminder run
 
+# Tests start processes by the hundred: let them find the modules compiled.
+unexport PYTHONDONTWRITEBYTECODE
+
 # One process more than there are cores: most tests wait for a daemon or a server.
 TESTERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 

@@ -46,6 +46,9 @@ __all__ = [
 MAX_BYTES = 256 * 1024
 """Of one file; the longest that is shipped has four thousand."""
 MAX_FILES = 1_000
+MOST_SOUND = 64
+"""Folders of templates known to be without fault; beyond that all is forgotten and found out anew."""
+_sound: set[str] = set()
 STOPPED_KEPT = 256
 """Texts that went over the limits and are not tried again."""
 
@@ -124,11 +127,22 @@ class Templates:
         if folder.is_dir():
             problems += templates._missing_files()
         try:
-            for name in sources:
-                problems += templates._renderer.faults(bundle, name)
+            problems += templates._faults()
         except RendererUnavailable as error:
             problems.append(Problem(Position(folder.name), "", f"模板未能检查：{error}"))
         return templates, sorted(problems, key=lambda problem: problem.sort_key)
+
+    def _faults(self) -> list[Problem]:
+        """What is wrong with the texts; those found without fault once are not read through again."""
+        key = self._bundle.key
+        if key in _sound:
+            return []
+        found = [each for name in self._bundle.sources for each in self._renderer.faults(self._bundle, name)]
+        if not found:
+            if len(_sound) >= MOST_SOUND:
+                _sound.clear()
+            _sound.add(key)
+        return found
 
     def names(self) -> tuple[str, ...]:
         """The templates a plan may name, in alphabetical order."""

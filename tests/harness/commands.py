@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any, NoReturn, Self
 
 from tests.editions import ROOT
+from tests.harness.warm import warm
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Commands:
 
 
 def _serve() -> None:
-
+    warm()
     for line in sys.stdin:
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             child = os.fork()

@@ -31,6 +31,9 @@ from reminder.lock import DataFolderLock
 from reminder.settings import Settings
 from tests.editions import TEMPLATES
 from tests.harness import crashes, shims
+from tests.harness.warm import warm
+
+warm()
 
 
 class ShiftedClock(SystemClock):

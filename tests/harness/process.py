@@ -26,6 +26,8 @@ from tests.harness.daemon_main import live
 PATIENCE = 30.0
 """Seconds to wait for what takes a second or two: tests share the machine."""
 
+SHORTEST, LONGEST = 0.05, 0.3
+"""Seconds between two looks, at first and after a while."""
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["tests.harness.daemon_main"])
 _LOCK = threading.Lock()
@@ -33,13 +35,20 @@ _LOCK = threading.Lock()
 
 
 def wait_for(
-    condition: Callable[[], object], what: str, seconds: float = PATIENCE, *, every: float = 0.05
+    condition: Callable[[], object], what: str, seconds: float = PATIENCE, *, every: float | None = None
 ) -> None:
-    """Poll until something is true; the test fails saying what never came."""
+    """Poll until something is true; the test fails saying what never came.
+
+    Less and less often, unless ``every`` says how often: a look may open a ledger, and
+    many tests wait side by side.
+    """
     deadline = time.monotonic() + seconds
+    pause = every or SHORTEST
     while not condition():
         assert time.monotonic() < deadline, f"never came: {what}"
-        time.sleep(every)
+        time.sleep(pause)
+        if every is None:
+            pause = min(1.5 * pause, LONGEST)
 
 
 class DaemonProcess:

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from reminder.messages import limited
+from reminder.messages import limited, render
 from reminder.messages.forms import FORMS, Bundle
 from reminder.messages.limited import Limited, Limits
 from reminder.messages.render import LAYOUT_NAMES, RendererUnavailable, TemplateError, Templates
@@ -328,6 +328,7 @@ def test_a_machine_that_starts_no_process_is_not_the_templates_fault(
     renderer = Limited()
     monkeypatch.setattr(limited, "shared", renderer)
     monkeypatch.setattr(sys, "executable", "/nonexistent/python")
+    monkeypatch.setattr(render, "_sound", set())  # nothing is known of them yet
     _, problems = Templates.load(FOLDER)
     assert str(problems[-1]).startswith("message_templates: 模板未能检查：生成文字的子进程启动不了（")
     monkeypatch.setattr(templates, "_renderer", renderer)
