@@ -20,7 +20,7 @@ from reminder.plan.model import Anchor, Rung
 
 USEFUL_WORKDAYS_AFTER_LAST = 5
 """How long the last rung after the due date is still worth sending."""
-MOST_REMEMBERED = 8192
+MOST_REMEMBERED = 65_536
 """Ladders in periods; beyond that all is forgotten and begun anew."""
 
 
