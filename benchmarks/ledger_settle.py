@@ -22,7 +22,6 @@ from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import (
     AttemptEnd,
     DeliveryState,
-    EntryFilter,
     LedgerKind,
     NewAlarm,
     NewClaim,
@@ -30,6 +29,7 @@ from reminder.ledger.records import (
     Settlement,
     Transport,
 )
+from reminder.ledger.shown import EntryFilter
 
 PLAN, LIVE = "lianjie", Transport.LIVE
 NOW = datetime(2026, 9, 24, 1, 30, tzinfo=UTC)

@@ -40,8 +40,9 @@ from reminder.messages.wording import FILE as WORDING_FILE
 from reminder.messages.wording import load_wording
 from reminder.plan.authorities import Authorities, read_authorities
 from reminder.plan.loader import load_plan
-from reminder.plan.model import DEFAULT_ALARM_TIME, DrawWhen, EventWhen, Item, Plan
+from reminder.plan.model import DEFAULT_ALARM_TIME, Item, Plan
 from reminder.plan.via import channels_of
+from reminder.plan.when import DrawWhen, EventWhen
 
 CALENDAR_FOLDER = "calendar"
 TEMPLATES_FOLDER = "templates"

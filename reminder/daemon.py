@@ -39,8 +39,9 @@ from reminder.editing.history import keep_adopted
 from reminder.editing.shelf import Shelf
 from reminder.errors import Position, Problem, ReminderError, errors_of, system_reason
 from reminder.ledger.errors import LedgerError, LedgerGone
+from reminder.ledger.holds import Hold
 from reminder.ledger.ledger import Ledger
-from reminder.ledger.records import Hold, Note, Transport
+from reminder.ledger.records import Note, Transport
 from reminder.plan.model import Item
 from reminder.progress import Heartbeat, notify_systemd
 from reminder.recording.transfers import brought_by

@@ -18,7 +18,8 @@ from reminder.agenda.occurrences import Occurrence, occurrences, widest_day_span
 from reminder.agenda.steps import steps_of
 from reminder.calendars.arrangement import DayStatus
 from reminder.calendars.workdays import WorkCalendar
-from reminder.plan.model import Anchor, EventWhen, EveryWhen, FestivalsWhen, Item, Plan, Rung, WindowWhen
+from reminder.plan.model import Anchor, Item, Plan, Rung
+from reminder.plan.when import EventWhen, EveryWhen, FestivalsWhen, WindowWhen
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from reminder.agenda.occurrences import occurrences
 from reminder.agenda.reach import asks_above, escalation, escalation_of
 from reminder.calendars.workdays import WorkCalendar
 from reminder.plan.directory import Directory
-from reminder.plan.model import DrawWhen, EventWhen, Item, Plan
+from reminder.plan.model import Item, Plan
+from reminder.plan.when import DrawWhen, EventWhen
 
 
 @dataclass(frozen=True, slots=True)

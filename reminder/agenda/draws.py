@@ -22,7 +22,8 @@ from reminder.agenda.occurrences import zone_of
 from reminder.calendars.periods import Period, PeriodKind, parse_period, periods
 from reminder.calendars.workdays import WorkCalendar
 from reminder.plan.directory import Directory
-from reminder.plan.model import DEFAULT_ALARM_TIME, DrawSpec, DrawWhen, Item, Plan, PlanHead
+from reminder.plan.model import DEFAULT_ALARM_TIME, Item, Plan, PlanHead
+from reminder.plan.when import DrawSpec, DrawWhen
 
 _DAY = timedelta(days=1)
 

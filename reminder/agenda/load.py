@@ -29,8 +29,9 @@ from reminder.calendars.periods import PeriodKind, periods
 from reminder.calendars.workdays import WorkCalendar
 from reminder.plan.audience import Audience, TermKind
 from reminder.plan.directory import Person
-from reminder.plan.model import DEFAULT_ALARM_TIME, DrawWhen, Item, Plan
+from reminder.plan.model import DEFAULT_ALARM_TIME, Item, Plan
 from reminder.plan.via import Chain, Route, steps
+from reminder.plan.when import DrawWhen
 
 AT_MOST_A_WEEK = 2
 """Reminders in a week that a person can be asked to read, even one who does nothing about them."""

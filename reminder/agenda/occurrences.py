@@ -24,17 +24,14 @@ from reminder.calendars.lunar import lunar_date
 from reminder.calendars.periods import Period, PeriodKind, periods
 from reminder.calendars.workdays import Break, WorkCalendar
 from reminder.plan.fields import DueKind, DueRule, MonthDay
-from reminder.plan.model import (
-    STATUTORY_FESTIVALS,
+from reminder.plan.model import STATUTORY_FESTIVALS, ExtraFestival, Item, PlanHead
+from reminder.plan.when import (
     DatesWhen,
     DrawWhen,
     EventWhen,
     EveryWhen,
-    ExtraFestival,
     FestivalsWhen,
-    Item,
     LunarWhen,
-    PlanHead,
     RruleWhen,
     WindowWhen,
 )

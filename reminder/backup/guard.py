@@ -14,8 +14,9 @@ from pathlib import Path
 
 from reminder.backup.highwater import Found, Mark, compared, read_mark, write_mark
 from reminder.ledger.errors import LedgerCorrupt, LedgerError, LedgerGone, LedgerMissing, gone
+from reminder.ledger.holds import Hold, HoldReason, Standing
 from reminder.ledger.ledger import Ledger, file_of
-from reminder.ledger.records import Hold, HoldReason, LedgerKind, Standing
+from reminder.ledger.records import LedgerKind
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from reminder.ledger.records import HoldReason, Standing
+from reminder.ledger.holds import HoldReason, Standing
 
 COPIED_AFTER_SECONDS = 2.0
 """A birth may be told more or less finely by the next kernel or file system driver."""

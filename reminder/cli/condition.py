@@ -11,7 +11,8 @@ from reminder.status import RESTART, NoStatus, status_of
 
 if TYPE_CHECKING:
     from reminder.ledger.ledger import Ledger
-    from reminder.ledger.records import Entry, Pause, Transport
+    from reminder.ledger.records import Pause, Transport
+    from reminder.ledger.shown import Entry
     from reminder.settings import Settings
 
 LOCK_SECONDS = 3.0
@@ -80,7 +81,7 @@ def _failing(
     ledger: Ledger, plan_id: str, transport: Transport, paused: Collection[str]
 ) -> Iterator[Finding]:
     """Channels on which tries have failed and are made again, with the last words of the server."""
-    from reminder.ledger.records import EntryFilter
+    from reminder.ledger.shown import EntryFilter
 
     tried: dict[str, list[Entry]] = {}
     for entry in ledger.entries(plan_id, EntryFilter(status="pending", transport=transport)):

@@ -149,7 +149,7 @@ def _chosen(facts: Facts, edition: Edition, item: str | None, period: str | None
 def _checks(draw: Draw, lot: Lot, edition: Edition) -> Iterator[Check]:
     from reminder.agenda.draws import compared, verify
     from reminder.calendars.periods import parse_period
-    from reminder.plan.model import DrawWhen
+    from reminder.plan.when import DrawWhen
 
     period = parse_period(draw.period)
     yield from verify(draw, lot, period, edition.plan.head.timezone)

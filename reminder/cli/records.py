@@ -23,7 +23,7 @@ from reminder.ledger.records import DELIVERY_TEXT
 
 if TYPE_CHECKING:
     from reminder.ledger.ledger import Ledger
-    from reminder.ledger.records import Entry
+    from reminder.ledger.shown import Entry
 
 STATUSES = (*DELIVERY_TEXT, "send", "merge", "postpone", "miss", "supersede", "suppress", "fail")
 """What ``--status`` may be: where a delivery stands, or what was decided."""
@@ -54,7 +54,7 @@ def ledger(
     from reminder.cli.output import print_json
     from reminder.clock import SystemClock
     from reminder.ledger.ledger import Ledger
-    from reminder.ledger.records import EntryFilter
+    from reminder.ledger.shown import EntryFilter
     from reminder.plan.loader import load_plan
 
     if status is not None and status not in STATUSES:

@@ -99,7 +99,7 @@ def account_of(
     opened: Ledger, edition: Edition, transport: Transport, start: datetime, end: datetime, now: datetime
 ) -> Account:
     """The account of [start, end) from an open ledger."""
-    from reminder.ledger.records import EntryFilter
+    from reminder.ledger.shown import EntryFilter
     from reminder.reports.account import Sources, account
 
     wanted = EntryFilter(since=start, until=end, transport=transport, limit=MOST_ENTRIES)

@@ -230,7 +230,7 @@ def _of_daemon(folder: Path, settings: Settings) -> bool:
 
 def _by_item(ledger: object, edition: Edition, since: datetime) -> list[dict[str, object]]:
     from reminder.ledger.ledger import Ledger
-    from reminder.ledger.records import EntryFilter
+    from reminder.ledger.shown import EntryFilter
 
     assert isinstance(ledger, Ledger)
     entries = ledger.entries(edition.plan.id, EntryFilter(since=since, limit=10_000_000))

@@ -14,8 +14,9 @@ from sqlalchemy import Connection
 
 from reminder.ledger import register, schema, standing
 from reminder.ledger.errors import LedgerCorrupt, LedgerKindError, LedgerSchemaError
+from reminder.ledger.holds import Hold, HoldReason
 from reminder.ledger.ledger import Ledger
-from reminder.ledger.records import Hold, HoldReason, LedgerKind, Note
+from reminder.ledger.records import LedgerKind, Note
 from reminder.ledger.storage import Storage
 
 RESTORED = "ledger-restored"

@@ -21,8 +21,10 @@ from sqlalchemy import (
     select,
 )
 
-from reminder.ledger.records import DeliveryState, Entry, EntryFilter, HandDecision, Mark, Transport
-from reminder.ledger.tables import AnyRow, alarms, attempts, chunks, claims, deliveries, refusals, resolutions
+from reminder.ledger.records import DeliveryState, HandDecision, Transport
+from reminder.ledger.shown import Entry, EntryFilter, Mark
+from reminder.ledger.statements import chunks
+from reminder.ledger.tables import AnyRow, alarms, attempts, claims, deliveries, refusals, resolutions
 
 ADVANCE = (
     DeliveryState.PENDING,

@@ -15,7 +15,8 @@ from reminder.ledger.reach import claimed
 from reminder.ledger.records import DeliveryState, NewClaim, Settlement, Transport, Unreached
 from reminder.ledger.recovery import give_up_replaced
 from reminder.ledger.settling import coherent, freeze
-from reminder.ledger.tables import alarms, attempts, chunks, claims, deliveries, in_state
+from reminder.ledger.statements import chunks, in_state
+from reminder.ledger.tables import alarms, attempts, claims, deliveries
 
 Step = tuple[str, str, str]
 """Alarm, receiver and channel: one claim."""

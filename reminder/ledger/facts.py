@@ -36,7 +36,8 @@ from reminder.agenda.facts import (
 )
 from reminder.ledger.records import Transport
 from reminder.ledger.register import adopted
-from reminder.ledger.tables import duty_events, happenings, insert_new
+from reminder.ledger.statements import insert_new
+from reminder.ledger.tables import duty_events, happenings
 
 
 class FactKind(enum.StrEnum):

@@ -13,8 +13,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Select, func, insert, select
 
+from reminder.ledger.statements import insert_new
 from reminder.ledger.storage import Storage
-from reminder.ledger.tables import AnyRow, file_contents, file_versions, insert_new
+from reminder.ledger.tables import AnyRow, file_contents, file_versions
 
 
 class VersionKind(enum.StrEnum):

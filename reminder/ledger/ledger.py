@@ -45,6 +45,7 @@ from reminder.ledger.accounts import Accounts
 from reminder.ledger.errors import FactsChanged, LedgerAddressError, LedgerCorrupt
 from reminder.ledger.facts import FactKind, NewDutyEvent, Recorded
 from reminder.ledger.file_versions import FileVersions
+from reminder.ledger.holds import Hold, Release, Standing
 from reminder.ledger.outcomes import Outcome, Stuck
 from reminder.ledger.postponing import Postponed
 from reminder.ledger.records import (
@@ -52,25 +53,19 @@ from reminder.ledger.records import (
     AttemptRecord,
     Delivery,
     DeliveryState,
-    Entry,
-    EntryFilter,
     HandDecision,
-    Hold,
-    Leaf,
     LedgerKind,
-    Made,
     Note,
     Pause,
     PlanVersion,
     Quota,
-    Release,
     Settlement,
-    Standing,
     Transport,
     Trouble,
     Unreached,
     Wait,
 )
+from reminder.ledger.shown import Entry, EntryFilter, Leaf, Made
 from reminder.ledger.storage import BUSY_TIMEOUT, Storage
 from reminder.ledger.tokens import Tokens
 

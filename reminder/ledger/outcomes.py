@@ -16,7 +16,8 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, case,
 
 from reminder.ledger.entries import ADVANCE
 from reminder.ledger.records import DeliveryState, Transport
-from reminder.ledger.tables import AnyRow, alarms, attempts, chunks, claims, deliveries, refusals
+from reminder.ledger.statements import chunks
+from reminder.ledger.tables import AnyRow, alarms, attempts, claims, deliveries, refusals
 
 MOST_MESSAGES = 3000
 """Of one span that are looked at; an office sends fewer in a day."""

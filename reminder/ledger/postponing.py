@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, func, select, update
 
 from reminder.ledger.records import NewAlarm, Transport
-from reminder.ledger.tables import alarms, claims, postponed
+from reminder.ledger.statements import postponed
+from reminder.ledger.tables import alarms, claims
 
 POSTPONE = "postpone"
 """The decision of a claim that waits."""

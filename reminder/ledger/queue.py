@@ -12,7 +12,8 @@ from sqlalchemy import ColumnElement, Connection, Select, func, select
 from reminder.ledger import pausing
 from reminder.ledger.errors import LedgerCorrupt
 from reminder.ledger.records import AttemptRecord, Delivery, DeliveryState, Transport
-from reminder.ledger.tables import AnyRow, attempts, chunks, contents, deliveries, in_state, receivers
+from reminder.ledger.statements import chunks, in_state
+from reminder.ledger.tables import AnyRow, attempts, contents, deliveries, receivers
 
 
 def of_plan(plan_id: str, transport: Transport) -> tuple[ColumnElement[bool], ColumnElement[bool]]:

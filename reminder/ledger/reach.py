@@ -16,17 +16,8 @@ from reminder.ledger.records import (
     TroubleKind,
     Unreached,
 )
-from reminder.ledger.tables import (
-    AnyRow,
-    alarms,
-    claims,
-    deliveries,
-    in_state,
-    insert_new,
-    pauses,
-    refusals,
-    resolutions,
-)
+from reminder.ledger.statements import in_state, insert_new
+from reminder.ledger.tables import AnyRow, alarms, claims, deliveries, pauses, refusals, resolutions
 from reminder.ledger.trouble import remember
 
 

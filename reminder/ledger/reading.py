@@ -7,17 +7,10 @@ from collections.abc import Iterable
 
 from sqlalchemy import Connection, and_, select
 
-from reminder.ledger.records import DeliveryState, Leaf, Made, Refusal, Resolution, Transport
-from reminder.ledger.tables import (
-    alarms,
-    chunks,
-    claims,
-    contents,
-    deliveries,
-    receivers,
-    refusals,
-    resolutions,
-)
+from reminder.ledger.records import DeliveryState, Refusal, Transport
+from reminder.ledger.shown import Leaf, Made, Resolution
+from reminder.ledger.statements import chunks
+from reminder.ledger.tables import alarms, claims, contents, deliveries, receivers, refusals, resolutions
 
 
 def leaf(connection: Connection, plan_id: str, delivery_id: str) -> Leaf | None:

@@ -11,7 +11,8 @@ from sqlalchemy import Connection, ScalarSelect, exists, insert, literal, or_, s
 from reminder.ledger.queue import made_of, whole
 from reminder.ledger.records import Delivery, DeliveryState, HandDecision, Transport, TroubleKind
 from reminder.ledger.sending import allowed
-from reminder.ledger.tables import attempts, chunks, claims, deliveries, in_state, resolutions
+from reminder.ledger.statements import chunks, in_state
+from reminder.ledger.tables import attempts, claims, deliveries, resolutions
 from reminder.ledger.trouble import remember
 
 INTERRUPTED = "interrupted"

@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, insert, select
 
 from reminder.ledger.records import Note, PlanVersion, Transport
-from reminder.ledger.tables import adoptions, insert_new, notes, plan_versions
+from reminder.ledger.statements import insert_new
+from reminder.ledger.tables import adoptions, notes, plan_versions
 
 TRANSPORT = "transport"
 """Kind of the note that switches the transport; the last one counts."""

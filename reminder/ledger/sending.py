@@ -32,7 +32,8 @@ from reminder.ledger.records import (
     TroubleKind,
     Wait,
 )
-from reminder.ledger.tables import AnyRow, attempts, chunks, deliveries, in_state
+from reminder.ledger.statements import chunks, in_state
+from reminder.ledger.tables import AnyRow, attempts, deliveries
 from reminder.ledger.trouble import remember
 
 AFTER_SENDING = frozenset(

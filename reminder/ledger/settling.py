@@ -14,7 +14,8 @@ from reminder.ledger.errors import AlreadySettled
 from reminder.ledger.postponing import decide_again
 from reminder.ledger.records import DeliveryState, NewAlarm, NewDelivery, Settlement, Transport
 from reminder.ledger.recovery import give_up_replaced
-from reminder.ledger.tables import alarms, chunks, claims, contents, deliveries, insert_new, receivers
+from reminder.ledger.statements import chunks, insert_new
+from reminder.ledger.tables import alarms, claims, contents, deliveries, receivers
 
 
 def settle(

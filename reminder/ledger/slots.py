@@ -19,7 +19,8 @@ from typing import Any
 from sqlalchemy import Connection, func, select, update
 
 from reminder.ledger.records import DeliveryState, Quota, Transport, Wait
-from reminder.ledger.tables import AnyRow, attempts, deliveries, in_state, receivers
+from reminder.ledger.statements import in_state
+from reminder.ledger.tables import AnyRow, attempts, deliveries, receivers
 
 ABREAST = 3
 """So many tries more are looked at, since those on their way together may end in another order."""

@@ -20,28 +20,12 @@ from sqlalchemy import Connection, delete, insert, inspect, select, update
 
 from reminder.ledger import recovery, register
 from reminder.ledger.errors import LedgerError, explained, not_a_ledger
-from reminder.ledger.records import (
-    DeliveryState,
-    HandDecision,
-    Hold,
-    HoldReason,
-    Note,
-    Release,
-    Standing,
-    Transport,
-)
+from reminder.ledger.holds import Hold, HoldReason, Release, Standing
+from reminder.ledger.records import DeliveryState, HandDecision, Note, Transport
 from reminder.ledger.settling import alarm_row
+from reminder.ledger.statements import insert_new
 from reminder.ledger.storage import Storage
-from reminder.ledger.tables import (
-    alarms,
-    attempts,
-    deliveries,
-    insert_new,
-    ledger_info,
-    notes,
-    plan_versions,
-    sessions,
-)
+from reminder.ledger.tables import alarms, attempts, deliveries, ledger_info, notes, plan_versions, sessions
 
 IDENTITY, CHANGES, HOLD = "identity", "changes", "hold"
 PREVIOUS, ENDED, MARKED = "previous", "released", "marked"

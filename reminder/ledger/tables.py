@@ -1,4 +1,4 @@
-"""The ledger's tables, and the one way in which both databases insert once.
+"""The ledger's tables; how to write to them alike on both databases stands in :mod:`~reminder.ledger.statements`.
 
 Every row carries the id of its plan: on a cluster one database holds many
 offices.  Identity is a UNIQUE key and nothing else.  No foreign key cascades:
@@ -11,14 +11,11 @@ times, and SQLite rewrites a changed row as a whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import (
     Boolean,
     Column,
-    ColumnElement,
-    Connection,
     ForeignKey,
     Index,
     Integer,
@@ -28,15 +25,10 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    literal_column,
     text,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from reminder.ledger.columns import Json, RowId, UtcDateTime
-from reminder.ledger.records import DeliveryState
-
-T = TypeVar("T")
 
 AnyRow = Row[*tuple[Any, ...]]
 """A row of any query."""
@@ -457,53 +449,3 @@ troubles = Table(
     ),
 )
 """What the admins must be told of, written with the change that caused it, and when they were."""
-
-
-def in_state(state: DeliveryState) -> ColumnElement[bool]:
-    """``deliveries.state`` is this one, as a literal.
-
-    A partial index serves a query only when the planner can see its condition;
-    a bound value it cannot see.
-    """
-    return deliveries.c.state == literal_column(f"'{state.value}'", Text)
-
-
-def postponed() -> ColumnElement[bool]:
-    """A claim that waits, as a literal: see :func:`in_state`."""
-    return claims.c.decision == literal_column("'postpone'", Text)
-
-
-def insert_once(dialect: str, table: Table, key: Sequence[str]) -> sqlite.Insert | postgresql.Insert:
-    """An INSERT that leaves out rows whose key is there already.
-
-    Both databases spell it alike, SQLAlchemy builds it for each of them apart.
-    """
-    if dialect == "postgresql":
-        return postgresql.insert(table).on_conflict_do_nothing(index_elements=list(key))
-    return sqlite.insert(table).on_conflict_do_nothing(index_elements=list(key))
-
-
-def insert_new(
-    connection: Connection,
-    table: Table,
-    key: Sequence[str],
-    rows: Iterable[Mapping[str, Any]],
-    *returning: Column[Any],
-) -> list[Row[Any]]:
-    """Insert the rows whose key is new; give back ``returning`` of exactly those.
-
-    Sorted by key, so that two writers on PostgreSQL take their locks in one
-    order and never wait for each other crosswise.
-    """
-    ordered = sorted(rows, key=lambda row: tuple(row[name] for name in key))
-    if not ordered:
-        return []
-    statement = insert_once(connection.dialect.name, table, key).returning(*returning)
-    return list(connection.execute(statement, ordered))
-
-
-def chunks(values: Iterable[T], size: int = 500) -> Iterator[Sequence[T]]:
-    """At most ``size`` at a time: both databases bound the number of values in a statement."""
-    every = list(values)
-    for start in range(0, len(every), size):
-        yield every[start : start + size]

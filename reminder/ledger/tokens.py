@@ -7,8 +7,9 @@ from datetime import datetime
 
 from sqlalchemy import select, update
 
+from reminder.ledger.statements import insert_new
 from reminder.ledger.storage import Storage
-from reminder.ledger.tables import AnyRow, insert_new, tokens
+from reminder.ledger.tables import AnyRow, tokens
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from datetime import datetime
 from sqlalchemy import Connection, and_, func, insert, select, update
 
 from reminder.ledger.records import Transport, Trouble, TroubleKind
-from reminder.ledger.tables import alarms, attempts, chunks, claims, deliveries, troubles
+from reminder.ledger.statements import chunks
+from reminder.ledger.tables import alarms, attempts, claims, deliveries, troubles
 
 
 def remember(

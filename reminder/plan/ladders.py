@@ -7,21 +7,11 @@ from dataclasses import dataclass, field
 
 from reminder.errors import Problem, Severity
 from reminder.plan.fields import DueKind, OnDay
-from reminder.plan.model import (
-    DEFAULT_ALARM_TIME,
-    Anchor,
-    DrawWhen,
-    EventWhen,
-    EveryWhen,
-    FestivalsWhen,
-    ItemSpec,
-    Rung,
-    RungSpec,
-    WindowWhen,
-)
+from reminder.plan.model import DEFAULT_ALARM_TIME, Anchor, ItemSpec, Rung, RungSpec
 from reminder.plan.place import Place
 from reminder.plan.sections import Entry
 from reminder.plan.via import Route
+from reminder.plan.when import DrawWhen, EventWhen, EveryWhen, FestivalsWhen, WindowWhen
 
 DEFAULT_TEMPLATE = "general"
 SHORT_MONTH = 28

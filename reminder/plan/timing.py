@@ -11,20 +11,11 @@ from reminder.errors import Problem, Severity
 from reminder.plan.audience import TermKind, parse_term
 from reminder.plan.fields import DueKind
 from reminder.plan.ladders import SHORT_MONTH
-from reminder.plan.model import (
-    DatesWhen,
-    DrawSpec,
-    DrawWhen,
-    EveryWhen,
-    FestivalsWhen,
-    ItemSpec,
-    PlanHead,
-    RruleWhen,
-    WindowWhen,
-)
+from reminder.plan.model import ItemSpec, PlanHead
 from reminder.plan.names import FESTIVAL, Names
 from reminder.plan.place import Place
 from reminder.plan.recurrence_rules import rule_fault, skipped_days
+from reminder.plan.when import DatesWhen, DrawSpec, DrawWhen, EveryWhen, FestivalsWhen, RruleWhen, WindowWhen
 from reminder.source import Loc
 
 _LONGEST = {"month": SHORT_MONTH, "quarter": 30, "half-year": 30, "year": 31}

@@ -19,7 +19,8 @@ from reminder.check import Edition
 from reminder.ledger.facts import FactKind, happening_key
 from reminder.ledger.ledger import Ledger
 from reminder.plan.fields import did_you_mean
-from reminder.plan.model import EventWhen, Item
+from reminder.plan.model import Item
+from reminder.plan.when import EventWhen
 from reminder.recording.recorder import LONGEST_NOTE, Refused
 from reminder.recording.subjects import fault_of, name_in, normal
 

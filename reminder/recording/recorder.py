@@ -16,7 +16,7 @@ from reminder.agenda.facts import DUTY_STATE_TEXT, TRANSITIONS, DutyAction, Duty
 from reminder.check import Edition
 from reminder.ledger.facts import Effect, FactKind, NewDutyEvent, Recorded
 from reminder.ledger.ledger import Ledger
-from reminder.plan.model import EveryWhen
+from reminder.plan.when import EveryWhen
 from reminder.recording.view import About, Gone, Refused, Row, View
 
 __all__ = ["About", "Actor", "Entry", "Gone", "Recorder", "Refused", "Row", "View"]

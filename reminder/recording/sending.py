@@ -10,8 +10,9 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from reminder.ledger.ledger import Ledger
-from reminder.ledger.records import DELIVERY_TEXT, DeliveryState, HandDecision, Leaf
+from reminder.ledger.records import DELIVERY_TEXT, DeliveryState, HandDecision
 from reminder.ledger.recovery import REPLACED
+from reminder.ledger.shown import Leaf
 from reminder.recording.view import Refused
 
 POSSIBLE = {

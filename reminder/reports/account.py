@@ -18,8 +18,10 @@ from reminder.agenda.facts import DUTY_STATE_TEXT, DutyAction, DutyEvent, DutySt
 from reminder.agenda.occurrences import Occurrence, occurrences, zone_of
 from reminder.agenda.reasons import ACTION_TEXT, reason_text
 from reminder.check import Edition
-from reminder.ledger.records import DELIVERY_TEXT, Entry, PlanVersion
-from reminder.plan.model import FestivalsWhen, Item
+from reminder.ledger.records import DELIVERY_TEXT, PlanVersion
+from reminder.ledger.shown import Entry
+from reminder.plan.model import Item
+from reminder.plan.when import FestivalsWhen
 
 Row = tuple[str, ...]
 

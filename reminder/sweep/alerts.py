@@ -20,8 +20,9 @@ from reminder.channels.base import Channel, OutcomeKind, Parcel, Recipient, Stam
 from reminder.check import Edition
 from reminder.errors import ReminderError
 from reminder.ledger.errors import LedgerError
+from reminder.ledger.holds import Hold
 from reminder.ledger.ledger import Ledger
-from reminder.ledger.records import Hold, Note
+from reminder.ledger.records import Note
 from reminder.messages.context import Addressee
 from reminder.sweep.notices import Notice, notice_message
 from reminder.sweep.shares import address_of

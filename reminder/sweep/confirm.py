@@ -14,8 +14,10 @@ from reminder.backup.highwater import Mark, write_mark
 from reminder.check import Edition
 from reminder.errors import ReminderError, system_reason
 from reminder.ledger.errors import LedgerCorrupt
+from reminder.ledger.holds import Hold, Release
 from reminder.ledger.ledger import Ledger
-from reminder.ledger.records import DeliveryState, Entry, EntryFilter, Hold, NewAlarm, Release, Transport
+from reminder.ledger.records import DeliveryState, NewAlarm, Transport
+from reminder.ledger.shown import Entry, EntryFilter
 from reminder.ledger.standing import new_identity
 from reminder.plan.model import DEFAULT_ALARM_TIME
 from reminder.sweep.compose import new_alarm

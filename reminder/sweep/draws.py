@@ -30,7 +30,8 @@ from reminder.calendars.periods import Period, parse_period
 from reminder.check import Edition
 from reminder.ledger.facts import FactKind, happening_key, lot_detail
 from reminder.ledger.ledger import Ledger
-from reminder.plan.model import DrawWhen, Item
+from reminder.plan.model import Item
+from reminder.plan.when import DrawWhen
 from reminder.sweep.notices import Notice, notice_of
 from reminder.sweep.seeds import Seed, Seeds, SeedsBroken, SeedsUnreadable
 

@@ -22,7 +22,8 @@ from reminder.agenda.facts import (
 from reminder.agenda.occurrences import Occurrence, occurrences
 from reminder.calendars.periods import Period, PeriodKind
 from reminder.check import Edition
-from reminder.plan.model import EveryWhen, Item
+from reminder.plan.model import Item
+from reminder.plan.when import EveryWhen
 from reminder.recording.recorder import ACTION_TEXT
 from reminder.recording.view import Gone, Refused, Row, View
 from reminder.views.look import Look

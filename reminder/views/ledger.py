@@ -14,19 +14,9 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 
 from reminder.agenda.policy import ACTION_TEXT, reason_text
-from reminder.ledger.records import (
-    DELIVERY_TEXT,
-    AttemptRecord,
-    DeliveryState,
-    Entry,
-    EntryFilter,
-    HandDecision,
-    Leaf,
-    Made,
-    Mark,
-    Transport,
-)
+from reminder.ledger.records import DELIVERY_TEXT, AttemptRecord, DeliveryState, HandDecision, Transport
 from reminder.ledger.recovery import CHAIN, REPLACED
+from reminder.ledger.shown import Entry, EntryFilter, Leaf, Made, Mark
 from reminder.plan.model import Item
 from reminder.recording.sending import possible
 from reminder.sweep.approvals import APPROVAL_ITEM

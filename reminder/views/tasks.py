@@ -9,7 +9,8 @@ from datetime import date, datetime
 from reminder.agenda.alarms import Alarm, ladder
 from reminder.agenda.approvals import covered
 from reminder.agenda.occurrences import Occurrence
-from reminder.plan.model import DrawWhen, EventWhen, Item, Rung
+from reminder.plan.model import Item, Rung
+from reminder.plan.when import DrawWhen, EventWhen
 from reminder.views.agenda import (
     AFTER_PLAN,
     Due,

@@ -11,19 +11,16 @@ from reminder.calendars.workdays import Day
 from reminder.messages.filters import date_cn, date_full, join_cn
 from reminder.plan.audience import Audience, Term, TermKind
 from reminder.plan.fields import DueKind, DueRule, MonthDay
-from reminder.plan.model import (
+from reminder.plan.model import Anchor, Duty, Item, Rung
+from reminder.plan.when import (
     DEFAULT_DUE_TIME,
-    Anchor,
     DatesWhen,
     DrawWhen,
-    Duty,
     EventWhen,
     EveryWhen,
     FestivalsWhen,
-    Item,
     LunarWhen,
     RruleWhen,
-    Rung,
     WindowWhen,
 )
 

@@ -25,8 +25,9 @@ from reminder.access.login import (
 )
 from reminder.ledger.accounts import Account
 from reminder.ledger.copying import take_copy
+from reminder.ledger.holds import Hold, HoldReason
 from reminder.ledger.ledger import Ledger
-from reminder.ledger.records import Hold, HoldReason, LedgerKind
+from reminder.ledger.records import LedgerKind
 from tests.plans import at
 
 PASSWORD = "correct-horse-7"

@@ -29,7 +29,8 @@ from reminder.agenda.draws import (
 )
 from reminder.agenda.facts import NOTHING, Commitment, Draw, Facts, Lot
 from reminder.calendars.periods import Period, PeriodKind
-from reminder.plan.model import DrawWhen, Plan
+from reminder.plan.model import Plan
+from reminder.plan.when import DrawWhen
 from tests.plans import CALENDAR, SHANGHAI, at, day, item_yaml, plan_of
 
 Q2 = Period(PeriodKind.QUARTER, 2026, 2)

@@ -13,7 +13,8 @@ import requests
 from reminder.access.rights import Role
 from reminder.access.tokens import revoke
 from reminder.ledger.accounts import Account
-from reminder.ledger.records import EntryFilter, Transport
+from reminder.ledger.records import Transport
+from reminder.ledger.shown import EntryFilter
 from reminder.sweep.accept import accept
 from reminder.web.api.bounds import MOST_OCTETS
 from tests.api.conftest import NOW, Program, Programs, problem_of

@@ -22,7 +22,7 @@ from schemathesis.specs.openapi.checks import (
 
 from reminder.access.rights import Role
 from reminder.access.rights import User as Reader
-from reminder.ledger.records import EntryFilter
+from reminder.ledger.shown import EntryFilter
 from reminder.views.approvals import cases
 from reminder.views.look import Look
 from reminder.web.api.app import description

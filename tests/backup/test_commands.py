@@ -25,8 +25,9 @@ from reminder.cli import entry
 from reminder.cli.backup import _secrets
 from reminder.clock import SystemClock
 from reminder.errors import ReminderError, UsageError
+from reminder.ledger.holds import Hold, HoldReason
 from reminder.ledger.ledger import Ledger
-from reminder.ledger.records import Hold, HoldReason, LedgerKind, Note
+from reminder.ledger.records import LedgerKind, Note
 from reminder.settings import Settings
 from tests.editions import ROOT, TEMPLATES
 from tests.plans import ON_DUE_DAY, item_yaml, write_plan

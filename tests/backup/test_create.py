@@ -29,8 +29,9 @@ from reminder.ledger.errors import (
     LedgerMissing,
     LedgerSchemaError,
 )
+from reminder.ledger.holds import HoldReason
 from reminder.ledger.ledger import Ledger
-from reminder.ledger.records import HoldReason, LedgerKind
+from reminder.ledger.records import LedgerKind
 from tests.backup.conftest import LIVE, NOW, Place, note, settled
 
 KEY = "-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----\n"

@@ -19,8 +19,9 @@ from reminder.backup import highwater
 from reminder.backup.guard import STILL_SECONDS, Guard, LedgerChanging, hold_of, open_ledger
 from reminder.backup.highwater import Mark, read_mark, write_mark
 from reminder.ledger.errors import LedgerCorrupt, LedgerError, LedgerGone, LedgerMissing
+from reminder.ledger.holds import Hold, HoldReason, Release
 from reminder.ledger.ledger import Ledger
-from reminder.ledger.records import Hold, HoldReason, LedgerKind, Note, Release
+from reminder.ledger.records import LedgerKind, Note
 from reminder.ledger.standing import standing_in_file
 from tests.backup.conftest import LIVE, NOW, Place
 from tests.editions import ROOT

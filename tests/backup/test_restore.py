@@ -25,8 +25,9 @@ from reminder.errors import ReminderError, UsageError
 from reminder.ledger import schema
 from reminder.ledger.copying import RESTORED
 from reminder.ledger.errors import LedgerCorrupt, LedgerKindError, LedgerSchemaError
+from reminder.ledger.holds import HoldReason
 from reminder.ledger.ledger import Ledger
-from reminder.ledger.records import HoldReason, LedgerKind
+from reminder.ledger.records import LedgerKind
 from reminder.lock import DataFolderLock
 from tests.backup.conftest import NOW, Place, note, settled
 

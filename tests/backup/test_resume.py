@@ -14,16 +14,10 @@ from reminder.channels.base import Channel
 from reminder.check import Edition
 from reminder.errors import ReminderError
 from reminder.ledger.errors import LedgerCorrupt, LedgerError
+from reminder.ledger.holds import Hold, HoldReason
 from reminder.ledger.ledger import Ledger
-from reminder.ledger.records import (
-    AttemptEnd,
-    DeliveryState,
-    EntryFilter,
-    Hold,
-    HoldReason,
-    LedgerKind,
-    Transport,
-)
+from reminder.ledger.records import AttemptEnd, DeliveryState, LedgerKind, Transport
+from reminder.ledger.shown import EntryFilter
 from reminder.ledger.standing import RELEASED
 from reminder.sweep.confirm import Concerned, concerned, confirm
 from reminder.sweep.sweeper import Sweeper

@@ -17,7 +17,6 @@ from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import (
     AttemptEnd,
     DeliveryState,
-    EntryFilter,
     LedgerKind,
     NewAlarm,
     NewClaim,
@@ -27,6 +26,7 @@ from reminder.ledger.records import (
     Settlement,
     Transport,
 )
+from reminder.ledger.shown import EntryFilter
 from tests.plans import ON_DUE_DAY, item_yaml, write_plan
 
 LIVE = Transport.LIVE

@@ -13,7 +13,8 @@ from reminder.access.rights import Role
 from reminder.agenda.facts import SilenceKind
 from reminder.channels.base import Outcome, OutcomeKind
 from reminder.check import examine
-from reminder.ledger.records import Hold, HoldReason, Transport
+from reminder.ledger.holds import Hold, HoldReason
+from reminder.ledger.records import Transport
 from reminder.recording.silences import Silences
 from tests.console.conftest import NOW, REPORT, TALK
 from tests.editing.conftest import lay_out

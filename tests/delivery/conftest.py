@@ -17,8 +17,6 @@ from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import (
     AttemptRecord,
     DeliveryState,
-    Entry,
-    EntryFilter,
     LedgerKind,
     NewAlarm,
     NewClaim,
@@ -26,6 +24,7 @@ from reminder.ledger.records import (
     Settlement,
     Transport,
 )
+from reminder.ledger.shown import Entry, EntryFilter
 from tests.editions import Remembering
 
 PLAN, LIVE = "test", Transport.LIVE

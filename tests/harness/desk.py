@@ -12,7 +12,8 @@ from typing import Self
 from reminder.channels.base import Recipient
 from reminder.check import Edition
 from reminder.ledger.ledger import Ledger
-from reminder.ledger.records import EntryFilter, LedgerKind, Transport
+from reminder.ledger.records import LedgerKind, Transport
+from reminder.ledger.shown import EntryFilter
 from reminder.messages.message import Message
 from reminder.plan.model import Plan
 from reminder.sweep.accept import accept

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Self
 
 from reminder.ledger.ledger import Ledger
-from reminder.ledger.records import Entry, EntryFilter, LedgerKind, Transport
+from reminder.ledger.records import LedgerKind, Transport
+from reminder.ledger.shown import Entry, EntryFilter
 from tests.harness.crashes import VARIABLE
 from tests.harness.daemon_main import live
 

@@ -11,7 +11,6 @@ from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import (
     AttemptEnd,
     DeliveryState,
-    EntryFilter,
     HandDecision,
     PauseAsked,
     PauseKind,
@@ -21,6 +20,7 @@ from reminder.ledger.records import (
     TroubleKind,
     Wait,
 )
+from reminder.ledger.shown import EntryFilter
 
 PENDING, ACCEPTED = DeliveryState.PENDING, DeliveryState.ACCEPTED
 FAILED, UNCERTAIN = DeliveryState.FAILED, DeliveryState.UNCERTAIN

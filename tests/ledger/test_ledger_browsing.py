@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from reminder.ledger.ledger import Ledger
-from reminder.ledger.records import AttemptEnd, DeliveryState, EntryFilter, Refusal, Settlement, Transport
+from reminder.ledger.records import AttemptEnd, DeliveryState, Refusal, Settlement, Transport
+from reminder.ledger.shown import EntryFilter
 
 FAILED, ACCEPTED = DeliveryState.FAILED, DeliveryState.ACCEPTED
 

@@ -11,14 +11,8 @@ import pytest
 
 from reminder.ledger.errors import AlreadySettled, LedgerConflict, LedgerCorrupt
 from reminder.ledger.ledger import Ledger
-from reminder.ledger.records import (
-    AttemptEnd,
-    DeliveryState,
-    EntryFilter,
-    Note,
-    Settlement,
-    Transport,
-)
+from reminder.ledger.records import AttemptEnd, DeliveryState, Note, Settlement, Transport
+from reminder.ledger.shown import EntryFilter
 from reminder.ledger.tables import contents
 
 PENDING, SENDING = DeliveryState.PENDING, DeliveryState.SENDING

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from reminder.ledger.ledger import Ledger
-from reminder.ledger.records import DeliveryState, EntryFilter, NewAlarm, Settlement
+from reminder.ledger.records import DeliveryState, NewAlarm, Settlement
+from reminder.ledger.shown import EntryFilter
 
 FIRST = {"channel": "wecom"}
 

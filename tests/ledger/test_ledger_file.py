@@ -23,7 +23,8 @@ from reminder.ledger.errors import (
     LedgerUnreadable,
 )
 from reminder.ledger.ledger import Ledger
-from reminder.ledger.records import EntryFilter, LedgerKind, Note
+from reminder.ledger.records import LedgerKind, Note
+from reminder.ledger.shown import EntryFilter
 
 DAEMON, SIMULATION = LedgerKind.DAEMON, LedgerKind.SIMULATION
 

@@ -19,7 +19,8 @@ from alembic.script import ScriptDirectory
 from reminder.ledger import schema
 from reminder.ledger.errors import LedgerCorrupt, LedgerError, LedgerFull, LedgerKindError, LedgerSchemaError
 from reminder.ledger.ledger import Ledger
-from reminder.ledger.records import DeliveryState, EntryFilter, HandDecision, LedgerKind
+from reminder.ledger.records import DeliveryState, HandDecision, LedgerKind
+from reminder.ledger.shown import EntryFilter
 from reminder.ledger.storage import Storage
 from reminder.ledger.tables import metadata
 

@@ -17,7 +17,6 @@ from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import (
     AttemptEnd,
     DeliveryState,
-    EntryFilter,
     HandDecision,
     LedgerKind,
     Note,
@@ -27,7 +26,9 @@ from reminder.ledger.records import (
     Refusal,
     Settlement,
 )
-from reminder.ledger.tables import insert_once, metadata
+from reminder.ledger.shown import EntryFilter
+from reminder.ledger.statements import insert_once
+from reminder.ledger.tables import metadata
 
 DIALECTS = [sqlite.dialect(), postgresql.dialect()]  # type: ignore[no-untyped-call]
 

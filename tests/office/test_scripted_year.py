@@ -26,8 +26,9 @@ from reminder.agenda.occurrences import occurrences
 from reminder.agenda.reach import MISSING_LIST, reach
 from reminder.check import Edition, examine
 from reminder.ledger.ledger import Ledger
-from reminder.ledger.records import Entry as Line
-from reminder.ledger.records import EntryFilter, LedgerKind, Transport
+from reminder.ledger.records import LedgerKind, Transport
+from reminder.ledger.shown import Entry as Line
+from reminder.ledger.shown import EntryFilter
 from reminder.recording.events import Events
 from reminder.recording.recorder import Actor, Entry, Recorder
 from reminder.simulate import Act, play

@@ -20,7 +20,8 @@ from reminder.agenda.load import AT_MOST_A_WEEK, Load, load_of
 from reminder.agenda.reach import Reached, Receiver, asks_above, listens, reach
 from reminder.agenda.reasons import Reason
 from reminder.calendars.workdays import WorkCalendar
-from reminder.plan.model import DrawWhen, EventWhen, EveryWhen, FestivalsWhen, Plan, WindowWhen
+from reminder.plan.model import Plan
+from reminder.plan.when import DrawWhen, EventWhen, EveryWhen, FestivalsWhen, WindowWhen
 from tests.plans import at
 
 SECRETARIES = {"干部科科长", "文明创建科科长", "宣传教育科副科长", "网络科科长"}

@@ -23,6 +23,7 @@ from reminder.calendars.workdays import Break, WorkCalendar
 from reminder.plan import channels as channel_models
 from reminder.plan import directory as directory_models
 from reminder.plan import model as plan_models
+from reminder.plan import when as when_models
 from reminder.plan.audience import TermKind
 from reminder.plan.loader import load_plan
 from reminder.plan.model import Item, Plan
@@ -534,7 +535,7 @@ def test_the_reference_names_every_key() -> None:
     text = (ROOT / "docs" / "plan.md").read_text(encoding="utf-8")
     written = re.findall(r"`([^`\n]+)`", re.sub(r"(?ms)^```.*?^```", "", text))
     words = {word for each in written for word in re.split(r"[^\w-]+", each)}
-    for module in (plan_models, directory_models, channel_models):
+    for module in (plan_models, when_models, directory_models, channel_models):
         for model in models_of(module):
             for name, field in model.model_fields.items():
                 assert (field.alias or name) in words, f"{model.__name__}.{name}"
@@ -546,7 +547,7 @@ def test_the_reference_names_every_kind_of_audience_and_anchor() -> None:
         assert f"`{kind}" in text, kind
     for anchor in plan_models.Anchor:
         assert f"`{anchor}`" in text, anchor
-    for kind in plan_models._WHEN_KINDS:
+    for kind in when_models.WHEN_KINDS:
         assert f"`{kind}`" in text, kind
 
 

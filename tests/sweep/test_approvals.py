@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from reminder.ledger.records import EntryFilter, Transport
+from reminder.ledger.records import Transport
+from reminder.ledger.shown import EntryFilter
 from reminder.plan.model import Plan
 from reminder.sweep.approvals import ApprovalRefused, State, approve
 from tests.harness.desk import APPROVED, FESTIVAL_RUNG, Desk, festival

@@ -11,7 +11,8 @@ import pytest
 
 from reminder.channels.wecom_app import WecomAppAdapter
 from reminder.ledger.ledger import Ledger
-from reminder.ledger.records import Delivery, EntryFilter, LedgerKind, Transport
+from reminder.ledger.records import Delivery, LedgerKind, Transport
+from reminder.ledger.shown import EntryFilter
 from reminder.plan.loader import load_plan_bytes
 from reminder.plan.model import Plan
 from reminder.sweep.sweeper import Sweeper

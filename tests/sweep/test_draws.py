@@ -20,7 +20,8 @@ from reminder.calendars.periods import Period, PeriodKind
 from reminder.calendars.workdays import WorkCalendar
 from reminder.ledger.facts import NewDutyEvent
 from reminder.ledger.ledger import Ledger
-from reminder.ledger.records import EntryFilter, LedgerKind, Transport
+from reminder.ledger.records import LedgerKind, Transport
+from reminder.ledger.shown import EntryFilter
 from reminder.plan.model import Plan
 from reminder.sweep.seeds import Seed, SeedFile, Seeds, SeedsInMemory
 from reminder.sweep.sweeper import Sweeper

@@ -10,7 +10,8 @@ import pytest
 
 from reminder.agenda.facts import DutyAction, Way
 from reminder.ledger.ledger import Ledger
-from reminder.ledger.records import EntryFilter, LedgerKind, Transport
+from reminder.ledger.records import LedgerKind, Transport
+from reminder.ledger.shown import EntryFilter
 from reminder.recording.events import Events
 from reminder.recording.recorder import Actor, Entry, Recorder
 from reminder.sweep.sweeper import Sweeper

@@ -19,7 +19,8 @@ from reminder.channels.wecom_app import WecomAppAdapter
 from reminder.clock import ManualClock
 from reminder.delivery.deliver import Deliverer
 from reminder.ledger.ledger import Ledger
-from reminder.ledger.records import EntryFilter, LedgerKind, Transport
+from reminder.ledger.records import LedgerKind, Transport
+from reminder.ledger.shown import EntryFilter
 from reminder.messages.message import Message
 from reminder.plan.loader import load_plan_bytes
 from reminder.plan.model import Plan

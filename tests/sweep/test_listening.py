@@ -11,7 +11,8 @@ import pytest
 from reminder.agenda.facts import DutyAction, Way
 from reminder.ledger.facts import FactKind, NewDutyEvent
 from reminder.ledger.ledger import Ledger
-from reminder.ledger.records import EntryFilter, LedgerKind, Transport
+from reminder.ledger.records import LedgerKind, Transport
+from reminder.ledger.shown import EntryFilter
 from reminder.plan.model import Plan
 from reminder.sweep.sweeper import Sweeper
 from tests.editions import Remembering, edition_of, remembering

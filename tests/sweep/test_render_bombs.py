@@ -13,7 +13,8 @@ import pytest
 
 from reminder.check import Edition
 from reminder.ledger.ledger import Ledger
-from reminder.ledger.records import EntryFilter, LedgerKind, Transport
+from reminder.ledger.records import LedgerKind, Transport
+from reminder.ledger.shown import EntryFilter
 from reminder.messages import limited
 from reminder.messages.limited import Limited, Limits
 from reminder.messages.render import RendererUnavailable, Templates

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from reminder.ledger.ledger import Ledger
-from reminder.ledger.records import EntryFilter, LedgerKind, Transport
+from reminder.ledger.records import LedgerKind, Transport
+from reminder.ledger.shown import EntryFilter
 from reminder.plan.model import Plan
 from reminder.sweep.sweeper import Sweeper
 from tests.editions import Remembering, edition_of, remembering

@@ -13,7 +13,8 @@ from reminder.clock import ManualClock
 from reminder.delivery.conduct import Conduct
 from reminder.delivery.deliver import Deliverer
 from reminder.ledger.ledger import Ledger
-from reminder.ledger.records import Entry, EntryFilter, LedgerKind, Transport
+from reminder.ledger.records import LedgerKind, Transport
+from reminder.ledger.shown import Entry, EntryFilter
 from reminder.sweep.sweeper import Sweeper
 from reminder.sweep.trouble import tell_troubles
 from tests.editions import Remembering, edition_of

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
 
-from reminder.ledger.records import HandDecision, Mark, Transport
+from reminder.ledger.records import HandDecision, Transport
+from reminder.ledger.shown import Mark
 from reminder.recording.sending import decide_sending
 from reminder.views.ledger import STATUS_TEXT, Sent, Wanted, page, sent, titles_of
 from reminder.views.ledger import Line as Shown

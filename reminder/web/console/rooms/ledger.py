@@ -14,7 +14,8 @@ from fastapi.responses import StreamingResponse
 from starlette.exceptions import HTTPException
 
 from reminder.access.rights import Right
-from reminder.ledger.records import HandDecision, Mark, Transport
+from reminder.ledger.records import HandDecision, Transport
+from reminder.ledger.shown import Mark
 from reminder.recording.sending import decide_sending
 from reminder.recording.view import Refused
 from reminder.views.ledger import (
