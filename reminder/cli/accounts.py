@@ -1,4 +1,4 @@
-"""``passwd``, ``user list``, ``login log``, ``token``: who may come in, and who did."""
+"""``passwd``, ``user list``, ``login log``: who may come in, and who did."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -28,11 +28,9 @@ from reminder.cli.usage import Command, Group
 from reminder.errors import ReminderError, UsageError
 
 if TYPE_CHECKING:
-    from reminder.access.tokens import Wanted
     from reminder.check import Edition
     from reminder.ledger.accounts import Account
     from reminder.ledger.ledger import Ledger
-    from reminder.ledger.tokens import Token
 
 CHANGED = "account-changed"
 """Kind of the note in the ledger; it never tells of a password but that it was set."""
@@ -84,10 +82,10 @@ def passwd(
         raise UsageError("--disable 只停用账户，不能与其他选项同用；重新启用请重设密码")
     if stdin and keep_password:
         raise UsageError("--stdin 与 --keep-password 只能写一个")
-    roles = _roles(role or ())
-    with _opened(data, schedules, templates, create=True) as (ledger, edition, now, today):
+    roles = known_roles(role or ())
+    with opened(data, schedules, templates, create=True) as (ledger, edition, now, today):
         holder = required_person(person, edition.plan.directory, today, "PERSON")
-        author = _author(by, edition, today)
+        author = author_or_server_user(by, edition, today)
         before = ledger.accounts.get(edition.plan.id, holder.id)
         if before is None and (disable or keep_password):
             raise UsageError(f"{holder.name}（{holder.id}）还没有账户；未作更改")
@@ -117,7 +115,7 @@ def passwd(
         print(f"已停用 {name} 的账户，并使其退出登录。重新启用：reminder passwd {holder.id}")
     else:
         did = "已更改" if keep_password else ("已建立" if before is None else "已重设密码：")
-        print(f"{did} {name} 的账户：{_roles_text(new.roles)}{'，可查看非公开事项' if new.private else ''}。")
+        print(f"{did} {name} 的账户：{roles_text(new.roles)}{'，可查看非公开事项' if new.private else ''}。")
     print("原有登录一律失效；已记入台账。")
     if not left:
         print("注意：现在没有可用的管理员账户，网页上不能管理；请执行 reminder passwd 人员编号 --role admin")
@@ -134,7 +132,7 @@ def list_users(
     from reminder.agenda.occurrences import zone_of
     from reminder.cli.output import print_json, print_table
 
-    with _opened(data, schedules, templates) as (ledger, edition, _, today):
+    with opened(data, schedules, templates) as (ledger, edition, _, today):
         found = ledger.accounts.every(edition.plan.id)
         last = ledger.accounts.last_logins(edition.plan.id)
     zone = zone_of(edition.plan.head.timezone)
@@ -162,7 +160,7 @@ def list_users(
         (
             each.user,
             author_name(each.user, directory),
-            _roles_text(each.roles),
+            roles_text(each.roles),
             "可" if each.private else "不可",
             _state(each, edition, today)[1],
             f"{last[each.user].astimezone(zone):%Y-%m-%d %H:%M}" if each.user in last else "从未",
@@ -187,7 +185,7 @@ def login_log(
     from reminder.agenda.occurrences import zone_of
     from reminder.cli.output import print_json, print_table
 
-    with _opened(data, schedules, templates) as (ledger, edition, now, _):
+    with opened(data, schedules, templates) as (ledger, edition, now, _):
         found = ledger.accounts.events(edition.plan.id, now - timedelta(days=days), limit, user)
     zone = zone_of(edition.plan.head.timezone)
     if format is Format.JSON:
@@ -220,96 +218,8 @@ def login_log(
     print_table(("时间", "用户名", "姓名", "来自", "结果"), rows, f"登录日志，最近 {days} 天{more}")
 
 
-@token_app.command("create", cls=Command)
-def create_token(
-    name: Annotated[str, typer.Argument(help="程序的名称，记入台账，如 oa-sync", metavar="NAME")],
-    role: RoleOption = None,
-    private: Annotated[bool, typer.Option("--private", help="可读取非公开事项")] = False,
-    days: Annotated[int, typer.Option("--days", help="多少天内有效，最多366")] = 180,
-    by: ByOption = "",
-    data: DataOption = None,
-    schedules: SchedulesOption = None,
-    templates: TemplatesOption = None,
-) -> None:
-    """生成一个令牌，只显示这一次。"""
-    from reminder.access.tokens import Wanted, make
-    from reminder.agenda.occurrences import zone_of
-
-    roles = frozenset(Role(each) for each in _roles(role or ["viewer"]))
-    with _opened(data, schedules, templates, create=True) as (ledger, edition, now, today):
-        taken = frozenset(each.id for each in edition.plan.directory.people)
-        wanted: Wanted = Wanted(name, roles, private, days, taken)
-        shown, token = make(ledger, edition.plan.id, wanted, by=_author(by, edition, today), now=now)
-    until = token.expires_at.astimezone(zone_of(edition.plan.head.timezone))
-    print(shown)
-    print(
-        f"令牌 {token.name}：{_roles_text(token.roles)}{'，可读取非公开事项' if private else ''}，"
-        f"有效至 {until:%Y-%m-%d %H:%M}。"
-    )
-    print("只显示这一次，请存入程序的密钥文件；用法：Authorization: Bearer 令牌。已记入台账。")
-    print(f"撤销：reminder token revoke {token.name}")
-
-
-@token_app.command("list", cls=Command)
-def list_tokens(
-    every: Annotated[bool, typer.Option("--all", help="也列出已撤销、已过期的")] = False,
-    data: DataOption = None,
-    schedules: SchedulesOption = None,
-    templates: TemplatesOption = None,
-    format: FormatOption = Format.TABLE,
-) -> None:
-    """列出令牌：角色、由谁生成、有效期、上次使用；不显示令牌本身。"""
-    from reminder.agenda.occurrences import zone_of
-    from reminder.cli.output import print_json, print_table
-
-    with _opened(data, schedules, templates) as (ledger, edition, now, _):
-        found = [each for each in ledger.tokens.every(edition.plan.id) if every or each.holds(now)]
-    zone = zone_of(edition.plan.head.timezone)
-
-    def shown(at: datetime | None) -> str:
-        return f"{at.astimezone(zone):%Y-%m-%d %H:%M}" if at is not None else "从未"
-
-    if format is Format.JSON:
-        print_json([_token_json(each, now) for each in found])
-        return
-    if not found:
-        print("没有令牌。" if every else "没有有效的令牌。")
-        return
-    directory = edition.plan.directory
-    rows = [
-        (
-            each.name,
-            _roles_text(each.roles),
-            "可" if each.private else "不可",
-            author_name(each.made_by, directory),
-            shown(each.expires_at),
-            shown(each.used_at),
-            "已撤销" if each.revoked_at is not None else "有效" if each.holds(now) else "已过期",
-        )
-        for each in found
-    ]
-    columns = ("名称", "角色", "非公开事项", "由谁生成", "有效至", "上次使用", "情况")
-    print_table(columns, rows, f"令牌，共 {len(rows)} 个")
-
-
-@token_app.command("revoke", cls=Command)
-def revoke_token(
-    name: Annotated[str, typer.Argument(help="名称，见 reminder token list", metavar="NAME")],
-    by: ByOption = "",
-    data: DataOption = None,
-    schedules: SchedulesOption = None,
-    templates: TemplatesOption = None,
-) -> None:
-    """撤销一个令牌：立即失效，不能恢复。"""
-    from reminder.access.tokens import revoke
-
-    with _opened(data, schedules, templates) as (ledger, edition, now, today):
-        revoke(ledger, edition.plan.id, name, by=_author(by, edition, today), now=now)
-    print(f"已撤销令牌 {name}，立即失效；已记入台账。")
-
-
 @contextmanager
-def _opened(
+def opened(
     data: Path | None, schedules: Path | None, templates: Path | None, *, create: bool = False
 ) -> Iterator[tuple[Ledger, Edition, datetime, date]]:
     """The daemon's ledger, made if there is none and ``create``; now, and today in the plan's zone."""
@@ -330,7 +240,7 @@ def _opened(
         ledger.close()
 
 
-def _author(by: str, edition: Edition, today: date) -> str:
+def author_or_server_user(by: str, edition: Edition, today: date) -> str:
     """Who ``--by`` names, or the user of the server, of whom nothing else is known."""
     import getpass
 
@@ -343,14 +253,14 @@ def _author(by: str, edition: Edition, today: date) -> str:
     return f"服务器用户 {name}"
 
 
-def _roles(words: list[str] | tuple[()]) -> tuple[str, ...]:
+def known_roles(words: list[str] | tuple[()]) -> tuple[str, ...]:
     for word in words:
         if word not in set(Role):
             raise UsageError(f"没有角色“{word}”；可用：{ROLES}")
     return tuple(sorted(set(words)))
 
 
-def _roles_text(roles: tuple[str, ...]) -> str:
+def roles_text(roles: tuple[str, ...]) -> str:
     return "、".join(ROLE_TEXT.get(each, each) for each in roles) or "（没有角色）"
 
 
@@ -398,17 +308,3 @@ def _state(account: Account, edition: Edition, today: date) -> tuple[str, str]:
     if person is None or not person.holds(today):
         return "left", "不在名册，不能登录"
     return "good", "可登录"
-
-
-def _token_json(token: Token, now: datetime) -> dict[str, Any]:
-    return {
-        "name": token.name,
-        "roles": list(token.roles),
-        "private": token.private,
-        "made_at": token.made_at.isoformat(),
-        "made_by": token.made_by,
-        "expires_at": token.expires_at.isoformat(),
-        "used_at": token.used_at.isoformat() if token.used_at else None,
-        "revoked_at": token.revoked_at.isoformat() if token.revoked_at else None,
-        "holds": token.holds(now),
-    }

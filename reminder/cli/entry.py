@@ -21,6 +21,7 @@ from reminder.cli import (
     duties,
     events,
     handing,
+    importing,
     linking,
     planning,
     records,
@@ -29,6 +30,7 @@ from reminder.cli import (
     resume,
     running,
     silencing,
+    tokens,
 )
 from reminder.cli.app import app
 from reminder.cli.usage import WrongUse, explain
@@ -39,6 +41,7 @@ COMMANDS = (
     planning,
     calendar,
     duties,
+    importing,
     deeds,
     events,
     draws,
@@ -48,6 +51,7 @@ COMMANDS = (
     records,
     linking,
     accounts,
+    tokens,
     handing,
     reporting,
     resolve,

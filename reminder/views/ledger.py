@@ -7,18 +7,14 @@ the line shows only what the line itself is about.
 
 from __future__ import annotations
 
-import email
-import email.policy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 
 from reminder.agenda.policy import ACTION_TEXT, reason_text
-from reminder.ledger.records import DELIVERY_TEXT, AttemptRecord, DeliveryState, HandDecision, Transport
-from reminder.ledger.recovery import CHAIN, REPLACED
-from reminder.ledger.shown import Entry, EntryFilter, Leaf, Made, Mark
+from reminder.ledger.records import DELIVERY_TEXT, DeliveryState, Transport
+from reminder.ledger.shown import Entry, EntryFilter, Made, Mark
 from reminder.plan.model import Item
-from reminder.recording.sending import possible
 from reminder.sweep.approvals import APPROVAL_ITEM
 from reminder.sweep.notices import NOTICE_ITEM
 from reminder.views.look import Look
@@ -39,21 +35,8 @@ STATUS_TEXT: dict[str, str] = {
     "fail": "未能发送",
 }
 """What may be asked for: where a message stands, or what was decided instead of sending one."""
-OUTCOME_TEXT = {
-    "accepted": "服务器已接收",
-    "transient": "暂未送出",
-    "permanent": "被拒绝",
-    "uncertain": "结果不明",
-    "partial": "部分收件人被拒绝",
-}
-DECISION_TEXT = {
-    HandDecision.RESEND.value: "再发一次",
-    HandDecision.ARRIVED.value: "认定已收到",
-    HandDecision.DROP.value: "不再发",
-    REPLACED: "改用备用通道",
-}
-_BAD = frozenset({DeliveryState.FAILED, DeliveryState.UNCERTAIN, DeliveryState.EXPIRED, "fail", "miss"})
-_WAITS = frozenset({DeliveryState.PENDING, DeliveryState.SENDING, "postpone", "hold"})
+BAD = frozenset({DeliveryState.FAILED, DeliveryState.UNCERTAIN, DeliveryState.EXPIRED, "fail", "miss"})
+WAITS = frozenset({DeliveryState.PENDING, DeliveryState.SENDING, "postpone", "hold"})
 HIDDEN_SUBJECT = "（合并消息，含不在您查看范围内的内容）"
 
 
@@ -166,7 +149,7 @@ def _lines(look: Look, found: Sequence[Entry]) -> Iterator[Line]:
     for entry in found:
         word = entry.state or entry.decision
         accepted = entry.state == DeliveryState.ACCEPTED and entry.transport is Transport.LIVE
-        mark = "done" if accepted else "overdue" if word in _BAD else "wait" if word in _WAITS else ""
+        mark = "done" if accepted else "overdue" if word in BAD else "wait" if word in WAITS else ""
         shown = entry.message not in shut
         yield Line(
             planned_at=entry.planned_at.astimezone(look.zone),
@@ -198,11 +181,11 @@ def _shut_messages(look: Look, found: Sequence[Entry]) -> set[str]:
         messages = {each.message for each in found if each.message and each.transport is transport}
         if messages:
             made = look.ledger.made_for(look.plan_id, transport, messages)
-            shut |= {message for message, claims in made.items() if not all(_sees(look, c) for c in claims)}
+            shut |= {message for message, claims in made.items() if not all(sees(look, c) for c in claims)}
     return shut
 
 
-def _sees(look: Look, made: Made) -> bool:
+def sees(look: Look, made: Made) -> bool:
     """Whether the reader may know of a claim."""
     if look.private:
         return True
@@ -247,151 +230,3 @@ def status_text(entry: Entry, look: Look | None = None) -> str:
 
 
 # One message
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """One thing a message was made for."""
-
-    title: str
-    occurrence: str
-    receiver: str
-    decision: str
-
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """What was decided about a message beside its tries."""
-
-    at: datetime
-    by: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Try:
-    """One try, in the plan's zone; ``took`` in seconds, None while it runs."""
-
-    number: int
-    at: datetime
-    took: float | None
-    outcome: str
-    code: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """A message, or a part of one, as people look at it.
-
-    ``text`` is None where the reader may not see all of it.  ``html``: it is a
-    mail with a formatted part.  ``possible`` is what a person may decide now.
-    """
-
-    leaf: Leaf
-    state: str
-    mark: str
-    receiver: str
-    channel: str
-    planned_at: datetime
-    not_before: datetime
-    expires_at: datetime
-    told: tuple[Told, ...]
-    tries: tuple[Try, ...]
-    decided: tuple[Decided, ...]
-    refused: tuple[tuple[str, str], ...]
-    receivers: tuple[tuple[str, str], ...]
-    subject: str
-    text: str | None
-    html: bool
-    seen: tuple[Made, ...]
-    """The claims it was made for, as the ledger has them, that the reader may know of."""
-    possible: tuple[HandDecision, ...]
-    expired: bool
-    in_force: bool
-
-    @property
-    def rehearsal(self) -> bool:
-        return self.leaf.transport is not Transport.LIVE
-
-
-def sent(look: Look, delivery: str) -> Sent | None:
-    """A delivery; None for one that is not there, or of which the reader may see nothing."""
-    leaf = look.ledger.leaf(look.plan_id, delivery)
-    if leaf is None:
-        return None
-    seen = [made for made in leaf.made if _sees(look, made)]
-    if not seen and not look.private:
-        return None
-    whole = len(seen) == len(leaf.made)
-    text = look.ledger.text_of(look.plan_id, delivery) if whole else None
-    in_force = leaf.transport is look.transport
-    zone = look.zone
-    accepted = leaf.state is DeliveryState.ACCEPTED
-    state = DELIVERY_TEXT[leaf.state]
-    if accepted and leaf.transport is Transport.OUTBOX:
-        state = "已写入 outbox"
-    mark = "overdue" if leaf.state in _BAD else "wait" if leaf.state in _WAITS else ""
-    return Sent(
-        leaf=leaf,
-        state=state,
-        mark="done" if accepted and leaf.transport is Transport.LIVE else mark,
-        receiver=receiver_name(look, leaf.receiver),
-        channel=leaf.channel,
-        planned_at=leaf.planned_at.astimezone(zone),
-        not_before=leaf.not_before.astimezone(zone),
-        expires_at=leaf.expires_at.astimezone(zone),
-        told=tuple(_told(look, made) for made in seen),
-        tries=tuple(_try(each, look) for each in look.ledger.attempts_of(look.plan_id, delivery)),
-        decided=tuple(
-            Decided(
-                each.at.astimezone(zone),
-                "系统" if each.author == CHAIN else look.name_of(each.author),
-                DECISION_TEXT.get(each.decision, each.decision),
-            )
-            for each in leaf.resolutions
-        ),
-        refused=tuple(
-            (receiver_name(look, each.receiver), f"{each.code} {each.detail}".strip())
-            for each in leaf.refused
-        ),
-        receivers=tuple((look.name_of(receiver), address) for receiver, address in leaf.receivers),
-        subject=leaf.subject if whole else HIDDEN_SUBJECT,
-        text=text,
-        html=whole and _html_of(look, delivery) is not None,
-        seen=tuple(seen),
-        possible=possible(leaf, in_force, look.now) if whole else (),
-        expired=leaf.expires_at <= look.now,
-        in_force=in_force,
-    )
-
-
-def mail_html(look: Look, delivery: str) -> str | None:
-    """The formatted part of a mail, as it was frozen: placeholders of links stay what they are."""
-    leaf = look.ledger.leaf(look.plan_id, delivery)
-    if leaf is None or not all(_sees(look, made) for made in leaf.made) or not (leaf.made or look.private):
-        return None
-    return _html_of(look, delivery)
-
-
-def _html_of(look: Look, delivery: str) -> str | None:
-    payload = look.ledger.payload_of(look.plan_id, delivery)
-    if b"Content-Type: multipart/alternative" not in payload[:4096]:
-        return None
-    part = email.message_from_bytes(payload, policy=email.policy.default).get_body(("html",))
-    return str(part.get_content()) if part is not None else None
-
-
-def _told(look: Look, made: Made) -> Told:
-    return Told(
-        titles_of(look).get(made.item, made.item),
-        made.occurrence,
-        receiver_name(look, made.receiver),
-        f"{ACTION_TEXT.get(made.decision, made.decision)}：{reason_text(made.reason)}",
-    )
-
-
-def _try(each: AttemptRecord, look: Look) -> Try:
-    took = (each.finished_at - each.started_at).total_seconds() if each.finished_at is not None else None
-    outcome = OUTCOME_TEXT.get(each.outcome, each.outcome) if each.outcome else "进行中"
-    return Try(each.number, each.started_at.astimezone(look.zone), took, outcome, each.code, each.detail)

@@ -10,7 +10,8 @@ from fastapi import APIRouter, Path, Query
 from reminder.ledger.records import HandDecision, Transport
 from reminder.ledger.shown import Mark
 from reminder.recording.sending import decide_sending
-from reminder.views.ledger import STATUS_TEXT, Sent, Wanted, page, sent, titles_of
+from reminder.views.delivery import Sent, sent
+from reminder.views.ledger import STATUS_TEXT, Wanted, page, titles_of
 from reminder.views.ledger import Line as Shown
 from reminder.views.look import Look
 from reminder.web.api.caller import Operating, Reader

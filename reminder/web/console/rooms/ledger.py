@@ -18,17 +18,8 @@ from reminder.ledger.records import HandDecision, Transport
 from reminder.ledger.shown import Mark
 from reminder.recording.sending import decide_sending
 from reminder.recording.view import Refused
-from reminder.views.ledger import (
-    OWN_ITEMS,
-    STATUS_TEXT,
-    TRANSPORT_TEXT,
-    Line,
-    Wanted,
-    every_line,
-    mail_html,
-    page,
-    sent,
-)
+from reminder.views.delivery import mail_html, sent
+from reminder.views.ledger import OWN_ITEMS, STATUS_TEXT, TRANSPORT_TEXT, Line, Wanted, every_line, page
 from reminder.views.look import Look
 from reminder.web.console.ask import Ask, Method, Route
 from reminder.web.console.mail import mail_frame
