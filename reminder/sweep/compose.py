@@ -15,18 +15,15 @@ from reminder.agenda.alarms import Alarm
 from reminder.agenda.policy import is_late, needs_approval
 from reminder.agenda.reach import Reached
 from reminder.agenda.reasons import Action, Decision, Reason, in_place_of
-from reminder.channels.base import Channel, Recipient, batch_of
+from reminder.channels.base import Channel
 from reminder.check import Edition
-from reminder.errors import ReminderError
 from reminder.ledger.postponing import Postponed
 from reminder.ledger.records import NewAlarm, NewClaim, NewDelivery, Settlement, Transport
-from reminder.messages.context import Addressee, confined, layout_context, section_context
-from reminder.messages.message import Message
-from reminder.messages.render import RendererUnavailable, Section
 from reminder.plan.via import channels_of
+from reminder.sweep.batches import batches_of, freeze_batch
 from reminder.sweep.cap import DailyCap
-from reminder.sweep.freeze import freeze, message_identity
-from reminder.sweep.shares import Failure, Share, address_of, owes_something, reached_by, shares_of
+from reminder.sweep.rendering import Rendered, render_bundle
+from reminder.sweep.shares import Failure, Share, address_of, reached_by, shares_of
 
 __all__ = [
     "Composed",
@@ -35,13 +32,8 @@ __all__ = [
     "address_of",
     "compose",
     "compose_shares",
-    "frame",
-    "render_section",
     "shares_of",
 ]
-
-SEPARATOR = "|"
-"""Between the addresses of a batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,20 +198,20 @@ def compose_shares(
         alone = share.section_key if share.alarm.item.spec.alone or share.as_of is not None else None
         bundles.setdefault((share.addressee.id, share.channel, alone, share.chain), []).append(share)
     failed = list(failures)
-    rendered: list[_Rendered] = []
+    rendered: list[Rendered] = []
     claims: dict[str, list[NewClaim]] = {}
     for bundle in bundles.values():
         if cap is not None and not cap.admits(bundle):
             for share in bundle:
                 claims.setdefault(share.alarm.key, []).append(cap.claim(share))
             continue
-        made, lost = _render(bundle, edition, now)
+        made, lost = render_bundle(bundle, edition, now)
         failed += lost
         if made is not None:
             rendered.append(made)
     deliveries: list[NewDelivery] = []
-    for batch in _batches(rendered, channels):
-        frozen, lost = _freeze(batch, edition, channels[batch[0].channel], transport, now)
+    for batch in batches_of(rendered, channels):
+        frozen, lost = freeze_batch(batch, edition, channels[batch[0].channel], transport, now)
         failed += lost
         for each, identity, parts in frozen:
             deliveries += parts
@@ -252,152 +244,7 @@ def new_alarm(alarm: Alarm, decision: Decision, key: str = "") -> NewAlarm:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Rendered:
-    """One message for one receiver on one channel, made of several shares."""
-
-    message: Message
-    shares: tuple[Share, ...]
-    late: bool
-    planned_at: datetime
-    expires_at: datetime
-    linked: bool = False
-    """It holds a link of its receiver's own, and is nobody else's."""
-
-    @property
-    def channel(self) -> str:
-        return self.shares[0].channel
-
-    @property
-    def address(self) -> str:
-        return self.shares[0].address
-
-    @property
-    def receiver(self) -> str:
-        return self.shares[0].addressee.id
-
-    @property
-    def batch_key(self) -> object:
-        """Messages with equal keys may be one: the same words, for as long, with the same channel to follow."""
-        times = (self.planned_at, self.expires_at, self.late)
-        return (self.channel, self.shares[0].chain, self.message, times)
-
-
-def _render(
-    bundle: Sequence[Share], edition: Edition, now: datetime
-) -> tuple[_Rendered | None, list[Failure]]:
-    """One message for one receiver on one channel, and what failed of it."""
-    said_at = bundle[0].as_of or now
-    sections: list[Section] = []
-    included: list[Share] = []
-    failures: list[Failure] = []
-    for group in sections_of(bundle):
-        try:
-            section = render_section(group, edition, said_at)
-            included.extend(group)
-            # Steps of one event that read the same are said once: of a private matter no step is named.
-            if group[0].alarm.occurrence.started is None or section not in sections:
-                sections.append(section)
-        except RendererUnavailable:
-            raise  # the machine's trouble, not the text's: all of it stays due, and the next tick tries again
-        except ReminderError as error:
-            failures += _failures(group, Reason.TEMPLATE, error)
-    if not included:
-        return None, failures
-    owes = any(owes_something(share, edition, said_at) for share in included)
-    try:
-        message = frame(sections, included[0].addressee, edition, said_at, owes=owes)
-    except RendererUnavailable:
-        raise
-    except ReminderError as error:
-        return None, failures + _failures(included, Reason.TEMPLATE, error)
-    made = _Rendered(
-        message,
-        tuple(included),
-        late=any(is_late(share.alarm, now) for share in included),
-        planned_at=min(share.alarm.at for share in included),
-        # The part that stays useful longest keeps the whole message alive.
-        expires_at=max(share.alarm.useful_until for share in included),
-        linked=owes and edition.link is not None,
-    )
-    return made, failures
-
-
-def _failures(shares: Iterable[Share], reason: Reason, error: ReminderError) -> list[Failure]:
-    return [Failure(each.alarm, each.addressee.id, each.channel, reason, str(error)) for each in shares]
-
-
-def _batches(rendered: Iterable[_Rendered], channels: Mapping[str, Channel]) -> list[list[_Rendered]]:
-    """What can go in one request, in the order in which it was made."""
-    groups: dict[object, list[_Rendered]] = {}
-    for number, each in enumerate(rendered):
-        alone = each.linked or batch_of(channels[each.channel]) == 1
-        groups.setdefault(number if alone else each.batch_key, []).append(each)
-    batches = []
-    for group in groups.values():
-        size = batch_of(channels[group[0].channel])
-        batches += [group[start : start + size] for start in range(0, len(group), size)]
-    return batches
-
-
-_Frozen = tuple[_Rendered, str, list[NewDelivery]]
-
-
-def _freeze(
-    batch: Sequence[_Rendered], edition: Edition, channel: Channel, transport: Transport, now: datetime
-) -> tuple[list[_Frozen], list[Failure]]:
-    """The deliveries of a batch, given to its first; an address that is none fails for itself alone."""
-    try:
-        return _freeze_together(batch, edition, channel, transport, now), []
-    except ReminderError as error:
-        if len(batch) == 1:
-            return [], _failures(batch[0].shares, Reason.UNSENDABLE, error)
-    sound: list[_Rendered] = []
-    failures: list[Failure] = []
-    for each in batch:
-        try:
-            _freeze_together([each], edition, channel, transport, now)
-            sound.append(each)
-        except ReminderError as error:
-            failures += _failures(each.shares, Reason.UNSENDABLE, error)
-    if len(sound) == len(batch):  # each for itself is well, only together they are not
-        return [
-            frozen for each in sound for frozen in _freeze_together([each], edition, channel, transport, now)
-        ], []
-    return (_freeze_together(sound, edition, channel, transport, now) if sound else []), failures
-
-
-def _freeze_together(
-    batch: Sequence[_Rendered], edition: Edition, channel: Channel, transport: Transport, now: datetime
-) -> list[_Frozen]:
-    first = batch[0]
-    identity = message_identity(
-        edition.plan.id,
-        transport,
-        (f"{s.alarm.key}|{s.addressee.id}|{s.channel}" for each in batch for s in each.shares),
-    )
-    addressee = first.shares[0].addressee
-    mentions = tuple(dict.fromkeys(name for share in first.shares for name in share.mentions))
-    to = Recipient(addressee.id, addressee.name, first.address, mentions)
-    if len(batch) > 1:
-        addresses = SEPARATOR.join(dict.fromkeys(each.address for each in batch))
-        to = Recipient(f"{first.receiver}等{len(batch)}人", "", addresses)
-    deliveries = freeze(
-        first.message,
-        to,
-        channel,
-        edition.plan,
-        identity,
-        now=now,
-        planned_at=first.planned_at,
-        expires_at=first.expires_at,
-        late=first.late,
-        receivers=tuple((each.receiver, each.address) for each in batch) if len(batch) > 1 else (),
-    )
-    return [(each, identity, deliveries if each is first else []) for each in batch]
-
-
-def _claims(share: Share, made: _Rendered, identity: str, now: datetime) -> list[NewClaim]:
+def _claims(share: Share, made: Rendered, identity: str, now: datetime) -> list[NewClaim]:
     """The share's own claim, and those of the channel that was passed over for want of an address."""
     merged = len({each.alarm.key for each in made.shares}) > 1
     action = Action.MERGE if merged else Action.SEND
@@ -412,45 +259,3 @@ def _claim_reason(share: Share, now: datetime) -> str:
     if share.replaces:
         return in_place_of(share.replaces)
     return Reason.CAUGHT_UP if is_late(share.alarm, now) else Reason.DUE
-
-
-def sections_of(bundle: Sequence[Share]) -> list[list[Share]]:
-    """Shares that are said in one text, most urgent first."""
-    groups: dict[object, list[Share]] = {}
-    for share in sorted(bundle, key=lambda each: (each.alarm.occurrence.due_at, each.alarm.key)):
-        groups.setdefault(share.section_key, []).append(share)
-    return list(groups.values())
-
-
-def render_section(group: Sequence[Share], edition: Edition, now: datetime) -> Section:
-    """Render the one text of a group of shares."""
-    first = group[0]
-    context = section_context(
-        edition.plan,
-        edition.calendar,
-        [share.alarm for share in group],
-        first.addressee,
-        first.cells,
-        edition.wording,
-        now,
-        hidden=first.hidden,
-        deputy_for=first.deputy_for,
-        link=edition.link if any(owes_something(share, edition, now) for share in group) else None,
-    )
-    network = edition.plan.channels[first.channel].network
-    template, context = confined(first.alarm.item, network, first.alarm.rung.template, context)
-    return edition.templates.section(template, context)
-
-
-def frame(
-    sections: Sequence[Section],
-    addressee: Addressee,
-    edition: Edition,
-    now: datetime,
-    *,
-    owes: bool = False,
-) -> Message:
-    """Put salutation and signature around the sections; ``owes``: something in them is theirs to record."""
-    link = edition.link if owes else None
-    context = layout_context(edition.plan, addressee, sections, edition.wording, now, owes=owes, link=link)
-    return edition.templates.message(sections, context)

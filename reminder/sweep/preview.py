@@ -17,9 +17,9 @@ from reminder.plan.channels import EmailChannel
 from reminder.plan.fields import did_you_mean
 from reminder.plan.model import Item
 from reminder.plan.via import Chain, channels_of
-from reminder.sweep.compose import frame, render_section
 from reminder.sweep.freeze import freeze, message_identity
 from reminder.sweep.rehearsal import rehearsal_channel
+from reminder.sweep.rendering import frame, render_section
 from reminder.sweep.shares import Share, other_shares, owes_something, reached_by, shares_of
 
 

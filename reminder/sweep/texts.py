@@ -23,7 +23,7 @@ from reminder.messages.context import Addressee
 from reminder.messages.message import Message
 from reminder.plan.directory import Directory
 from reminder.plan.via import Chain
-from reminder.sweep.compose import frame, render_section, sections_of
+from reminder.sweep.rendering import frame, render_section, sections_of
 from reminder.sweep.shares import Share, other_shares, owes_something, reached_by, shares_of
 
 CODE_LENGTH = 8

@@ -16,7 +16,7 @@ from reminder.messages.message import Message
 from reminder.messages.render import Templates
 from reminder.plan.model import Plan
 from reminder.plan.sending import INTERNET, INTRANET
-from reminder.sweep.compose import frame, render_section
+from reminder.sweep.rendering import frame, render_section
 from reminder.sweep.shares import Share, shares_of
 from tests.editions import TEMPLATES, edition_of
 from tests.plans import at
