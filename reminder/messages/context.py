@@ -104,18 +104,6 @@ _OF_UNITS = (TermKind.HEAD, TermKind.CONTACT)
 PRIVATE_TEMPLATE = "private"
 """What is rendered of a private item on a channel that goes over the internet."""
 MASKED_TITLE = "一项工作事项"
-_TRAVELS = (
-    "plan",
-    "office",
-    "receiver",
-    "today",
-    "wording",
-    "alarm",
-    "provisional",
-    "link",
-    "variants",
-)
-"""The variables of a section that say nothing of the matter; a new one stays behind unless it is named here."""
 
 
 def confined(item: Item, network: str, template: str, context: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -128,29 +116,40 @@ def confined(item: Item, network: str, template: str, context: dict[str, Any]) -
     return template, context
 
 
+_TRAVELS = ("plan", "office", "receiver", "today", "wording", "provisional", "link", "variants")
+"""Variables that say nothing of the matter itself; any other is left behind, one thought of later too."""
+
+
 def masked(context: Mapping[str, Any]) -> dict[str, Any]:
     """A private item's variables for a text that travels over the internet.
 
     What the matter is, whom it concerns and under which clause it stands is
-    taken out here, whatever a template does with the rest: it can say that
+    left out here, whatever a template does with the rest: it can say that
     something waits, until when, and whom to ask.
     """
-    item = {
-        **context["item"],
-        "id": "",
-        "clause": "",
-        "title": MASKED_TITLE,
-        "brief": None,
-        "done_when": None,
-        "leaders": [],
-        "units": [],
-        "collects": [],
-    }
-    occurrence = {**context["occurrence"], "id": "", "label": ""}
+    occurrence = context["occurrence"]
     return {
         **{name: context[name] for name in _TRAVELS},
-        "item": item,
-        "occurrence": occurrence,
+        "item": {
+            "id": "",
+            "clause": "",
+            "basis": "",
+            "title": MASKED_TITLE,
+            "brief": None,
+            "done_when": None,
+            "leaders": [],
+            "units": [],
+            "private": True,
+            "collects": [],
+        },
+        "occurrence": {
+            "id": "",
+            "label": "",
+            "opens": occurrence["opens"],
+            "due": occurrence["due"],
+            "due_at": occurrence["due_at"],
+        },
+        "alarm": {**context["alarm"], "id": ""},
         "festival": None,
         "cells": [],
         "count": 0,

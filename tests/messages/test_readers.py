@@ -10,7 +10,7 @@ import pytest
 from reminder.agenda.alarms import expand
 from reminder.agenda.facts import NOTHING
 from reminder.agenda.reach import reach
-from reminder.messages.context import Addressee, section_context
+from reminder.messages.context import Addressee, masked, section_context
 from tests.plans import CALENDAR, DIRECTORY, at, item_yaml, plan_of
 
 UNITS = "duty:\n  each: unit\n  of:\n    - role:责任单位"
@@ -110,3 +110,21 @@ def test_a_deputy_knows_for_whom_and_a_repeat_which_it_is() -> None:
     context = read("owing", PAIRS, directory=DIRECTORY + AWAY.format(of="p-leader"))["p-clerk"]
     assert context["deputy_for"] == ["分管副部长"]
     assert context["alarm"]["repetition"] == 1
+
+
+def test_a_variable_nobody_has_judged_does_not_travel_over_the_internet() -> None:
+    """What is thought of later is left behind until somebody says that it tells nothing."""
+    context = read("owing", PAIRS, extra="private: true")["p-leader"]
+    least = masked({**context, "drawn": "理论科", "thought_of_later": "理论科"})
+    assert least["drawn"] == ""
+    assert "thought_of_later" not in least
+    assert set(least) == set(context)
+    inner = masked(
+        {
+            **context,
+            "item": {**context["item"], "later": "x"},
+            "occurrence": {**context["occurrence"], "later": "x"},
+        }
+    )
+    assert "later" not in inner["item"] | inner["occurrence"]
+    assert (least["alarm"]["id"], least["item"]["basis"]) == ("", "")
