@@ -154,7 +154,6 @@ class Daemon:
         self._rest = TICK_SECONDS
         self._retired: list[tuple[ThreadEngine, Mapping[str, Channel]]] = []
         self._engine = self._new_engine()
-        self._complete = {file.name for file in edition.plan.files if file.complete_mark}
         self._refused = ""
         self._crashed: BaseException | None = None
         self._alert, self._hold_alert = StorageAlert(), HoldAlert()
@@ -472,9 +471,7 @@ class Daemon:
         examination = examine(self._settings.schedules, self._settings.templates, self._settings.public_url)
         problems = list(examination.problems)
         if examination.edition is not None:
-            problems += continuity(
-                self._edition, examination.edition, self._complete, self._settings.schedules
-            )
+            problems += continuity(self._edition, examination.edition, self._settings.schedules)
         if examination.edition is None or errors_of(problems):
             self._refuse(problems, now)
             return examination
@@ -504,7 +501,6 @@ class Daemon:
         if handed:
             self._sweeper.tell(handover_notice(handed), now)
         self._edition = examination.edition
-        self._complete = {file.name for file in self._edition.plan.files if file.complete_mark}
         self._put_into_force(now, channels)
         self._refused, self._lacking = "", None
         log.info("plan reloaded", extra=_summary(moves))

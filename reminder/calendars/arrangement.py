@@ -55,6 +55,9 @@ STATUS_TEXT = {
     DayStatus.MAY_CHANGE: "官方安排（12月仍可能随次年安排调整）",
     DayStatus.PROVISIONAL: "预计（尚未公布）",
 }
+"""How firm a year is."""
+CERTAINTY_TEXT = {DayStatus.OFFICIAL: "", DayStatus.MAY_CHANGE: "可能调整", DayStatus.PROVISIONAL: "预计"}
+"""What stands beside a single date."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

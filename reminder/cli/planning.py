@@ -34,7 +34,6 @@ app.add_typer(plan_app, name="plan")
 
 DAY = timedelta(days=1)
 UNPUBLISHED = "未公布"
-STATUS_TEXT = {"official": "", "may-change": "可能调整", "provisional": "预计"}
 
 
 def edition_of(settings: Settings) -> Edition:
@@ -85,6 +84,7 @@ def agenda(
     from reminder.agenda.alarms import expand
     from reminder.agenda.draws import draw_items, unpublished
     from reminder.agenda.occurrences import zone_of
+    from reminder.calendars.arrangement import CERTAINTY_TEXT
     from reminder.cli.known import facts_of
     from reminder.cli.output import print_json, print_table
     from reminder.sweep.compose import shares_of
@@ -121,7 +121,7 @@ def agenda(
             f"{a.occurrence.due_at:%m-%d %H:%M}",
             "、".join(str(route) for route in a.rung.via),
             _receivers_text(receivers[a.key], edition),
-            STATUS_TEXT[a.status],
+            CERTAINTY_TEXT[a.status],
         )
         for a in alarms
     ]

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 CONTEXT = 3
-MOST_LINES = 600
-"""Shown of a comparison; a clerk reads no more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -16,8 +15,12 @@ DIFFERENCE_AHEAD = timedelta(days=400)
 """How far ahead two agendas are compared."""
 
 
-def continuity(in_force: Edition, new: Edition, complete: Collection[str], schedules: Path) -> list[Problem]:
-    """Another plan, or a file cut short: one of ``complete`` that no longer ends with its mark."""
+def continuity(in_force: Edition, new: Edition, schedules: Path, besides: str = "") -> list[Problem]:
+    """Another plan, or a file cut short: one that no longer ends with the mark it ended with.
+
+    ``besides`` names a file that is asked for its mark elsewhere.
+    """
+    complete = {file.name for file in in_force.plan.files if file.complete_mark} - {besides}
     problems = []
     if new.plan.id != in_force.plan.id:
         problems.append(

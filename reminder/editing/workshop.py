@@ -81,8 +81,7 @@ class Workshop:
         examination = examine(self._shelf.schedules, self._shelf.templates, self._public_url, {name: content})
         problems = [*examination.problems, *self._of_file(name, content)]
         if (new := examination.edition) is not None:
-            complete = {file.name for file in self._edition.plan.files if file.complete_mark} - {name}
-            problems += continuity(self._edition, new, complete, self._shelf.schedules)
+            problems += continuity(self._edition, new, self._shelf.schedules, besides=name)
         problems.sort(key=lambda problem: problem.sort_key)
         if new is None or errors_of(problems):
             return Trial(tuple(problems), None, Difference())
@@ -106,8 +105,7 @@ class Workshop:
         if not self.savable(name, trial, now):
             raise Faulty(trial)
         with _saving:
-            before = self._still(name, base, content)
-            number = self._exchange(name, base, before, content, by, remark, now)
+            number = self._exchange(name, base, content, by, remark, now)
         return Saved(number, trial)
 
     def _of_file(self, name: str, content: bytes) -> list[Problem]:
@@ -135,10 +133,11 @@ class Workshop:
         """
         if not trial.errors:
             return True
+        if any(self._shelf.document_of(each.position.file) == name for each in trial.errors):
+            return False
         document = self._shelf.read(name)
         known = set(self.trial(name, document.content, now).errors) if document is not None else set()
-        here = any(self._shelf.document_of(each.position.file) == name for each in trial.errors)
-        return not here and known.issuperset(trial.errors)
+        return known.issuperset(trial.errors)
 
     def _still(self, name: str, base: str, content: bytes) -> Document | None:
         """The file as it stands, if it is the one that was opened."""
@@ -156,7 +155,6 @@ class Workshop:
         self,
         name: str,
         base: str,
-        before: Document | None,
         content: bytes,
         by: str,
         remark: str,
@@ -166,7 +164,7 @@ class Workshop:
         scratch = path.with_name(f".{path.name}{SCRATCH}")
         try:
             _write_scratch(path, scratch, content)
-            self._still(name, base, content)
+            before = self._still(name, base, content)
             # Recorded first: what stands in the file and in no version would have no author.
             if before is not None:
                 kept.keep_found(plan_id, {name: before.content}, at=now, author=FOUND_BY)

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from reminder.agenda.occurrences import zone_of
-from reminder.channels.base import Channel, OutcomeKind, Parcel, Recipient, Stamp
+from reminder.channels.base import Channel, OutcomeKind, Parcel, Recipient
 from reminder.check import Edition
 from reminder.errors import ReminderError
 from reminder.ledger.errors import LedgerError
@@ -24,6 +24,7 @@ from reminder.ledger.holds import Hold
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import Note
 from reminder.messages.context import Addressee
+from reminder.sweep.freeze import stamp_of
 from reminder.sweep.notices import Notice, notice_message
 from reminder.sweep.shares import address_of
 
@@ -160,13 +161,12 @@ def _send(
             if address is None:
                 continue
             identity = hashlib.sha256(f"{plan.id}|{subject}|{person.id}".encode()).hexdigest()[:32]
-            domain = plan.head.office.mailbox.rpartition("@")[2] or "localhost"
             try:
                 message = notice_message(notice, Addressee(person.id, person.name, "person"), edition, now)
                 payloads = channels[channel_id].compose(
                     message,
                     Recipient(person.id, person.name, address),
-                    Stamp(f"<{identity}@{domain}>", local),
+                    stamp_of(plan, identity, now),
                 )
             except ReminderError as error:
                 log.error("alert cannot be composed", extra={"error": str(error)})

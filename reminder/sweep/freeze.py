@@ -19,6 +19,13 @@ def message_identity(plan_id: str, transport: Transport, claims: Iterable[str]) 
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
+def stamp_of(plan: Plan, identity: str, now: datetime) -> Stamp:
+    """Message-ID and date of a message: to the second, in the plan's zone."""
+    domain = plan.head.office.mailbox.rpartition("@")[2] or "localhost"
+    date = now.astimezone(zone_of(plan.head.timezone)).replace(microsecond=0)
+    return Stamp(f"<{identity}@{domain}>", date)
+
+
 def freeze(
     message: Message,
     to: Recipient,
@@ -38,9 +45,7 @@ def freeze(
 
     Raises ``ReminderError`` when the channel can never send it.
     """
-    domain = plan.head.office.mailbox.rpartition("@")[2] or "localhost"
-    date = now.astimezone(zone_of(plan.head.timezone)).replace(microsecond=0)
-    stamp = Stamp(f"<{identity}@{domain}>", date)
+    stamp = stamp_of(plan, identity, now)
     payloads = channel.compose(message, to, stamp)
     return [
         NewDelivery(

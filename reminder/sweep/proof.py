@@ -10,9 +10,9 @@ import threading
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from html import escape
 
-from reminder.agenda.occurrences import zone_of
-from reminder.channels.base import Channel, Outcome, OutcomeKind, Parcel, Recipient, Stamp
+from reminder.channels.base import Channel, Outcome, OutcomeKind, Parcel, Recipient
 from reminder.channels.diagnosis import diagnosis
 from reminder.check import Edition
 from reminder.errors import ReminderError
@@ -20,6 +20,7 @@ from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import Note, Transport
 from reminder.messages.message import Message
 from reminder.plan.directory import Person
+from reminder.sweep.freeze import stamp_of
 from reminder.sweep.shares import address_of
 
 BEGUN, ENDED = "test-message", "test-message-answered"
@@ -53,9 +54,9 @@ def proof_message(edition: Edition) -> Message:
         "这是一封测试邮件，用于检查提醒系统的发信配置，无需处理。\n\n"
         f"{office.sign_off}\n联系：{office.contact}\n"
     )
-    html = "".join(f"<p>{line}</p>" for line in text.splitlines() if line)
+    rich = "".join(f"<p>{escape(line)}</p>" for line in text.splitlines() if line)
     markdown = text.replace("测试邮件", "测试消息")
-    return Message("提醒系统测试邮件", text, html, markdown)
+    return Message("提醒系统测试邮件", text, rich, markdown)
 
 
 def recipient_of(edition: Edition, channel_id: str, person: Person | None) -> Recipient:
@@ -95,13 +96,14 @@ def send_proof(
         raise ProofRefused("台账待确认，什么也不发送；请先在服务器上执行 reminder resume")
     identity = uuid.uuid4().hex
     about = {"channel": channel.id, "receiver": to.id, "transport": str(transport), "id": identity}
-    local = now.astimezone(zone_of(edition.plan.head.timezone)).replace(microsecond=0)
-    domain = edition.plan.head.office.mailbox.rpartition("@")[2] or "localhost"
-    payload = channel.compose(proof_message(edition), to, Stamp(f"<{identity}@{domain}>", local))[0]
+    stamp = stamp_of(edition.plan, identity, now)
+    payload = channel.compose(proof_message(edition), to, stamp)[0]
     with _one_at_a_time:
         _not_too_many(ledger, plan_id, by, now)
         ledger.note(plan_id, Note(BEGUN, now, by, about))
-    outcome = channel.send(Parcel(identity, to.id, to.address, payload, local, identity, local + HOUR))
+    outcome = channel.send(
+        Parcel(identity, to.id, to.address, payload, stamp.date, identity, stamp.date + HOUR)
+    )
     answer = {"outcome": str(outcome.kind), "code": outcome.code, "detail": outcome.detail}
     ledger.note(plan_id, Note(ENDED, now, by, about | answer))
     return _proof(edition, channel.id, to, outcome, transport)

@@ -11,6 +11,7 @@ from reminder.agenda.alarms import Alarm
 from reminder.agenda.approvals import covered
 from reminder.agenda.duties import standings
 from reminder.agenda.reasons import ACTION_TEXT, Action, reason_text
+from reminder.calendars.arrangement import CERTAINTY_TEXT
 from reminder.ledger.outcomes import Outcome
 from reminder.ledger.records import DELIVERY_TEXT, DeliveryState, Transport
 from reminder.plan.model import Item
@@ -20,7 +21,7 @@ from reminder.views.agenda import Due, facts_key
 from reminder.views.kept import Kept
 from reminder.views.look import Look
 from reminder.views.progress import Tally, progress, tally_of
-from reminder.views.wording import CERTAINTY_TEXT, rung_words
+from reminder.views.wording import rung_words
 
 NAMES_SHOWN = 3
 _SENT = (Action.SEND, Action.MERGE)

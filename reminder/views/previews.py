@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from reminder.agenda.alarms import ladder
 from reminder.agenda.occurrences import occurrences
 from reminder.check import TEMPLATES_FOLDER, Edition, sample_occurrence
-from reminder.editing.shelf import Shelf
+from reminder.editing.shelf import Shelf, text_of
 from reminder.errors import ReminderError, UsageError
 from reminder.messages.wording import load_wording
 from reminder.plan.model import Item
@@ -105,11 +105,7 @@ def edited(look: Look, shelf: Shelf, name: str, content: bytes) -> Edition:
     """
     _, _, inner = name.partition(f"{TEMPLATES_FOLDER}/")
     if inner.endswith(".j2"):
-        try:
-            text = content.decode("utf-8-sig").replace("\r\n", "\n")
-        except UnicodeDecodeError:
-            raise ReminderError("文件不是 UTF-8 编码的文本") from None
-        return replace(look.edition, templates=look.edition.templates.with_source(inner, text))
+        return replace(look.edition, templates=look.edition.templates.with_source(inner, text_of(content)))
     wording, problems = load_wording(shelf.templates, content)
     if problems:
         raise ReminderError(str(problems[0]))

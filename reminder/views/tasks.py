@@ -9,6 +9,7 @@ from datetime import date, datetime
 from reminder.agenda.alarms import Alarm, ladder
 from reminder.agenda.approvals import covered
 from reminder.agenda.occurrences import Occurrence
+from reminder.calendars.arrangement import CERTAINTY_TEXT
 from reminder.plan.model import Item, Rung
 from reminder.plan.when import DrawWhen, EventWhen
 from reminder.views.agenda import (
@@ -34,7 +35,6 @@ from reminder.views.progress import (
     sum_of,
 )
 from reminder.views.wording import (
-    CERTAINTY_TEXT,
     CONDITIONS,
     UNPUBLISHED,
     audience_words,

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from reminder.agenda.occurrences import festival_title
 from reminder.calendars.workdays import Day
-from reminder.messages.filters import date_cn, date_full, join_cn
+from reminder.messages.filters import date_full, join_cn
 from reminder.plan.audience import Audience, Term, TermKind
 from reminder.plan.fields import DueKind, DueRule, MonthDay
 from reminder.plan.model import Anchor, Duty, Item, Rung
@@ -26,10 +26,6 @@ from reminder.plan.when import (
 
 KIND_TEXT: Mapping[str, str] = MappingProxyType(
     {"workday": "工作日", "restday": "休息日", "holiday": "放假", "makeup": "调休上班"}
-)
-BASIS_TEXT: Mapping[str, str] = MappingProxyType({"明": "时间由通知写明", "拟": "通知未定时间，由本单位拟定"})
-CERTAINTY_TEXT: Mapping[str, str] = MappingProxyType(
-    {"official": "", "may-change": "可能调整", "provisional": "预计"}
 )
 UNPUBLISHED = "未公布"
 """In place of a day that was drawn and that nobody may know yet."""
@@ -225,13 +221,6 @@ def day_words(day: Day) -> str:
     if day.kind == "holiday":
         return f"{name}{text}"
     return f"{text}（{name}）" if name else text
-
-
-def span_words(first: date, last: date, today: date) -> str:
-    """``6月1日至6月10日``, one day alone."""
-    if first == last:
-        return date_cn(first, today)
-    return f"{date_cn(first, today)}至{date_cn(last, today)}"
 
 
 def clause_part(clause: str) -> str:

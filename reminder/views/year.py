@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from types import MappingProxyType
 
-from reminder.calendars.arrangement import DayKind, DayStatus
+from reminder.calendars.arrangement import STATUS_TEXT, DayKind, DayStatus
 from reminder.calendars.workdays import Break, Day
 from reminder.ledger.outcomes import Outcome
 from reminder.views.agenda import DAY, Lots, alarms_on, dues_on, lots_between, start_of
@@ -20,13 +19,6 @@ YEARS_AROUND = 3
 """Years before and after those of the plan that have a page."""
 STEPS = (1, 3, 6)
 """Reminders of a day from which on its colour is the next darker one; below the first there is none."""
-YEAR_TEXT: Mapping[str, str] = MappingProxyType(
-    {
-        DayStatus.OFFICIAL: "官方安排",
-        DayStatus.MAY_CHANGE: "官方安排（12月仍可能随次年安排调整）",
-        DayStatus.PROVISIONAL: "预计（官方安排尚未公布或尚未录入）",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +129,7 @@ def year_of(look: Look, year: int) -> Year:
     return Year(
         year,
         status,
-        YEAR_TEXT[status],
+        STATUS_TEXT[status],
         tuple(_month(number, [cell for cell in cells if cell.day.date.month == number]) for number in range(1, 13)),
         tuple(Square(cell, (offset + place) // 7) for place, cell in enumerate(cells)),
         calendar.breaks(year),
