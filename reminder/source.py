@@ -26,6 +26,7 @@ from typing import Any
 
 import yaml
 
+from reminder.decoding import decode_strictly, line_and_column
 from reminder.errors import Position, Problem, system_reason
 from reminder.slips import explain_syntax, slip_in_key, slips_in
 
@@ -39,12 +40,6 @@ MAX_PROBLEMS = 200
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """Used as an event parser only; without libyaml the pure parser gives the same events, slower."""
 
-_INVISIBLE = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffe\uffff]"
-)
-"""Control characters, Unicode line separators (libyaml counts them as lines, editors
-do not), zero-width spaces and direction marks: nobody can see them, so nobody can
-have meant them."""
 _CONTROL_OR_SURROGATE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _FIRST_LINE = re.compile(r"(?:\A|[\r\n])(%|[ \t]*[^\s#])")
 """A directive, or the first line that is neither blank nor a comment."""
@@ -196,7 +191,7 @@ def parse_source(data: bytes, name: str) -> Source:
     """Read the bytes of one file.  Never raises for what they contain."""
     if len(data) > MAX_BYTES:
         return _unreadable(name, data, f"文件超过 {MAX_BYTES // 1024 // 1024} MiB", "请拆成几个文件")
-    text, problems, readable = _decode(data, name)
+    text, problems, readable = decode_strictly(data, name)
     if not readable:
         return _broken(name, data, text, problems)
     try:
@@ -231,65 +226,11 @@ def _ends_whole(text: str) -> bool:
     return re.split(r"[\r\n]", text.rstrip()[-4:])[-1] == "..."
 
 
-def _decode(data: bytes, name: str) -> tuple[str, list[Problem], bool]:
-    """The text with invisible characters blanked, what is wrong with it, and whether YAML may read it."""
-    try:
-        text = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8")
-    except UnicodeDecodeError as error:
-        return "", [_not_utf8(data, error, name)], False
-    problems: list[Problem] = []
-    for match in _INVISIBLE.finditer(text):
-        line, column = _line_and_column(text, match.start())
-        if len(problems) == 20 or match.group() == "\0":
-            found = "文件里有大量不可见字符" if match.group() != "\0" else "文件里有空字符（NUL）"
-            allowed = "应为 UTF-8 编码的文本文件"
-            problem = Problem(
-                Position(name, line, column), "", found, allowed, "请检查是否放错了文件（如 Word、图片）"
-            )
-            return text, [problem], False
-        found = f"有不可见字符 U+{ord(match.group()):04X}"
-        problems.append(Problem(Position(name, line, column), "", found, "", "请删去该字符后重新输入"))
-    if problems:
-        text = _INVISIBLE.sub(" ", text)
-    return text, problems, True
-
-
-def _not_utf8(data: bytes, error: UnicodeDecodeError, name: str) -> Problem:
-    skipped = 3 if data.startswith(b"\xef\xbb\xbf") else 0
-    line, column = _line_and_column(data[skipped : skipped + error.start].decode("utf-8"), error.start)
-    cure = "请用编辑器另存为 UTF-8 编码"
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        found = "文件不是 UTF-8 编码，而是 UTF-16（记事本的“Unicode”）"
-    elif error.reason == "unexpected end of data" and error.start > 0:
-        found, cure = "文件末尾的一个汉字不完整", "文件可能没有写完，请重新保存"
-    elif _is_gbk(data):
-        found = "文件不是 UTF-8 编码，疑为 GBK（ANSI）"
-    else:
-        found, cure = "文件不是 UTF-8 编码的文本", "请另存为 UTF-8 编码，并检查是否放错了文件"
-    return Problem(Position(name, line, column), "", found, "", cure)
-
-
-def _is_gbk(data: bytes) -> bool:
-    """Whether the bytes are Chinese text in GBK or GB 18030."""
-    try:
-        text = data.decode("gb18030")
-    except UnicodeDecodeError:
-        return False
-    return "\0" not in text and any("\u4e00" <= each <= "\u9fff" for each in text)
-
-
-def _line_and_column(text: str, index: int) -> tuple[int, int]:
-    before = text[:index]
-    start = max(before.rfind("\n"), before.rfind("\r")) + 1
-    lines = before.count("\n") + before.count("\r") - before.count("\r\n")
-    return lines + 1, len(before) - start + 1
-
-
 def _refuse_directives(text: str) -> None:
     # libyaml compares every %TAG with all before it: a file of them would take hours.
     match = _FIRST_LINE.search(text)
     if match is not None and match[1] == "%":
-        line, _ = _line_and_column(text, match.start(1))
+        line, _ = line_and_column(text, match.start(1))
         raise _Halt((line - 1) << _SHIFT, "不支持以“%”开头的 YAML 指令", "", "请删去该行")
 
 
@@ -443,7 +384,7 @@ def _refuse_more(text: str, end: Any) -> None:
     match = _MORE.search(text[start:])
     if match is None:
         return
-    line, column = _line_and_column(text, start + match.start(1))
+    line, column = line_and_column(text, start + match.start(1))
     place = (line - 1) << _SHIFT | (column - 1)
     if text.startswith("---", start + match.start(1)):
         raise _Halt(place, "一个文件里有多个文档（“---”）", "", "请删去该行，或拆成几个文件")

@@ -10,31 +10,27 @@ dates, festivals against their breaks.  Nothing is repaired silently.
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 from reminder.calendars.arrangement import (
     ALL_SEVEN_SINCE,
-    FESTIVAL_NAME,
     SATURDAY,
     ArrangedDay,
     Arrangement,
     festivals_named,
 )
 from reminder.calendars.lunar import FESTIVALS, FIRST_YEAR, LAST_YEAR, festival_day
+from reminder.calendars.squeezed import NAMES, NUMBERING, pieces, squeeze
 from reminder.calendars.yearfile import WEEKDAYS, parse_year
+from reminder.decoding import decode
 from reminder.errors import PlanProblems, Position, Problem, errors_of
 from reminder.source import parse_source
 
 _DAY = timedelta(days=1)
-_NUMBERING = r"(?:\(?[一二三四五六七八九十]{1,2}[)、.]|\(?\d{1,2}[)、.](?!\d))"
-_NAMES = rf"(?:{FESTIVAL_NAME})(?:[、和及与](?:{FESTIVAL_NAME}))*"
-_FESTIVALS_HEADING = rf"(?:{_NUMBERING}|(?<=[。;\n])|^)(?P<names>{_NAMES})(?:假期)?(?::|(?=\d))"
+_FESTIVALS_HEADING = rf"(?:{NUMBERING}|(?<=[。;\n])|^)(?P<names>{NAMES})(?:假期)?(?::|(?=\d))"
 # A day off given once has a section too: the seventieth anniversary of victory in 2015.
-_HEADING = re.compile(rf"{_FESTIVALS_HEADING}|{_NUMBERING}(?P<other>[^,。:;()]{{2,40}}):")
-_LINE_HEADING = re.compile(rf"{_NUMBERING}?{_NAMES}(?:假期)?(?::|\d)")
+_HEADING = re.compile(rf"{_FESTIVALS_HEADING}|{NUMBERING}(?P<other>[^,。:;()]{{2,40}}):")
 _CLOSING = re.compile(r"节假日期间|国务院办公厅|\(此件")
 _TITLE_YEAR = re.compile(r"(\d{4})年度?(?:部分|全年|法定|节假日|元旦|放假)")
 
@@ -52,14 +48,6 @@ _EXPLANATION = re.compile(r"法定|公休|调至|调到|移至|休息|照常")
 _OFF = re.compile(r"放假|补休|休假")
 _WORKED = re.compile(r"上班")
 _NUMERALS = {numeral: value for value, numeral in enumerate("一二三四五六七八九十", 1)}
-
-
-@dataclass(frozen=True, slots=True)
-class _Text:
-    """The text without spaces and in half-width characters, and where each character came from."""
-
-    text: str
-    places: tuple[tuple[int, int], ...]
 
 
 @dataclass
@@ -106,52 +94,12 @@ def import_year(data: bytes, name: str) -> Arrangement:
     return arrangement
 
 
-def decode(data: bytes) -> str | None:
-    """The text of a notice that someone hands in; None for what is no text."""
-    marked = data.startswith((b"\xff\xfe", b"\xfe\xff"))
-    for encoding in ("utf-16",) if marked else ("utf-8-sig", "gb18030"):
-        try:
-            text = data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        return None if "\0" in text else text
-    return None
-
-
-def _squeeze(text: str) -> _Text:
-    """Drop spaces and quotation marks, make characters half-width, join wrapped lines.
-
-    A line break stays (as one ``\\n``) only where the next line begins a section.
-    """
-    kept: list[str] = []
-    places: list[tuple[int, int]] = []
-    for number, line in enumerate(text.splitlines(), 1):
-        squeezed = [
-            (small, (number, column))
-            for column, character in enumerate(line, 1)
-            for small in unicodedata.normalize("NFKC", character)
-            if not small.isspace() and small not in "“”\"'‘’《》\u200b\ufeff"
-        ]
-        squeezed = [("-" if small in "—–―−─" else small, place) for small, place in squeezed]
-        if _LINE_HEADING.match("".join(small for small, _ in squeezed)):
-            kept.append("\n")
-            places.append((number, 1))
-        for small, place in squeezed:
-            kept.append(small)
-            places.append(place)
-    joined = "".join(kept)
-    for dashes in re.finditer("-{2,}", joined):
-        joined = joined[: dashes.start()] + "-" + "\0" * (len(dashes.group()) - 1) + joined[dashes.end() :]
-    keep = [index for index, character in enumerate(joined) if character != "\0"]
-    return _Text("".join(joined[index] for index in keep), tuple(places[index] for index in keep))
-
-
 class _Notice:
     """One reading of one notice."""
 
     def __init__(self, text: str, name: str) -> None:
         self.name = name
-        self.squeezed = _squeeze(text)
+        self.squeezed = squeeze(text)
         self.text = self.squeezed.text
         self.problems: list[Problem] = []
         self.year = 0
@@ -219,11 +167,11 @@ class _Notice:
 
     def _read_section(self, section: _Section, start: int, end: int) -> None:
         context = _Context(self.year, in_new_year="元旦" in section.names)
-        for sentence_start, sentence in _pieces(self.text, start, end, "。;\n"):
+        for sentence_start, sentence in pieces(self.text, start, end, "。;\n"):
             pending: dict[date, int] = {}
             pending_at = sentence_start
             advice = bool(_ADVICE.search(sentence))
-            for clause_start, clause in _pieces(
+            for clause_start, clause in pieces(
                 self.text, sentence_start, sentence_start + len(sentence), ",!"
             ):
                 dates, rest = self._dates(clause, clause_start, context)
@@ -396,20 +344,6 @@ class _Context:
 
 def _said(day: date) -> str:
     return f"{day.month}月{day.day}日"
-
-
-def _pieces(text: str, start: int, end: int, marks: str) -> Iterator[tuple[int, str]]:
-    """The parts of ``text[start:end]`` between ``marks`` outside brackets, with their places."""
-    depth, begin = 0, start
-    for index in range(start, end):
-        character = text[index]
-        depth += (character == "(") - (character == ")" and depth > 0)
-        if character in marks and not depth:
-            if begin < index:
-                yield begin, text[begin:index]
-            begin = index + 1
-    if begin < end:
-        yield begin, text[begin:end]
 
 
 def _join_weekends(section: _Section) -> None:

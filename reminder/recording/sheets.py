@@ -16,6 +16,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+from reminder.decoding import decode
 from reminder.errors import PlanProblems, Position, Problem, ReminderError, system_reason
 
 LARGEST = 5_000_000
@@ -166,15 +167,9 @@ def _too_many(path: Path) -> ReminderError:
 
 
 def _decoded(data: bytes, path: Path) -> str:
-    """As office programs write it: UTF-8 with or without a mark, GB18030 (which holds GBK), UTF-16 with a mark."""
-    encodings = ("utf-16",) if data[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig", "gb18030")
-    for encoding in encodings:
-        try:
-            text = data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        if "\x00" not in text:
-            return text
+    text = decode(data)
+    if text is not None:
+        return text
     raise ReminderError(
         f"{path} 不是文字表格：可用 .xlsx，或 UTF-8、GBK、GB18030 编码的 .csv；请在办公软件中另存后再试"
     )

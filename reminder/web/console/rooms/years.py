@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import Response
 
 from reminder.access.rights import Right
-from reminder.calendars.announcement import decode
+from reminder.decoding import decode
 from reminder.editing.errors import EditRefused, Unchanged
 from reminder.editing.workshop import Faulty
 from reminder.errors import PlanProblems
