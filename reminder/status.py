@@ -1,8 +1,10 @@
-"""How the daemon says it is, in the file it leaves at every look: read by commands and pages alike."""
+"""How the daemon says it is, in the file it leaves at every look: written by it, read by commands and pages alike."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +13,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from reminder.errors import ReminderError
+from reminder.errors import ReminderError, system_reason
+
+log = logging.getLogger(__name__)
 
 HEALTHY_SECONDS = 60
 LIVE_TEXT: Mapping[str, str] = MappingProxyType({"live": "正式发送", "outbox": "试运行"})
@@ -93,3 +97,20 @@ def _runs(pid: object) -> bool:
     except OSError:
         return True  # somebody else's
     return True
+
+
+def write_status(path: Path, status: Mapping[str, Any]) -> None:
+    """Exchange the health file as a whole; on a full disk overwrite it in its place.  Raises nothing."""
+    text = json.dumps(status, ensure_ascii=False) + "\n"
+    scratch = path.with_suffix(".tmp")
+    try:
+        scratch.write_text(text, "utf-8")
+        scratch.replace(path)
+    except OSError as error:
+        log.error("health file not written", extra={"error": system_reason(error)})
+        # On a full disk there is still the room that the file has already.
+        with contextlib.suppress(OSError):
+            scratch.unlink(missing_ok=True)
+            with path.open("r+b") as file:
+                file.write(text.encode("utf-8"))
+                file.truncate()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from reminder.agenda.alarms import Alarm
+from reminder.agenda.difference import Difference
 from reminder.agenda.occurrences import zone_of
 from reminder.agenda.policy import Action, Reason
 from reminder.channels.base import Channel, Recipient
@@ -101,6 +102,16 @@ def notice_of(kind: str, title: str, lines: Sequence[str], remedy: str) -> Notic
     """A notice about something that happened; its key is made from its words."""
     digest = hashlib.sha256("\n".join([title, *lines]).encode()).hexdigest()[:16]
     return Notice(f"notice/{kind}#{digest}", title, tuple(lines), remedy)
+
+
+def moved_notice(moves: Difference) -> Notice:
+    """To the admins: which reminders a new plan or calendar puts on another day."""
+    lines = [
+        f"{called(each.alarm)}：{each.before:%Y-%m-%d %H:%M} → {each.alarm.at:%Y-%m-%d %H:%M}"
+        for each in moves.moved
+    ]
+    remedy = "已发出的提醒不会重发；如有疑问请核对日历与计划。"
+    return notice_of("moved", f"{len(lines)}条提醒的日期有变动", lines[:LINES_SHOWN], remedy)
 
 
 def handover_notice(handed: Sequence[Handover]) -> Notice:

@@ -16,7 +16,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from reminder import daemon, progress
+from reminder import progress
+from reminder.daemon import daemon
 from reminder.ledger.ledger import Ledger
 from reminder.sweep.sweeper import Sweeper
 

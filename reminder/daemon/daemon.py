@@ -8,99 +8,54 @@ goes unnoticed.  What is due is always plan less ledger.
 
 from __future__ import annotations
 
-import contextlib
-import json
 import logging
 import os
 import signal
 import threading
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any
 
-from apscheduler.schedulers.background import BackgroundScheduler
-from apscheduler.triggers.base import BaseTrigger
-
-from reminder.agenda.alarms import next_alarm
 from reminder.agenda.difference import Difference
-from reminder.agenda.facts import NOTHING, Facts
 from reminder.agenda.occurrences import zone_of
 from reminder.backup.guard import Guard, LedgerHeld, hold_text, open_ledger
 from reminder.channels.base import Channel
 from reminder.check import Edition, Examination, examine
 from reminder.clock import Clock
-from reminder.delivery.conduct import conduct_of
-from reminder.delivery.deliver import Deliverer
-from reminder.delivery.engines import ThreadEngine
-from reminder.delivery.unrecorded import Unrecorded
+from reminder.daemon.alarm_clock import AlarmClock
+from reminder.daemon.page import Page
+from reminder.delivery.dispatch import Dispatch
 from reminder.editing.continuity import changes, continuity
 from reminder.editing.history import keep_adopted
 from reminder.editing.shelf import Shelf
-from reminder.errors import Position, Problem, ReminderError, errors_of, system_reason
+from reminder.errors import Position, Problem, ReminderError, errors_of
 from reminder.ledger.errors import LedgerError, LedgerGone
 from reminder.ledger.holds import Hold
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import Note, Transport
-from reminder.plan.model import Item
 from reminder.progress import Heartbeat, notify_systemd
 from reminder.recording.transfers import brought_by
 from reminder.settings import Settings
+from reminder.status import write_status
 from reminder.sweep.accept import accept
 from reminder.sweep.alerts import HoldAlert, StorageAlert
-from reminder.sweep.notices import called, handover_notice, notice_of
+from reminder.sweep.notices import handover_notice, moved_notice, notice_of
 from reminder.sweep.seeds import SeedFile
 from reminder.sweep.sweeper import Sweeper
 from reminder.sweep.trouble import tell_troubles
 from reminder.watch import ClockWatch, Watcher
 
-log = logging.getLogger(__name__)
+log = logging.getLogger(__package__)
 
 TICK_SECONDS = 1.0
 DRAIN_SECONDS = 30.0
-DRAIN_STEP_SECONDS = 0.05
 HANDOVERS_AHEAD = timedelta(days=366)
 PROBLEMS_SHOWN = 10
 
 BuildChannels = Callable[[Edition, Transport], Mapping[str, Channel]]
 SecretsMark = Callable[[Edition, Transport], str]
 """Changes when a secret that the channels were built with is another, or has gone."""
-
-
-class Page(Protocol):
-    """What is served beside the sweeper, in threads of its own.  Reminders never wait for it."""
-
-    @property
-    def address(self) -> str:
-        """Where it is served, as a person writes it."""
-        ...
-
-    @property
-    def problem(self) -> str:
-        """Why it is not served, in Chinese; empty while it is."""
-        ...
-
-    def tend(self) -> None:
-        """Serve it, if it is not being served.  Called again and again; raises nothing."""
-        ...
-
-    def stop(self) -> None:
-        """Finish what is being answered, for a few seconds, and serve no more."""
-        ...
-
-
-class ItemTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler 3 has no types
-    """Fires at an item's next alarm, as far as the facts it was made with tell."""
-
-    def __init__(self, item: Item, edition: Edition, facts: Facts = NOTHING) -> None:
-        self._item = item
-        self._edition = edition
-        self._facts = facts
-
-    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
-        """The first alarm after the last one that fired, or after now."""
-        after = now if previous_fire_time is None else max(previous_fire_time, now - timedelta(seconds=1))
-        return next_alarm(self._item, self._edition.plan, self._edition.calendar, after, self._facts)
 
 
 class Daemon:
@@ -126,9 +81,8 @@ class Daemon:
         self._reload_asked = threading.Event()
         self._clock_watch = ClockWatch()
         self._watcher = Watcher([settings.schedules, settings.templates])
-        self._scheduler = BackgroundScheduler(
-            timezone=UTC, job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1}
-        )
+        self._alarm_clock = AlarmClock(self._wake.set)
+        self._dispatch = Dispatch(clock, self._wake.set)
         now = clock.now()
         self._edition = edition
         self._transport = ledger.transport(edition.plan.id)
@@ -150,10 +104,8 @@ class Daemon:
             keep_adopted(ledger, edition, self._shelf, now)
         self._seeds = SeedFile(settings.draws)
         self._sweeper = Sweeper(ledger, edition, self._channels, self._transport, now, self._seeds)
-        self._unrecorded = Unrecorded()
         self._rest = TICK_SECONDS
-        self._retired: list[tuple[ThreadEngine, Mapping[str, Channel]]] = []
-        self._engine = self._new_engine()
+        self._dispatch.use(ledger, edition.plan, self._transport, self._channels)
         self._refused = ""
         self._crashed: BaseException | None = None
         self._alert, self._hold_alert = StorageAlert(), HoldAlert()
@@ -211,8 +163,7 @@ class Daemon:
         }
         thread = threading.Thread(target=self._sweep_until_stopped, name="sweeper")
         try:
-            self._scheduler.start()
-            self._schedule_items()
+            self._alarm_clock.start(self._edition, self._sweeper.facts)
             thread.start()
             self._tend_page()
             notify_systemd("READY=1")
@@ -227,8 +178,8 @@ class Daemon:
             if page is not None:
                 page.stop()
             thread.join(timeout=DRAIN_SECONDS)
-            self._scheduler.shutdown(wait=False)
-            self._drain()
+            self._alarm_clock.stop()
+            self._dispatch.drain(DRAIN_SECONDS)
             if self.held is None:
                 self._note("daemon-stopped", {})
                 self._guard.leave(self._ledger, self._clock.now(), live=self._transport is Transport.LIVE)
@@ -242,26 +193,10 @@ class Daemon:
         if self._page is not None and not self._stop.is_set():
             self._page.tend()
 
-    def _drain(self) -> None:
-        """Let what is being sent finish, for half a minute; the rest is taken up at the next start."""
-        self._retired.append((self._engine, self._channels))
-        for engine, _ in self._retired:
-            engine.close(wait=False)
-        deadline = self._clock.monotonic() + DRAIN_SECONDS
-        done = threading.Event()  # never set: only its waiting is used
-        while self.left_in_flight and self._clock.monotonic() < deadline:
-            self._clock.wait(done, DRAIN_STEP_SECONDS)
-        for engine, channels in self._retired:
-            engine.close(wait=False)
-            for channel in channels.values():
-                channel.close()
-        if self.left_in_flight:
-            log.warning("stopped with deliveries in flight", extra={"deliveries": len(self.left_in_flight)})
-
     @property
     def left_in_flight(self) -> frozenset[str]:
         """Deliveries whose threads have not finished."""
-        return frozenset(delivery for engine, _ in self._retired for delivery in engine.in_flight)
+        return self._dispatch.left_in_flight
 
     def stop(self) -> None:
         """Ask the daemon to stop; what is being sent is finished first."""
@@ -338,28 +273,22 @@ class Daemon:
         known = self._sweeper.facts
         swept = self._sweeper.sweep(now)
         if (known.events, known.draws) != (self._sweeper.facts.events, self._sweeper.facts.draws):
-            self._schedule_items()  # what was registered has alarms of its own
+            self._alarm_clock.set(
+                self._edition, self._sweeper.facts
+            )  # what was registered has alarms of its own
         if swept.actions:
             log.info("swept", extra={"actions": dict(swept.actions), "deliveries": swept.deliveries})
-        self._engine.kick(now, self._still_elsewhere())
+        self._dispatch.kick(now)
         tell_troubles(self._ledger, self._sweeper, now)
-        self._rest = self._engine.rest(now, TICK_SECONDS)
+        self._rest = self._dispatch.rest(now, TICK_SECONDS)
         if self._sweeper.exhausted:
             return "计划中已没有任何后续提醒，请拟定新的计划（reminder plan new-year）"
         return ""
 
-    def _still_elsewhere(self) -> frozenset[str]:
-        """What engines of earlier editions still carry; those that are done give their channels back."""
-        for engine, channels in [each for each in self._retired if not each[0].in_flight]:
-            for channel in channels.values():
-                channel.close()
-            self._retired.remove((engine, channels))
-        return frozenset(delivery for engine, _ in self._retired for delivery in engine.in_flight)
-
     def _take_up(self, now: datetime) -> None:
         """Once, before the first sends: what a killed daemon left in flight."""
         self._taken_up = True
-        if taken_up := self._deliverer.take_up(now):
+        if taken_up := self._dispatch.take_up(now):
             log.warning("taken up after an unclean stop", extra={"deliveries": taken_up})
 
     # -- storage ------------------------------------------------------------
@@ -377,10 +306,10 @@ class Daemon:
                 self._ledger, now, self._clock.monotonic(), live=self._transport is Transport.LIVE
             )
         except LedgerError:
-            self._engine.give_back()
+            self._dispatch.give_back()
             raise
         if hold is not None:
-            self._engine.give_back()
+            self._dispatch.give_back()
             self._hold(hold)
             raise LedgerHeld(hold, zone_of(self._edition.plan.head.timezone))
         if self.held is not None:
@@ -429,31 +358,6 @@ class Daemon:
         self._put_into_force(now)
         self._taken_up = False
 
-    # -- alarm clock --------------------------------------------------------
-
-    def _schedule_items(self) -> None:
-        """One job per item; replaced by id, so that no due instant is lost between."""
-        ids = {item.id for item in self._edition.plan.items}
-        for job in self._scheduler.get_jobs():
-            if job.id not in ids:
-                job.remove()
-        for item in self._edition.plan.items:
-            trigger = ItemTrigger(item, self._edition, self._sweeper.facts)
-            self._scheduler.add_job(self._wake.set, trigger, id=item.id, replace_existing=True)
-
-    def _new_engine(self) -> ThreadEngine:
-        plan_id = self._edition.plan.id
-        self._deliverer = Deliverer(
-            self._ledger,
-            plan_id,
-            self._transport,
-            self._channels,
-            self._clock,
-            conduct_of(self._edition.plan),
-            self._unrecorded,
-        )
-        return ThreadEngine(self._ledger, plan_id, self._transport, self._deliverer, self._wake.set)
-
     # -- reload -------------------------------------------------------------
 
     def reload(self, now: datetime) -> Examination:
@@ -491,13 +395,7 @@ class Daemon:
         accept(self._ledger, examination.edition, "files", now, _summary(moves))
         keep_adopted(self._ledger, examination.edition, self._shelf, now)
         if moves.moved:
-            lines = [
-                f"{called(each.alarm)}：{each.before:%Y-%m-%d %H:%M} → {each.alarm.at:%Y-%m-%d %H:%M}"
-                for each in moves.moved
-            ]
-            title = f"{len(lines)}条提醒的日期有变动"
-            remedy = "已发出的提醒不会重发；如有疑问请核对日历与计划。"
-            self._sweeper.tell(notice_of("moved", title, lines[:40], remedy), now)
+            self._sweeper.tell(moved_notice(moves), now)
         if handed:
             self._sweeper.tell(handover_notice(handed), now)
         self._edition = examination.edition
@@ -532,14 +430,11 @@ class Daemon:
         self._half_in_force = True
         channels = self._channels_again() if channels is None else channels
         self._sweeper.load(self._edition, channels, self._transport, now)
-        self._engine.close(wait=False)
-        self._retired.append((self._engine, self._channels))
         self._channels, self._built_for = channels, self._transport
         self._mark = self._secrets_mark(self._edition, self._transport)
-        self._engine = self._new_engine()
+        self._dispatch.use(self._ledger, self._edition.plan, self._transport, channels)
         self._half_in_force = False
-        if self._scheduler.running:
-            self._schedule_items()
+        self._alarm_clock.set(self._edition, self._sweeper.facts)
 
     def _channels_again(self) -> Mapping[str, Channel]:
         """Channels built anew; those in use, if a secret has gone since they were built."""
@@ -600,25 +495,12 @@ class Daemon:
             "plan": self._edition.plan.id,
             "next": pending[0].at.isoformat() if pending else None,
             "plan_refused": bool(self._refused),
-            "paused": list(self._deliverer.broken),
+            "paused": list(self._dispatch.broken),
             "held": str(self.held.reason) if self.held is not None else None,
             "page": {"address": page.address, "problem": page.problem} if (page := self._page) else None,
             "problem": problem,
         }
-        path = self._settings.health
-        text = json.dumps(status, ensure_ascii=False) + "\n"
-        scratch = path.with_suffix(".tmp")
-        try:
-            scratch.write_text(text, "utf-8")
-            scratch.replace(path)
-        except OSError as error:
-            log.error("health file not written", extra={"error": system_reason(error)})
-            # On a full disk there is still the room that the file has already.
-            with contextlib.suppress(OSError):
-                scratch.unlink(missing_ok=True)
-                with path.open("r+b") as file:
-                    file.write(text.encode("utf-8"))
-                    file.truncate()
+        write_status(self._settings.health, status)
 
 
 def _summary(changes: Difference) -> dict[str, int]:

@@ -1,0 +1,97 @@
+"""What sends, over reloads: the engine in force, and those of earlier editions that still carry something.
+
+What is in flight goes on over the channels it began with: a server that hangs
+must not hold up the others' reminders.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from reminder.channels.base import Channel
+from reminder.clock import Clock
+from reminder.delivery.conduct import conduct_of
+from reminder.delivery.deliver import Deliverer
+from reminder.delivery.engines import ThreadEngine
+from reminder.delivery.unrecorded import Unrecorded
+from reminder.ledger.ledger import Ledger
+from reminder.ledger.records import Transport
+from reminder.plan.model import Plan
+
+log = logging.getLogger(__name__)
+
+STEP_SECONDS = 0.05
+"""Between two looks while the last deliveries finish."""
+
+
+class Dispatch:
+    """Used by one thread, and at the end by the main one; :meth:`use` comes before everything else."""
+
+    def __init__(self, clock: Clock, wake: Callable[[], None]) -> None:
+        self._clock = clock
+        self._wake = wake
+        self._unrecorded = Unrecorded()
+        self._in_use: tuple[ThreadEngine, Mapping[str, Channel]] | None = None
+        self._retired: list[tuple[ThreadEngine, Mapping[str, Channel]]] = []
+
+    def use(self, ledger: Ledger, plan: Plan, transport: Transport, channels: Mapping[str, Channel]) -> None:
+        """Send over these from now on; what was in use finishes what it carries."""
+        self._retire()
+        self._deliverer = Deliverer(
+            ledger, plan.id, transport, channels, self._clock, conduct_of(plan), self._unrecorded
+        )
+        self._engine = ThreadEngine(ledger, plan.id, transport, self._deliverer, self._wake)
+        self._in_use = self._engine, channels
+
+    def _retire(self) -> None:
+        if self._in_use is not None:
+            self._in_use[0].close(wait=False)
+            self._retired.append(self._in_use)
+            self._in_use = None
+
+    @property
+    def broken(self) -> tuple[str, ...]:
+        """Channels that somebody has to mend, at the last look."""
+        return self._deliverer.broken
+
+    def take_up(self, now: datetime) -> int:
+        """What a killed daemon left in flight goes the way of its channel's policy; how many."""
+        return self._deliverer.take_up(now)
+
+    def kick(self, now: datetime) -> None:
+        """Submit what is due.  Raises ``LedgerError`` as the engine does."""
+        for engine, channels in [each for each in self._retired if not each[0].in_flight]:
+            for channel in channels.values():
+                channel.close()
+            self._retired.remove((engine, channels))
+        self._engine.kick(now, self.left_in_flight)
+
+    def rest(self, now: datetime, longest: float) -> float:
+        """Seconds until there may be something to send, at most ``longest``."""
+        return self._engine.rest(now, longest)
+
+    def give_back(self) -> None:
+        """What is queued is not to be sent until the next kick."""
+        self._engine.give_back()
+
+    @property
+    def left_in_flight(self) -> frozenset[str]:
+        """Deliveries of retired engines whose threads have not finished."""
+        return frozenset(delivery for engine, _ in self._retired for delivery in engine.in_flight)
+
+    def drain(self, seconds: float) -> None:
+        """Let what is being sent finish, for so long; the rest is taken up at the next start."""
+        self._retire()
+        deadline = self._clock.monotonic() + seconds
+        done = threading.Event()  # never set: only its waiting is used
+        while self.left_in_flight and self._clock.monotonic() < deadline:
+            self._clock.wait(done, STEP_SECONDS)
+        for engine, channels in self._retired:
+            engine.close(wait=False)
+            for channel in channels.values():
+                channel.close()
+        if self.left_in_flight:
+            log.warning("stopped with deliveries in flight", extra={"deliveries": len(self.left_in_flight)})
