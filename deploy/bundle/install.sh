@@ -84,17 +84,32 @@ as_service() {
     fi
 }
 
-# reminder_of VERSION-FOLDER COMMAND…: with the office's folders
+# reminder_of VERSION-FOLDER COMMAND…: with the office's folders, unless reminder.env names others, as the service has it
 reminder_of() {
     at=$1
     shift
     (
         # shellcheck disable=SC2016 # expanded by the shell of the service's user, who owns that file
-        cd / && as_service sh -c 'set -a; [ ! -r "$1" ] || . "$1"; set +a; shift; exec "$@"' sh "$config/reminder.env" \
-            env PYTHONDONTWRITEBYTECODE=1 REMINDER_SCHEDULES="$config/schedules" \
-            REMINDER_TEMPLATES="$config/message_templates" REMINDER_DATA="$data" \
-            REMINDER_SECRETS="$config/secrets" "$at/bin/reminder" "$@"
+        cd / && as_service sh -c '
+            unset REMINDER_SCHEDULES REMINDER_TEMPLATES REMINDER_DATA REMINDER_SECRETS
+            set -a
+            [ ! -r "$1" ] || . "$1"
+            : "${REMINDER_SCHEDULES:=$2/schedules}" "${REMINDER_TEMPLATES:=$2/message_templates}"
+            : "${REMINDER_DATA:=$3}" "${REMINDER_SECRETS:=$2/secrets}"
+            PYTHONDONTWRITEBYTECODE=1
+            set +a
+            shift 3
+            exec "$@"' sh "$config/reminder.env" "$config" "$data" "$at/bin/reminder" "$@"
     )
+}
+
+# The ledger that is backed up here must be the one that the service writes to.
+check_settings() {
+    [ -e "$config/reminder.env" ] || return 0
+    # shellcheck disable=SC2016 # the same
+    said=$(as_service sh -c 'unset REMINDER_DATA; . "$1"; printf %s "${REMINDER_DATA:-}"' sh "$config/reminder.env")
+    [ -z "$said" ] || [ "${said%/}" = "$data" ] ||
+        refuse "$config/reminder.env 把数据放在 ${said}，而这里说的是 $data" "用 --data $said 再执行一遍，或在该文件中去掉 REMINDER_DATA"
 }
 
 # Change a link in one step: there is no moment without it.
@@ -457,6 +472,7 @@ install_bundle() {
     check_archive
     check_places
     check_user
+    check_settings
     find_python
     check_machine
     check_space
@@ -536,6 +552,7 @@ roll_back() {
     check_places
     [ -L "$prefix/current" ] || refuse "$prefix 里没有装好的版本" "用 --prefix 指定装在哪里"
     check_user
+    check_settings
     lock
     name=$(current_name)
     now=$prefix/versions/$name

@@ -100,6 +100,22 @@ def test_service_and_commands_share_one_file_of_settings(office: Office) -> None
     assert "REMINDER_PUBLIC_URL" in refused.stderr
 
 
+def test_the_ledger_that_is_backed_up_is_the_one_the_service_writes_to(
+    office: Office, bundles: tuple[Bundle, Bundle], tmp_path: Path
+) -> None:
+    """The file of settings wins at the service; a data folder it names elsewhere is refused before anything is done."""
+    path = office.config / "reminder.env"
+    before = path.read_text("utf-8")
+    path.write_text(f"REMINDER_DATA={tmp_path}/elsewhere\n", "utf-8")
+    try:
+        done = office.install(bundles[0].unpack(tmp_path) / "install.sh")
+    finally:
+        path.write_text(before, "utf-8")
+    assert done.returncode == 1
+    assert f"把数据放在 {tmp_path}/elsewhere" in done.stderr
+    assert "--data" in done.stderr
+
+
 def test_installing_the_same_again_changes_nothing(
     office: Office, bundles: tuple[Bundle, Bundle], tmp_path: Path
 ) -> None:
