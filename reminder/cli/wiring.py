@@ -124,7 +124,6 @@ def page_of(settings: Settings, daemon: Daemon, clock: Clock) -> Page | None:
         clock=clock,
         edition=lambda: daemon.edition,
         ledger=lambda: daemon.ledger,
-        links=links,
         channel=lambda edition, channel: build(edition, daemon.transport, channel),
         **({"told_of_logins": Syslog(settings.syslog)} if settings.syslog is not None else {}),
     )

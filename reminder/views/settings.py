@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from reminder.access.rights import ROLE_TEXT, Right, Role
-from reminder.access.users import Users, manages
+from reminder.access.users import Users
 from reminder.agenda.facts import Silence, SilenceKind
 from reminder.ledger.accounts import EXPIRED, FAILED, LOCKED, LOGOUT, SUCCEEDED, Account
 from reminder.ledger.records import Pause
@@ -99,7 +99,6 @@ class UserView:
     name: str
     roles: tuple[str, ...]
     state: str
-    manages: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,17 +230,10 @@ def users(look: Look) -> tuple[UserView, ...]:
             each,
             look.name_of(each.user),
             tuple(ROLE_TEXT[Role(role)] for role in each.roles),
-            _state(each, here=belongs(look, each.user)),
-            manages(each),
+            _state(each, here=look.edition.plan.directory.belongs(each.user, look.today)),
         )
         for each in Users(look.ledger, look.plan_id).every()
     )
-
-
-def belongs(look: Look, user: str) -> bool:
-    """Whether a user is in the directory today: who is not cannot log in."""
-    person = look.edition.plan.directory.person(user)
-    return person is not None and person.holds(look.today)
 
 
 def _state(account: Account, *, here: bool) -> str:

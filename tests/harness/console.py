@@ -62,7 +62,6 @@ class Served:
             clock=self.clock,
             edition=lambda: self.edition,
             ledger=lambda: self.ledger,
-            links=lambda: LINKS,
             channel=lambda _edition, channel: self.channels[channel],
         )
         desk = Desk(lambda: self.edition, lambda: self.ledger, lambda: LINKS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated
 
@@ -11,7 +12,7 @@ from reminder.sweep.request import people_count
 from reminder.views.approvals import ApprovalRefused, Case, cases, reading, say
 from reminder.views.approvals import Reading as Opened
 from reminder.views.look import Look
-from reminder.web.api.caller import Approving, Caller, Reader
+from reminder.web.api.caller import Approving, Reader
 from reminder.web.api.models import Approval, ApprovalText, Decided, Decision, Owner
 from reminder.web.api.problems import ApiError, not_found
 
@@ -50,7 +51,7 @@ def decision(caller: Approving, code: Code, wanted: Decision) -> Decided:
         raise ApiError(403, "审批须由人作出，令牌不能审批；没有执行")
     _opened(caller.look, code)
     given = say(caller.look, code, wanted.remark, granted=wanted.granted)
-    again = Caller(caller.site, caller.user, program=False).look
+    again = replace(caller).look
     return Decided(already=given.already, approval=_approval(_opened(again, code).case))
 
 

@@ -107,8 +107,9 @@ def change_password(ask: Ask) -> Response:
     form = ask.form
     if form.get("new", "") != form.get("again", ""):
         return password(ask, "两次写的新密码不一样，没有修改", 422)
+    door = ask.site.door(ask.look.edition)
     try:
-        ask.site.door().change_password(_me(ask), form.get("current", ""), form.get("new", ""), ask.look.now)
+        door.change_password(_me(ask), form.get("current", ""), form.get("new", ""), ask.look.now)
     except LoginRefused as error:
         return password(ask, str(error), 429 if error.locked else 422)
     except WeakPassword as error:
@@ -117,7 +118,9 @@ def change_password(ask: Ask) -> Response:
 
 
 def _users(ask: Ask) -> Users:
-    return Users(ask.look.ledger, ask.look.plan_id, lambda user: views.belongs(ask.look, user))
+    look = ask.look
+    directory = look.edition.plan.directory
+    return Users(look.ledger, look.plan_id, lambda user: directory.belongs(user, look.today))
 
 
 def _me(ask: Ask) -> str:
