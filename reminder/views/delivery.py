@@ -12,7 +12,7 @@ from reminder.ledger.records import DELIVERY_TEXT, AttemptRecord, DeliveryState,
 from reminder.ledger.recovery import CHAIN, REPLACED
 from reminder.ledger.shown import Leaf, Made
 from reminder.recording.sending import possible
-from reminder.views.ledger import BAD, HIDDEN_SUBJECT, WAITS, receiver_name, sees, titles_of
+from reminder.views.ledger import BAD, HIDDEN_SUBJECT, WAITS, receiver_title, sees, titles_of
 from reminder.views.look import Look
 
 OUTCOME_TEXT = {
@@ -119,7 +119,7 @@ def sent(look: Look, delivery: str) -> Sent | None:
         leaf=leaf,
         state=state,
         mark="done" if accepted and leaf.transport is Transport.LIVE else mark,
-        receiver=receiver_name(look, leaf.receiver),
+        receiver=receiver_title(look, leaf.receiver),
         channel=leaf.channel,
         planned_at=leaf.planned_at.astimezone(zone),
         not_before=leaf.not_before.astimezone(zone),
@@ -135,7 +135,7 @@ def sent(look: Look, delivery: str) -> Sent | None:
             for each in leaf.resolutions
         ),
         refused=tuple(
-            (receiver_name(look, each.receiver), f"{each.code} {each.detail}".strip())
+            (receiver_title(look, each.receiver), f"{each.code} {each.detail}".strip())
             for each in leaf.refused
         ),
         receivers=tuple((look.name_of(receiver), address) for receiver, address in leaf.receivers),
@@ -169,7 +169,7 @@ def _told(look: Look, made: Made) -> Told:
     return Told(
         titles_of(look).get(made.item, made.item),
         made.occurrence,
-        receiver_name(look, made.receiver),
+        receiver_title(look, made.receiver),
         f"{ACTION_TEXT.get(made.decision, made.decision)}：{reason_text(made.reason)}",
     )
 

@@ -122,6 +122,15 @@ def test_what_was_not_sent_stands_there_with_its_reason(office: Sent, operator: 
     assert "第1条" not in page
 
 
+def test_a_duty_that_nobody_can_be_told_of_is_named_by_its_unit(office: Sent, operator: User) -> None:
+    claim = NewClaim("cell:办公室", "-", "fail", "no-owner")
+    alarm = NewAlarm("report/2026#x", "report", "report/2026", "x", NOW, NOW, "send", "due", (claim,))
+    office.ledger.settle("test", LIVE, Settlement((alarm,), ()), NOW)
+    page = text_of(operator.get("/ledger").text)
+    assert "事项report 2026 办公室 -" in page
+    assert "cell:" not in page
+
+
 def test_lines_are_filtered(office: Sent, operator: User) -> None:
     many(office, 20)
     office.end(office.of("p-liaison"), FAILED)

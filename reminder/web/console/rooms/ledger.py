@@ -19,7 +19,16 @@ from reminder.ledger.shown import Mark
 from reminder.recording.sending import decide_sending
 from reminder.recording.view import Refused
 from reminder.views.delivery import mail_html, sent
-from reminder.views.ledger import OWN_ITEMS, STATUS_TEXT, TRANSPORT_TEXT, Line, Wanted, every_line, page
+from reminder.views.ledger import (
+    OWN_ITEMS,
+    STATUS_TEXT,
+    TRANSPORT_TEXT,
+    Line,
+    Wanted,
+    every_line,
+    page,
+    receiver_title,
+)
 from reminder.views.look import Look
 from reminder.web.console.ask import Ask, Method, Route
 from reminder.web.console.mail import mail_frame
@@ -180,9 +189,8 @@ def _items(look: Look) -> list[tuple[str, str]]:
 def _people(look: Look) -> list[tuple[str, str]]:
     plan = look.edition.plan
     groups = [
-        (f"group:{name}", f"群“{getattr(config, 'name', None) or name}”")
-        for name, config in plan.channels.items()
-        if not config.personal
+        (receiver, receiver_title(look, receiver))
+        for receiver in (f"group:{name}" for name, config in plan.channels.items() if not config.personal)
     ]
     return [(person.id, person.name) for person in plan.directory.people] + groups
 
