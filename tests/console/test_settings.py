@@ -231,6 +231,22 @@ def test_accounts_and_logins_are_for_admins_and_auditors(office: Served) -> None
             assert "stranger 127.0.0.1 失败" in text_of(user.get("/settings/logins").text)
 
 
+@pytest.mark.parametrize("role", list(Role))
+def test_every_tab_that_is_shown_leads_to_a_page(office: Served, role: Role) -> None:
+    user = office.log_in("p-office", role)
+    shown = []
+    for page in ("/settings", "/api/docs"):
+        tabs = re.search(r'(?s)<ul class="tabs".*?</ul>', user.get(page).text)
+        assert tabs
+        # Relative to the root, whatever page they stand on.
+        shown.append([each.lstrip("./") for each in re.findall(r'href="([^"]*)"', tabs[0])])
+    assert shown[0] == shown[1]
+    assert ("settings/logins" in shown[0]) == (role in (Role.ADMIN, Role.AUDITOR))
+    assert ("settings/handover" in shown[0]) == (role is Role.ADMIN)
+    for address in shown[0]:
+        assert user.get(f"/{address}").status_code == 200, address
+
+
 def test_nothing_is_changed_without_the_right(office: Served) -> None:
     office.account("p-clerk", Role.ADMIN)
     for role in (Role.VIEWER, Role.EDITOR, Role.APPROVER, Role.AUDITOR):

@@ -35,7 +35,6 @@ def _page(ask: Ask, refused: str = "", status: int = 200, given: str = "", passw
         "settings_users",
         status,
         accounts=shown,
-        users=True,
         people=[
             (each.id, each.name)
             for each in directory.people
@@ -87,7 +86,7 @@ def change(ask: Ask) -> Response:
 def logins(ask: Ask) -> Response:
     """Who came to the door."""
     _only_for_those_who_may(ask)
-    return ask.page("settings_logins", logins=views.logins(ask.look), users=True)
+    return ask.page("settings_logins", logins=views.logins(ask.look))
 
 
 def password(ask: Ask, refused: str = "", status: int = 200) -> Response:
@@ -95,7 +94,6 @@ def password(ask: Ask, refused: str = "", status: int = 200) -> Response:
     return ask.page(
         "settings_password",
         status,
-        users=views.may_see_users(ask.look),
         initial=ask.entered.initial,
         refused=refused,
         shortest=SHORTEST_PASSWORD,
