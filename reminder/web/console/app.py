@@ -22,6 +22,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 
 from reminder.access.login import Door, Entered, LoginRefused
+from reminder.editing.errors import EditRefused
 from reminder.errors import ReminderError
 from reminder.recording.recorder import Refused
 from reminder.views.look import Look
@@ -167,7 +168,7 @@ class _Console:
             if error.status_code == 404:
                 return _message(ask, 404, *_NOT_FOUND)
             return _not_done(ask, error.status_code, str(error.detail))
-        except Refused as error:
+        except (Refused, EditRefused) as error:
             return _not_done(ask, 422, str(error))
         except ReminderError as error:
             log.error("console in trouble", extra={"path": route.path, "error": str(error)})
