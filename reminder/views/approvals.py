@@ -161,13 +161,13 @@ class Reading:
 
 def cases(look: Look, ahead: timedelta = timedelta(0)) -> tuple[Case, ...]:
     """What waits, and what was said and has not gone out yet, in order of its hour."""
-    return tuple(_case(look, waiting) for waiting in _waiting(look, ahead) if _sees(look, waiting))
+    return tuple(_case(look, waiting) for waiting in _waiting(look, ahead) if may_see(look, waiting))
 
 
 def reading(look: Look, code: str, receiver: int = 0) -> Reading:
     """The text of a code, for the receiver of that number.  Raises ``ApprovalRefused``."""
     waiting = _find(look, code)
-    if not _sees(look, waiting):
+    if not may_see(look, waiting):
         raise ApprovalRefused("没有这个审批编号")
     person = look.edition.plan.directory.person(look.user.id)
     item = waiting.said.first.item
@@ -195,7 +195,7 @@ def say(look: Look, code: str, remark: str, *, granted: bool) -> Given:
     """Record the reader's word.  Raises ``ApprovalRefused``."""
     with _editions.of(look.edition) as texts:
         waiting = find(look.ledger, look.edition, code, look.now, texts.memory)
-        if not _sees(look, waiting):
+        if not may_see(look, waiting):
             raise ApprovalRefused("没有这个审批编号")
         return approve(
             look.ledger, look.edition, look.user.id, code, look.now,
@@ -213,7 +213,8 @@ def _find(look: Look, code: str) -> Waiting:
         return find(look.ledger, look.edition, code, look.now, texts.memory)
 
 
-def _sees(look: Look, waiting: Waiting) -> bool:
+def may_see(look: Look, waiting: Waiting) -> bool:
+    """Whether the reader may know of a text: its item may be seen, or they are asked to approve it."""
     panel = waiting.panel
     return look.sees(waiting.said.first.item) or look.user.id in {
         each.id for each in (*panel.able, *panel.asked)

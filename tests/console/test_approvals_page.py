@@ -178,6 +178,17 @@ def test_a_private_text_is_seen_by_who_is_asked_and_who_may_see_private(
         assert user.get(f"/approvals/{code}").status_code == 200
 
 
+def test_today_counts_of_what_waits_what_the_list_shows(office: Asked, approver: User) -> None:
+    for user, waiting, seen in (
+        (office.log_in("p-liaison", Role.VIEWER), 1, False),
+        (approver, 2, True),
+        (office.log_in("p-leader", Role.AUDITOR), 2, True),
+    ):
+        page = user.get("/").text
+        assert f"{waiting} 待审批" in text_of(page)
+        assert ("事项secret" in page) == seen == ("事项secret" in user.get("/approvals").text)
+
+
 def test_a_form_that_is_not_from_the_page_says_nothing(office: Asked, approver: User) -> None:
     address = f"{office.url}/approvals/{office.code()}"
     answer = approver.http.post(address, data={"action": "approve", "csrf": "0" * 64}, timeout=60)
