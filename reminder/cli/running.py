@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from reminder.settings import Settings
 
 AHEAD_SHOWN = 8
-UNPLANNED = {"notice": "管理员通知", "approval": "提请审批"}
-"""What the ledger's items that no plan has are called."""
 
 
 @app.command(cls=Command)
@@ -231,6 +229,7 @@ def _of_daemon(folder: Path, settings: Settings) -> bool:
 def _by_item(ledger: object, edition: Edition, since: datetime) -> list[dict[str, object]]:
     from reminder.ledger.ledger import Ledger
     from reminder.ledger.shown import EntryFilter
+    from reminder.views.ledger import OWN_ITEMS
 
     assert isinstance(ledger, Ledger)
     entries = ledger.entries(edition.plan.id, EntryFilter(since=since, limit=10_000_000))
@@ -251,7 +250,7 @@ def _by_item(ledger: object, edition: Edition, since: datetime) -> list[dict[str
     for item_id in order:
         if item_id not in alarms:
             continue
-        clause, title = titles.get(item_id, ("", UNPLANNED.get(item_id, item_id)))
+        clause, title = titles.get(item_id, ("", OWN_ITEMS.get(item_id, item_id)))
         rows[item_id] = {
             "item": item_id,
             "clause": clause,

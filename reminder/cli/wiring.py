@@ -34,10 +34,9 @@ Secrets = Callable[[str], str | None]
 
 def secrets_of(settings: Settings) -> Secrets:
     """Look secrets up by name, and have every one found masked in all logs."""
-    folder = settings.secrets or settings.data / "secrets"
 
     def secret(name: str) -> str | None:
-        value = read_secret(name, folder)
+        value = read_secret(name, settings.secrets_folder)
         if value is not None:
             # As it stands, as the adapters take it, and the password of a ``user:password`` alone.
             for form in (value, value.strip(), value.strip().partition(":")[2]):

@@ -191,7 +191,6 @@ def _posts(look: Look, person: Person | None) -> Iterator[Tie]:
 def _channels(look: Look, settings: Settings, person: Person | None) -> Iterator[Tie]:
     plan = look.edition.plan
     owners = _owners(plan.directory.people)
-    folder = settings.secrets or settings.data / "secrets"
     office = plan.head.office.mailbox
     yield from _mailbox("单位邮箱（office.mailbox）", [office], owners, person)
     for channel in plan.channels.values():
@@ -213,7 +212,7 @@ def _channels(look: Look, settings: Settings, person: Person | None) -> Iterator
                 yield Tie(
                     f"{where}：{secret}",
                     f"{kind}，离任人可能知道",
-                    f"{cure}，写入 {folder / secret}；程序一秒内自动换用",
+                    f"{cure}，写入 {settings.secrets_folder / secret}；程序一秒内自动换用",
                 )
 
 

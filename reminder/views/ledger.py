@@ -24,7 +24,7 @@ PAGE = 50
 """Lines of a page."""
 BATCH = 1000
 """Lines read at once for a table."""
-OWN_ITEMS = {NOTICE_ITEM: "系统通知", APPROVAL_ITEM: "提请审批"}
+OWN_ITEMS = {NOTICE_ITEM: "管理员通知", APPROVAL_ITEM: "提请审批"}
 """What the ledger keeps under no item of the plan."""
 TRANSPORT_TEXT = {Transport.LIVE: "正式", Transport.OUTBOX: "试运行"}
 STATUS_TEXT: dict[str, str] = {

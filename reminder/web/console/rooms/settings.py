@@ -29,11 +29,12 @@ def _channels(
     ask: Ask, tried: str = "", proof: Proof | None = None, refused: str = "", status: int = 200
 ) -> Response:
     settings = ask.site.settings
-    folder = settings.secrets or settings.data / "secrets"
     return ask.page(
         "settings",
         status,
-        channels=views.channels(ask.look, lambda name: read_secret(name, folder) is not None),
+        channels=views.channels(
+            ask.look, lambda name: read_secret(name, settings.secrets_folder) is not None
+        ),
         proofs=views.proofs(ask.look, PROOFS_SHOWN),
         outbox=settings.outbox,
         public_url=settings.public_url,
