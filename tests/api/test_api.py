@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from reminder.access.rights import Role
-from reminder.access.tokens import revoke
+from reminder.access.tokens import Wanted, make, revoke
 from reminder.ledger.accounts import Account
 from reminder.ledger.records import Transport
 from reminder.ledger.shown import EntryFilter
@@ -19,6 +19,7 @@ from reminder.sweep.accept import accept
 from reminder.web.api.bounds import MOST_OCTETS
 from tests.api.conftest import NOW, Program, Programs, problem_of
 from tests.console.conftest import REPORT
+from tests.console.conftest import TALK as PRIVATE
 from tests.editions import edition_of
 from tests.harness.console import HASH, Served, csrf_on
 from tests.plans import plan_of
@@ -248,6 +249,16 @@ def test_health_is_what_the_daemon_last_said(served: Served, program: Programs) 
 
 
 # -- what is recorded --------------------------------------------------------------
+
+
+def test_whoever_may_see_no_item_is_told_of_no_duty(tmp_path: Path) -> None:
+    """Nothing to see is not everything."""
+    talks = [TALK, "p-leader/p-theory"]
+    with Served(tmp_path, edition_of(plan_of(PRIVATE)), NOW) as office:
+        for name, private, cells in (("blind", False, []), ("seeing", True, talks)):
+            wanted = Wanted(name, frozenset({Role.VIEWER}), private)
+            caller = Program(office, make(office.ledger, "test", wanted, by="p-clerk", now=NOW)[0])
+            assert [each["cell"] for each in caller.get("/duties").json()["duties"]] == cells
 
 
 def test_duties_are_listed_page_by_page_and_recorded_once(served: Served, program: Programs) -> None:
