@@ -107,6 +107,7 @@ def test_every_change_is_recorded_with_its_author(ledger: Ledger) -> None:
         "roles": ["viewer"],
         "private": True,
         "disabled": False,
+        "password": False,
         "first_password": False,
     }
 

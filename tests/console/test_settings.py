@@ -228,7 +228,7 @@ def test_accounts_and_logins_are_for_admins_and_auditors(office: Served) -> None
         for address in ("/settings/users", "/settings/logins"):
             assert user.get(address).status_code == status
         if status == 200:
-            assert "stranger 127.0.0.1 失败" in text_of(user.get("/settings/logins").text)
+            assert "stranger 127.0.0.1 登录失败" in text_of(user.get("/settings/logins").text)
 
 
 def test_nothing_is_changed_without_the_right(office: Served) -> None:
