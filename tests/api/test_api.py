@@ -17,6 +17,7 @@ from reminder.ledger.records import Transport
 from reminder.ledger.shown import EntryFilter
 from reminder.sweep.accept import accept
 from reminder.web.api.bounds import MOST_OCTETS
+from reminder.web.api.paging import cursor_of
 from tests.api.conftest import NOW, Program, Programs, problem_of
 from tests.console.conftest import REPORT
 from tests.console.conftest import TALK as PRIVATE
@@ -218,8 +219,12 @@ def test_the_ledger_is_read_page_by_page_without_a_gap(served: Served, program: 
     assert not caller.get("/ledger", transport="live").json()["lines"]
 
 
+BEYOND_TIME = [cursor_of((at, 1, 1)) for at in ("0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59")]
+
+
 @pytest.mark.parametrize(
-    "cursor", ["x", "W10", "WyJ4IiwxLDFd", "WyIyMDI2LTAxLTAxIiwxLDFd", "=", "汉字", "W1tbW1tb" * 50]
+    "cursor",
+    ["x", "W10", "WyJ4IiwxLDFd", "WyIyMDI2LTAxLTAxIiwxLDFd", "=", "汉字", "W1tbW1tb" * 50, *BEYOND_TIME],
 )
 def test_a_cursor_that_is_none_of_ours_is_refused(program: Programs, cursor: str) -> None:
     caller = program()
@@ -246,6 +251,8 @@ def test_health_is_what_the_daemon_last_said(served: Served, program: Programs) 
     )
     found = caller.get("/health").json()
     assert (found["healthy"], found["paused"], found["held"]) == (True, ["mail"], False)
+    days = {"from": "2026-06-10", "to": "2027-06-10"}
+    assert found["next"] == caller.get("/agenda", **days).json()["alarms"][0]["at"]
 
 
 # -- what is recorded --------------------------------------------------------------

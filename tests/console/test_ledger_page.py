@@ -133,6 +133,8 @@ def test_lines_are_filtered(office: Sent, operator: User) -> None:
         ("channel=group", "没有符合条件的记录", "第1条"),
         ("item=notice", "没有符合条件的记录", "第1条"),
         ("from=gestern", "“起”的日期“gestern”看不懂", "——"),
+        ("from=0001-01-01", "“起”的日期“0001-01-01”看不懂", "——"),
+        ("to=9999-12-31", "“止”的日期“9999-12-31”看不懂", "——"),
         ("status=nonsense", "没有“nonsense”这种结果", "——"),
     ):
         page = text_of(operator.get(f"/ledger?{query}").text)
@@ -156,7 +158,10 @@ def test_pages_follow_one_another_without_gap_or_repetition(office: Sent, operat
     assert len(set(times)) == 160
     before = operator.get(unescape(back).removeprefix(".")).text
     assert [text_of(row)[:16] for row in before.split("<tr>")[2:]] == times[100:150]
-    for odd in ("x", "2026~1~1", "2026-06-01T00:00:00Z~9~x", "~~~", f"2026-06-01T00:00:00Z~{'9' * 40}~0"):
+    for odd in (
+        "x", "2026~1~1", "2026-06-01T00:00:00Z~9~x", "~~~", f"2026-06-01T00:00:00Z~{'9' * 40}~0",
+        "0001-01-01T00:00:00+23:59~1~1", "9999-12-31T23:59:59-23:59~1~1",
+    ):  # fmt: skip
         assert operator.get(f"/ledger?{urlencode({'after': odd})}").status_code == 200
 
 
