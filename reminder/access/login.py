@@ -146,14 +146,6 @@ def hash_password(user: str, password: str) -> str:
     return _hasher.hash(password)
 
 
-def _anybody(_user: str) -> bool:
-    return True
-
-
-def _untold(_event: LoginEvent) -> None:
-    return
-
-
 class Door:
     """Lets users in and out.  Safe to use from several threads."""
 
@@ -161,8 +153,8 @@ class Door:
         self,
         ledger: Ledger,
         plan_id: str,
-        belongs: Callable[[str], bool] = _anybody,
-        tell: Callable[[LoginEvent], None] = _untold,
+        belongs: Callable[[str], bool],
+        tell: Callable[[LoginEvent], None] | None = None,
     ) -> None:
         """``belongs``: whether a user is in the directory today; ``tell``: who else hears of each event."""
         self._accounts = ledger.accounts
@@ -272,7 +264,8 @@ class Door:
     def _log(self, event: LoginEvent) -> None:
         self._accounts.log(self._plan_id, event)
         log.info("login", extra={"user": event.user, "address": event.address, "what": event.event})
-        self._tell(event)
+        if self._tell is not None:
+            self._tell(event)
 
 
 def _plain(user: str) -> str:

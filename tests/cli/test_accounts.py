@@ -21,6 +21,7 @@ from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import LedgerKind
 from tests.editions import ROOT, TEMPLATES
 from tests.harness.command import Said, here
+from tests.harness.console import anybody
 from tests.plans import ON_DUE_DAY, at, item_yaml, write_plan
 
 NOW = at("2026-06-10 09:00")
@@ -50,7 +51,7 @@ class Server:
 
     def enter(self, user: str, password: str = PASSWORD, now: datetime = NOW) -> User:
         with self.ledger as ledger:
-            return Door(ledger, "test").enter(user, password, "127.0.0.1", now).user
+            return Door(ledger, "test", anybody).enter(user, password, "127.0.0.1", now).user
 
 
 @pytest.fixture

@@ -17,10 +17,6 @@ from reminder.links import Links
 from reminder.settings import Settings
 
 
-def _untold(_event: LoginEvent) -> None:
-    return
-
-
 @dataclass(frozen=True, slots=True)
 class Site:
     """Given by the composition root; safe to use from several threads.
@@ -37,7 +33,7 @@ class Site:
     ledger: Callable[[], Ledger]
     links: Callable[[], Links]
     channel: Callable[[Edition, str], Channel]
-    told_of_logins: Callable[[LoginEvent], None] = _untold
+    told_of_logins: Callable[[LoginEvent], None] | None = None
     """Who hears of logins besides the ledger; returns at once."""
 
     def door(self) -> Door:
