@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from html import unescape
@@ -18,11 +17,11 @@ from reminder.access.rights import Role
 from reminder.channels.email import EmailAdapter
 from reminder.ledger.records import DeliveryState, NewAlarm, NewClaim, NewDelivery, Settlement, Transport
 from reminder.links import PLACEHOLDER
-from reminder.plan.loader import load_plan_bytes
 from tests.console.conftest import REPORT, TALK
 from tests.editions import edition_of
 from tests.harness.console import Served, User, csrf_on, text_of
-from tests.plans import DIRECTORY, at, files_of
+from tests.harness.together import at_once
+from tests.plans import at, plan_of
 
 NOW = at("2026-06-10 09:00")
 START = at("2026-06-01 08:00")
@@ -62,10 +61,8 @@ class Sent(Served):
 
 @pytest.fixture
 def office(tmp_path: Path) -> Iterator[Sent]:
-    files = files_of(REPORT, TALK) | {"directory.yaml": (DIRECTORY + "...\n").encode()}
-    plan = load_plan_bytes(files).plan
-    assert plan is not None
-    with Sent(tmp_path, edition_of(plan, "https://djw.example.com"), NOW) as office:
+    edition = edition_of(plan_of(REPORT, TALK), "https://djw.example.com")
+    with Sent(tmp_path, edition, NOW) as office:
         office.send()
         yield office
 
@@ -340,24 +337,17 @@ def test_fifty_who_decide_the_same_at_once_are_one_decision(
     delivery = office.of("p-office")
     office.end(delivery, state)
     form = {"csrf": csrf_on(operator.get("/").text), "action": action}
-    codes: list[int] = []
 
-    def post() -> None:
-        answer = requests.post(
+    def post() -> int:
+        return requests.post(
             f"{office.url}/ledger/{delivery}",
             data=form,
             cookies=operator.http.cookies,
             allow_redirects=False,
             timeout=120,
-        )
-        codes.append(answer.status_code)
+        ).status_code
 
-    threads = [threading.Thread(target=post) for _ in range(50)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert codes == [303] * 50
+    assert at_once(post, 50) == [303] * 50
     leaf = office.ledger.leaf("test", delivery)
     assert leaf is not None
     assert [(each.decision, each.author) for each in leaf.resolutions] == [(action, "p-clerk")]
