@@ -124,7 +124,7 @@ def page_of(settings: Settings, daemon: Daemon, clock: Clock) -> Page | None:
         edition=lambda: daemon.edition,
         ledger=lambda: daemon.ledger,
         channel=lambda edition, channel: build(edition, daemon.transport, channel),
-        **({"told_of_logins": Syslog(settings.syslog)} if settings.syslog is not None else {}),
+        told_of_logins=Syslog(settings.syslog) if settings.syslog is not None else None,
     )
     prefix = urlsplit(settings.public_url).path if settings.public_url else ""
     return PageServer(create_app(desk, clock, prefix, site), settings.listen, clock)

@@ -70,6 +70,18 @@ def every_alarm_between(look: Look, since: datetime, until: datetime) -> tuple[A
     return tuple(found)
 
 
+def first_alarm(look: Look, since: datetime, until: datetime) -> Alarm | None:
+    """The first of :func:`alarms_between`; no year is reckoned after the one that it is in."""
+    first, last = since.astimezone(look.zone).year, until.astimezone(look.zone).year
+    for year in _in_reach(look, first, last):
+        known = _year(look, year)
+        begin, end = bisect_left(known.alarm_times, since), bisect_left(known.alarm_times, until)
+        for place in range(begin, end):
+            if look.sees(known.alarms[place].item):
+                return known.alarms[place]
+    return None
+
+
 def alarms_on(look: Look, first: date, last: date) -> tuple[Alarm, ...]:
     """The alarms of these days, both included."""
     return alarms_between(look, start_of(look, first), start_of(look, last + DAY))

@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
 
 import pytest
 
 from reminder.access.rights import Role
-from reminder.check import examine
 from reminder.ledger.file_versions import VersionKind
 from reminder.source import MAX_BYTES
-from tests.console.conftest import NOW, REPORT, TALK
-from tests.editing.conftest import lay_out
+from tests.console.conftest import NOW, REPORT
 from tests.harness.console import Served, User, text_of
 
 LATER = ("closes: 2026-06-10", "closes: 2026-06-26")
-
-
-@pytest.fixture
-def office(tmp_path: Path) -> Iterator[Served]:
-    """The plan of two items in one file, its ladders and directory in others, with a few templates."""
-    shelf = lay_out(tmp_path, REPORT, TALK)
-    edition = examine(shelf.schedules, shelf.templates).edition
-    assert edition is not None
-    with Served(tmp_path, edition, NOW, templates=shelf.templates) as served:
-        yield served
 
 
 def path(office: Served, name: str = "plan.yaml") -> Path:

@@ -33,6 +33,11 @@ HASH = hash_password("nobody", PASSWORD)
 LINKS = Links([bytes(range(32))], "test")
 
 
+def anybody(_user: str) -> bool:
+    """For a door that asks no directory."""
+    return True
+
+
 class Served:
     """An edition, its ledger and its console, at one address."""
 

@@ -18,10 +18,6 @@ SESSION = "reminder_session"
 """The cookie by which a browser is known that is in, to the pages and the interface alike."""
 
 
-def _untold(_event: LoginEvent) -> None:
-    return
-
-
 @dataclass(frozen=True, slots=True)
 class Site:
     """Given by the composition root; safe to use from several threads.
@@ -37,7 +33,7 @@ class Site:
     edition: Callable[[], Edition]
     ledger: Callable[[], Ledger]
     channel: Callable[[Edition, str], Channel]
-    told_of_logins: Callable[[LoginEvent], None] = _untold
+    told_of_logins: Callable[[LoginEvent], None] | None = None
     """Who hears of logins besides the ledger; returns at once."""
 
     def door(self, edition: Edition) -> Door:
