@@ -89,7 +89,7 @@ class EmailAdapter:
         self._seconds = float(config.timeout_seconds)
         self._account = Account(config.host, config.port, config.tls, config.username, password, route)
         self._context = context or ssl.create_default_context()
-        self._kept = KeptConnections()
+        self._kept = KeptConnections(config.connections)
         self.peer: Peer | None = None
         """Whom the last probe reached."""
         login = f"\0{config.username}\0{password}" if password else None
