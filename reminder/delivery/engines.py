@@ -19,8 +19,10 @@ log = logging.getLogger(__name__)
 
 FETCH = 1000
 """Deliveries read from the ledger at once."""
-ENOUGH = FETCH // 2
-"""A channel with so many in hand is not read for: its backlog must not crowd out the others."""
+ENOUGH = FETCH // 5
+"""A channel with so many in hand is not read for: its backlog must not crowd out the others.
+
+What is in hand is due longest and read again with the rest, so it should be few."""
 
 
 @dataclass(slots=True)
@@ -58,6 +60,8 @@ class ThreadEngine:
         self._wake = wake
         self._lanes: dict[str, _Lane] = {}
         self._in_flight: set[str] = set()
+        self._done_since: set[str] = set()
+        """Done since the last kick began: what it reads may still show them as due."""
         self._trouble: LedgerError | None = None
         self._lock = threading.Lock()
         self._closing = False
@@ -75,6 +79,7 @@ class ThreadEngine:
         self._deliverer.look(now)
         with self._lock:
             running = {*self._in_flight, *elsewhere}
+            self._done_since.clear()
             trouble, self._trouble = self._trouble, None
         self._deliverer.take_up_orphans(now, running)
         self._ledger.expire(self._plan_id, self._transport, now)
@@ -93,7 +98,7 @@ class ThreadEngine:
 
     def _submit(self, delivery: Delivery) -> bool:
         """Under the lock: nothing is put into the pool of a lane that :meth:`close` has shut down."""
-        if self._closing or delivery.id in self._in_flight:
+        if self._closing or delivery.id in self._in_flight or delivery.id in self._done_since:
             return False
         lane = self._lanes.get(delivery.channel)
         if lane is None:
@@ -158,6 +163,7 @@ class ThreadEngine:
     def _done(self, lane: _Lane, delivery_id: str) -> None:
         with self._lock:
             self._in_flight.discard(delivery_id)
+            self._done_since.add(delivery_id)
             lane.in_hand -= 1
             low = lane.in_hand == ENOUGH - 1 and self._trouble is None
         if low:

@@ -14,7 +14,7 @@ from reminder.channels.email import EmailAdapter
 from reminder.channels.wecom_robot import WecomRobotAdapter
 from reminder.delivery.conduct import Conduct
 from reminder.delivery.deliver import Deliverer
-from reminder.delivery.engines import ThreadEngine
+from reminder.delivery.engines import FETCH, ThreadEngine
 from reminder.delivery.journal import Journal
 from reminder.ledger.errors import LedgerFull
 from reminder.plan.channels import EmailChannel, WecomRobotChannel
@@ -57,9 +57,9 @@ class Hanging(Remembering):
 
 
 def test_a_channel_that_hangs_does_not_hold_up_another(bench: Bench, engine_of: Any) -> None:
-    """300 messages hang; those of the other channel, due later, go out."""
+    """More messages hang than are read at once; those of the other channel, due later, go out."""
     group, mail = Hanging("group"), Remembering("mail")
-    for number in range(300):
+    for number in range(FETCH + 100):
         bench.add(f"g{number}", "group")
     for number in range(20):
         bench.add(f"m{number}", "mail")
