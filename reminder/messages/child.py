@@ -58,6 +58,8 @@ def _answer(request: dict[str, Any], engines: dict[str, Engine]) -> dict[str, An
     if "faults" in request:
         return {"problems": [frames.problem_to(each) for each in engine.faults(request["faults"])]}
     try:
+        if "common" in request:
+            return engine.common(request["common"], request["context"], request["place"])
         return {"forms": engine.forms(request["forms"], request["context"])}
     except TemplateError as error:
         return {"problem": frames.problem_to(error.problem)}
