@@ -7,22 +7,34 @@ a second expansion changes nothing.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
+from operator import attrgetter
 from zoneinfo import ZoneInfo
 
-from reminder.agenda.duties import after_rotation
+from reminder.agenda.duties import after_rotation, may_rotate
 from reminder.agenda.facts import NOTHING, Facts
-from reminder.agenda.occurrences import Occurrence, occurrences, widest_day_span, zone_of
-from reminder.agenda.steps import steps_of
+from reminder.agenda.occurrences import (
+    Occurrence,
+    PlannedWhen,
+    Span,
+    occurrence_of,
+    occurrences,
+    spans,
+    widest_day_span,
+    zone_of,
+)
+from reminder.agenda.steps import Step, steps_of, timing
+from reminder.agenda.value import value
 from reminder.calendars.arrangement import DayStatus
 from reminder.calendars.workdays import WorkCalendar
 from reminder.plan.model import Anchor, Item, Plan, Rung
-from reminder.plan.when import EventWhen, EveryWhen, FestivalsWhen, WindowWhen
+from reminder.plan.when import DrawWhen, EventWhen, EveryWhen, FestivalsWhen, WindowWhen
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Alarm:
     """One rung of one occurrence.
 
@@ -65,18 +77,18 @@ def expand(
 ) -> tuple[Alarm, ...]:
     """Every alarm with ``since`` ≤ ``at`` < ``until`` (aware), in order."""
     # A year has few instants and many alarms in each: sorting the keys within them is the cheaper way.
-    at_once: dict[datetime, list[Alarm]] = {}
+    at_once: defaultdict[datetime, list[Alarm]] = defaultdict(list)
+    layouts = _Layouts(plan, calendar, since, until)
     for item in plan.items:
-        for alarm in alarms_of(item, plan, calendar, since, until, facts):
-            at_once.setdefault(alarm.at, []).append(alarm)
+        for alarm in _alarms_of(item, layouts, facts):
+            at_once[alarm.at].append(alarm)
     found: list[Alarm] = []
     for at in sorted(at_once):
         found += sorted(at_once[at], key=_key)
     return tuple(found)
 
 
-def _key(alarm: Alarm) -> str:
-    return alarm.key
+_key = attrgetter("key")
 
 
 def alarms_of(
@@ -88,25 +100,102 @@ def alarms_of(
     facts: Facts = NOTHING,
 ) -> Iterator[Alarm]:
     """The alarms of one item with ``since`` ≤ ``at`` < ``until``, unordered."""
-    rungs = item.rungs
-    if not rungs or since >= until:
-        return
-    zone = zone_of(plan.head.timezone)
-    before, after = _reach(rungs, item)
-    first, last = since.astimezone(zone).date() - after, until.astimezone(zone).date() + before
-    for each in occurrences(item, plan.head, calendar, first, last, facts):
-        for occurrence in (each, *after_rotation(item, each, plan.directory, calendar)):
-            for alarm in ladder(item, rungs, occurrence, calendar, zone):
-                if since <= alarm.at < until:
-                    yield alarm
+    yield from _alarms_of(item, _Layouts(plan, calendar, since, until), facts)
+
+
+def _alarms_of(item: Item, layouts: _Layouts, facts: Facts) -> list[Alarm]:
+    if not item.rungs or layouts.since >= layouts.until:
+        return []
+    found: list[Alarm] = []
+    when = item.spec.when
+    if not isinstance(when, EventWhen | DrawWhen):
+        for place in layouts.of(item, when):
+            occurrence = occurrence_of(item, place.span)
+            found += _made(item, item.rungs, occurrence, place.steps)
+            if place.rotates:
+                found += layouts.rotated(item, occurrence)
+        return found
+    first, last = layouts.days(item)
+    for occurrence in occurrences(item, layouts.plan.head, layouts.calendar, first, last, facts):
+        steps = layouts.within(steps_of(item.rungs, occurrence, layouts.calendar, layouts.zone))
+        found += _made(item, item.rungs, occurrence, steps)
+        found += layouts.rotated(item, occurrence)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A span, the steps of a ladder in it that lie in the window, and whether the directory changes in it."""
+
+    span: Span
+    steps: tuple[Step, ...]
+    rotates: bool
+
+
+class _Layouts:
+    """One window of a plan, and what its items share there.
+
+    Ten thousand items have a few dozen whens and ladders: where each pair of
+    them puts its alarms is found for the first item that has it, and an item
+    more costs its keys and names.
+    """
+
+    def __init__(self, plan: Plan, calendar: WorkCalendar, since: datetime, until: datetime) -> None:
+        self.plan, self.calendar, self.since, self.until = plan, calendar, since, until
+        self.zone = zone_of(plan.head.timezone)
+        self._known: dict[object, tuple[_Place, ...]] = {}
+
+    def of(self, item: Item, when: PlannedWhen) -> tuple[_Place, ...]:
+        """Where the alarms of an item lie; spans without any are left out."""
+        duty = item.spec.duty
+        key = (when, timing(item.rungs), None if duty is None else duty.on_rotation)
+        places = self._known.get(key)
+        if places is None:
+            places = self._known[key] = tuple(self._places(item, when))
+        return places
+
+    def _places(self, item: Item, when: PlannedWhen) -> Iterator[_Place]:
+        for span in spans(when, self.plan.head, self.calendar, *self.days(item)):
+            occurrence = occurrence_of(item, span)
+            steps = self.within(steps_of(item.rungs, occurrence, self.calendar, self.zone))
+            rotates = may_rotate(item, occurrence, self.plan.directory)
+            if steps or rotates:
+                yield _Place(span, steps, rotates)
+
+    def days(self, item: Item) -> tuple[date, date]:
+        """Between which due dates an occurrence can have an alarm in the window."""
+        before, after = _reach(item.rungs, item)
+        return (
+            self.since.astimezone(self.zone).date() - after,
+            self.until.astimezone(self.zone).date() + before,
+        )
+
+    def within(self, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+        """Those that lie in the window."""
+        return tuple([step for step in steps if self.since <= step.at < self.until])
+
+    def rotated(self, item: Item, occurrence: Occurrence) -> list[Alarm]:
+        """The alarms in the window for those who came to their post within an occurrence."""
+        found = []
+        for each in after_rotation(item, occurrence, self.plan.directory, self.calendar):
+            steps = self.within(steps_of(item.rungs, each, self.calendar, self.zone))
+            found += _made(item, item.rungs, each, steps)
+        return found
 
 
 def ladder(
     item: Item, rungs: tuple[Rung, ...], occurrence: Occurrence, calendar: WorkCalendar, zone: ZoneInfo
 ) -> list[Alarm]:
     """All alarms of one occurrence, whenever they are; one after a rotation has none before it."""
+    return _made(item, rungs, occurrence, steps_of(rungs, occurrence, calendar, zone))
+
+
+def _made(
+    item: Item, rungs: tuple[Rung, ...], occurrence: Occurrence, steps: tuple[Step, ...]
+) -> list[Alarm]:
+    """An alarm for each step."""
     found = []
-    for step in steps_of(rungs, occurrence, calendar, zone):
+    for step in steps:
         rung = rungs[step.index]
         again = f"~{step.number}" if step.number > 1 else ""
         key = f"{occurrence.id}#{rung.id}{again}"
