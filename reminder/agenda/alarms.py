@@ -78,9 +78,9 @@ def expand(
     """Every alarm with ``since`` ≤ ``at`` < ``until`` (aware), in order."""
     # A year has few instants and many alarms in each: sorting the keys within them is the cheaper way.
     at_once: defaultdict[datetime, list[Alarm]] = defaultdict(list)
-    layouts = _Layouts(plan, calendar, since, until)
+    window = Window(plan, calendar, since, until, facts)
     for item in plan.items:
-        for alarm in _alarms_of(item, layouts, facts):
+        for alarm in window.alarms_of(item):
             at_once[alarm.at].append(alarm)
     found: list[Alarm] = []
     for at in sorted(at_once):
@@ -98,29 +98,9 @@ def alarms_of(
     since: datetime,
     until: datetime,
     facts: Facts = NOTHING,
-) -> Iterator[Alarm]:
-    """The alarms of one item with ``since`` ≤ ``at`` < ``until``, unordered."""
-    yield from _alarms_of(item, _Layouts(plan, calendar, since, until), facts)
-
-
-def _alarms_of(item: Item, layouts: _Layouts, facts: Facts) -> list[Alarm]:
-    if not item.rungs or layouts.since >= layouts.until:
-        return []
-    found: list[Alarm] = []
-    when = item.spec.when
-    if not isinstance(when, EventWhen | DrawWhen):
-        for place in layouts.of(item, when):
-            occurrence = occurrence_of(item, place.span)
-            found += _made(item, item.rungs, occurrence, place.steps)
-            if place.rotates:
-                found += layouts.rotated(item, occurrence)
-        return found
-    first, last = layouts.days(item)
-    for occurrence in occurrences(item, layouts.plan.head, layouts.calendar, first, last, facts):
-        steps = layouts.within(steps_of(item.rungs, occurrence, layouts.calendar, layouts.zone))
-        found += _made(item, item.rungs, occurrence, steps)
-        found += layouts.rotated(item, occurrence)
-    return found
+) -> list[Alarm]:
+    """The alarms of one item with ``since`` ≤ ``at`` < ``until``, unordered; of many, ask one :class:`Window`."""
+    return Window(plan, calendar, since, until, facts).alarms_of(item)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,54 +112,74 @@ class _Place:
     rotates: bool
 
 
-class _Layouts:
-    """One window of a plan, and what its items share there.
+class Window:
+    """The alarms with ``since`` ≤ ``at`` < ``until`` (aware), and what the items of a plan share there.
 
     Ten thousand items have a few dozen whens and ladders: where each pair of
     them puts its alarms is found for the first item that has it, and an item
     more costs its keys and names.
     """
 
-    def __init__(self, plan: Plan, calendar: WorkCalendar, since: datetime, until: datetime) -> None:
-        self.plan, self.calendar, self.since, self.until = plan, calendar, since, until
-        self.zone = zone_of(plan.head.timezone)
+    def __init__(
+        self, plan: Plan, calendar: WorkCalendar, since: datetime, until: datetime, facts: Facts = NOTHING
+    ) -> None:
+        self._plan, self._calendar, self._facts = plan, calendar, facts
+        self._since, self._until = since, until
+        self._zone = zone_of(plan.head.timezone)
         self._known: dict[object, tuple[_Place, ...]] = {}
 
-    def of(self, item: Item, when: PlannedWhen) -> tuple[_Place, ...]:
+    def alarms_of(self, item: Item) -> list[Alarm]:
+        """Those of one item, unordered."""
+        found: list[Alarm] = []
+        if not item.rungs or self._since >= self._until:
+            return found
+        when = item.spec.when
+        if not isinstance(when, EventWhen | DrawWhen):
+            for place in self._places(item, when):
+                occurrence = occurrence_of(item, place.span)
+                found += _made(item, item.rungs, occurrence, place.steps)
+                if place.rotates:
+                    found += self._rotated(item, occurrence)
+            return found
+        head, (first, last) = self._plan.head, self._days(item)
+        for occurrence in occurrences(item, head, self._calendar, first, last, self._facts):
+            found += _made(item, item.rungs, occurrence, self._steps(item, occurrence))
+            found += self._rotated(item, occurrence)
+        return found
+
+    def _places(self, item: Item, when: PlannedWhen) -> tuple[_Place, ...]:
         """Where the alarms of an item lie; spans without any are left out."""
         duty = item.spec.duty
         key = (when, timing(item.rungs), None if duty is None else duty.on_rotation)
         places = self._known.get(key)
         if places is None:
-            places = self._known[key] = tuple(self._places(item, when))
+            places = self._known[key] = tuple(self._found(item, when))
         return places
 
-    def _places(self, item: Item, when: PlannedWhen) -> Iterator[_Place]:
-        for span in spans(when, self.plan.head, self.calendar, *self.days(item)):
+    def _found(self, item: Item, when: PlannedWhen) -> Iterator[_Place]:
+        for span in spans(when, self._plan.head, self._calendar, *self._days(item)):
             occurrence = occurrence_of(item, span)
-            steps = self.within(steps_of(item.rungs, occurrence, self.calendar, self.zone))
-            rotates = may_rotate(item, occurrence, self.plan.directory)
+            steps = self._steps(item, occurrence)
+            rotates = may_rotate(item, occurrence, self._plan.directory)
             if steps or rotates:
                 yield _Place(span, steps, rotates)
 
-    def days(self, item: Item) -> tuple[date, date]:
+    def _days(self, item: Item) -> tuple[date, date]:
         """Between which due dates an occurrence can have an alarm in the window."""
         before, after = _reach(item.rungs, item)
-        return (
-            self.since.astimezone(self.zone).date() - after,
-            self.until.astimezone(self.zone).date() + before,
-        )
+        first, last = self._since.astimezone(self._zone), self._until.astimezone(self._zone)
+        return first.date() - after, last.date() + before
 
-    def within(self, steps: tuple[Step, ...]) -> tuple[Step, ...]:
-        """Those that lie in the window."""
-        return tuple([step for step in steps if self.since <= step.at < self.until])
+    def _steps(self, item: Item, occurrence: Occurrence) -> tuple[Step, ...]:
+        """The steps in the window."""
+        steps = steps_of(item.rungs, occurrence, self._calendar, self._zone)
+        return tuple([step for step in steps if self._since <= step.at < self._until])
 
-    def rotated(self, item: Item, occurrence: Occurrence) -> list[Alarm]:
-        """The alarms in the window for those who came to their post within an occurrence."""
+    def _rotated(self, item: Item, occurrence: Occurrence) -> list[Alarm]:
+        """The alarms for those who came to their post within an occurrence."""
         found = []
-        for each in after_rotation(item, occurrence, self.plan.directory, self.calendar):
-            steps = self.within(steps_of(item.rungs, each, self.calendar, self.zone))
-            found += _made(item, item.rungs, each, steps)
+        for each in after_rotation(item, occurrence, self._plan.directory, self._calendar):
+            found += _made(item, item.rungs, each, self._steps(item, each))
         return found
 
 

@@ -52,7 +52,9 @@ def check_listening(
             yield place.problem(where(rung), found, "", "请写 duty（谁承担），或删去这一行")
         if spec.duty is not None and has(rung, TermKind.ESCALATION) and _comes_before_due(rung, spec):
             found = f"提醒“{rung.id}”在截止之前就提请上级关注"
-            yield place.problem(where(rung), found, "", "通常从截止之后开始，如 workdays: +3", Severity.WARNING)
+            yield place.problem(
+                where(rung), found, "", "通常从截止之后开始，如 workdays: +3", Severity.WARNING
+            )
     if spec.duty is not None and spec.duty.each == "unit" and "on_rotation" in spec.duty.model_fields_set:
         found = "each: unit 而写了 on_rotation：单位承担的，不因换人而另起一份"
         yield place.problem(("duty", "on_rotation"), found, "", "请删去这一行", Severity.WARNING)
