@@ -487,13 +487,13 @@ class Daemon:
             log.error("note not recorded", extra={"kind": kind, "error": str(error)})
 
     def _write_health(self, now: datetime, problem: str) -> None:
-        pending = self._sweeper.pending()
+        upcoming = self._sweeper.next_alarm_at
         status = {
             "at": now.isoformat(),
             "pid": os.getpid(),
             "transport": str(self._transport),
             "plan": self._edition.plan.id,
-            "next": pending[0].at.isoformat() if pending else None,
+            "next": upcoming.isoformat() if upcoming is not None else None,
             "plan_refused": bool(self._refused),
             "paused": list(self._dispatch.broken),
             "held": str(self.held.reason) if self.held is not None else None,
