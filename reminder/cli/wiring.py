@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from reminder.agenda.occurrences import zone_of
@@ -18,7 +19,7 @@ from reminder.ledger.records import Transport
 from reminder.links import PLACEHOLDER, Links, open_links
 from reminder.log import redactor
 from reminder.progress import Heartbeat
-from reminder.settings import Settings, read_secret
+from reminder.settings import Listen, Settings, read_secret
 from reminder.sweep.rehearsal import rehearsal_channel
 
 if TYPE_CHECKING:
@@ -102,9 +103,18 @@ def tokens_of(settings: Settings, edition: Edition) -> Callable[[Parcel], str]:
 
 
 def page_of(settings: Settings, daemon: Daemon, clock: Clock) -> Page | None:
-    """The page behind the links, or None where it is not to be served: then nothing of it is loaded."""
+    """The page behind the links, or None where it is not to be served: then nothing of it is loaded.
+
+    Nor is anything before it is first tended, which is after the first tick.
+    """
     if settings.listen is None:
         return None
+    from reminder.daemon.page import LatePage
+
+    return LatePage(str(settings.listen), partial(_page, settings, settings.listen, daemon, clock))
+
+
+def _page(settings: Settings, listen: Listen, daemon: Daemon, clock: Clock) -> Page:
     from urllib.parse import urlsplit
 
     from reminder.access.syslog import Syslog
@@ -127,7 +137,7 @@ def page_of(settings: Settings, daemon: Daemon, clock: Clock) -> Page | None:
         told_of_logins=Syslog(settings.syslog) if settings.syslog is not None else None,
     )
     prefix = urlsplit(settings.public_url).path if settings.public_url else ""
-    return PageServer(create_app(desk, clock, prefix, site), settings.listen, clock)
+    return PageServer(create_app(desk, clock, prefix, site), listen, clock)
 
 
 def secrets_mark_of(settings: Settings) -> Callable[[Edition, Transport], str]:

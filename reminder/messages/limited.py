@@ -340,9 +340,9 @@ class Limited:
         raise AssertionError("unreachable")
 
     def _drop(self) -> None:
-        if (child := self._mine()) is not None:
+        child, self._child = self._mine(), None
+        if child is not None:
             child.end()
-        self._child = None
 
     def _arm(self) -> None:
         if self._timer is None and self._child is not None:
