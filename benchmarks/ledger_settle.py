@@ -83,7 +83,7 @@ def one_by_one(ledger: Ledger, ids: list[str]) -> None:
     """Intent and outcome of each delivery in transactions of their own."""
     for each in ids:
         number = ledger.begin(PLAN, each, NOW)
-        if number is None:
+        if not isinstance(number, int):
             raise RuntimeError(f"{each} was not free")
         ledger.finish(PLAN, each, number, NOW, outcome="accepted", code="250", state=DeliveryState.ACCEPTED)
 
