@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
@@ -26,7 +27,6 @@ from reminder.calendars.workdays import WorkCalendar
 from reminder.calendars.yearfile import load_years
 from reminder.errors import Position, Problem, ReminderError, Severity, errors_of
 from reminder.links import APPROVAL_PATH, PATH, PLACEHOLDER
-from reminder.messages import limited
 from reminder.messages.context import (
     Addressee,
     Request,
@@ -120,14 +120,14 @@ def examine(
     ``replaced`` are contents taken instead of what stands in the files, by name:
     ``plan.yaml``, ``calendar/2027.yaml``, ``templates/general/words.j2``.
     """
-    limited.shared.start()  # it starts while the plan is read
     of_plan, of_years, of_templates = _by_folder(replaced or {})
-    loaded = load_plan(schedules, of_plan)
-    problems = list(loaded.problems)
-    years, year_problems = load_years(schedules / CALENDAR_FOLDER, of_years)
-    problems += year_problems
-    templates, template_problems = Templates.load(templates_folder, replaced=of_templates)
-    problems += template_problems
+    with ThreadPoolExecutor(1, "templates") as beside:
+        # Another process looks through the templates: the plan is read meanwhile.
+        reading = beside.submit(Templates.load, templates_folder, replaced=of_templates)
+        loaded = load_plan(schedules, of_plan)
+        years, year_problems = load_years(schedules / CALENDAR_FOLDER, of_years)
+        templates, template_problems = reading.result()
+    problems = [*loaded.problems, *year_problems, *template_problems]
     wording, wording_problems = load_wording(templates_folder, of_templates.get(WORDING_FILE))
     if templates_folder.is_dir():  # else it is the folder that is missing, and not this file
         problems += wording_problems

@@ -98,6 +98,11 @@ class Settings:
         return self.database_url or str(self.data / "ledger.sqlite3")
 
     @property
+    def secrets_folder(self) -> Path:
+        """Where secrets are looked for that are not in the environment."""
+        return self.secrets or self.data / "secrets"
+
+    @property
     def outbox(self) -> Path:
         return self.data / "outbox"
 

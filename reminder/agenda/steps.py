@@ -44,7 +44,7 @@ def steps_of(
 ) -> tuple[Step, ...]:
     """What a ladder comes to in one occurrence; after a rotation nothing that lies before it."""
     key = (
-        _timing(rungs),
+        timing(rungs),
         occurrence.first,
         occurrence.last,
         occurrence.opens,
@@ -62,18 +62,26 @@ def steps_of(
     return steps
 
 
+class Timing:
+    """What of a ladder its instants depend on: one and the same for all items whose rungs come alike.
+
+    Compared as itself, which is what makes it a cheap key.
+    """
+
+
 _steps: dict[object, tuple[Step, ...]] = {}
-_timings: dict[int, tuple[tuple[Rung, ...], object]] = {}
+_timings: dict[object, Timing] = {}
+_timing_of: dict[int, tuple[tuple[Rung, ...], Timing]] = {}
 
 
-def _timing(rungs: tuple[Rung, ...]) -> object:
-    """What of a ladder its instants depend on: equal for all items whose rungs come alike."""
-    known = _timings.get(id(rungs))
+def timing(rungs: tuple[Rung, ...]) -> Timing:
+    """The timing of a ladder."""
+    known = _timing_of.get(id(rungs))
     # The ladder is kept beside its timing, so that its ``id`` is no other's meanwhile.
     if known is not None and known[0] is rungs:
         return known[1]
     said = [(rung.to, rung.template) for rung in rungs]
-    timing = tuple(
+    content = tuple(
         (
             rung.anchor,
             rung.workdays,
@@ -87,8 +95,12 @@ def _timing(rungs: tuple[Rung, ...]) -> object:
         )
         for number, rung in enumerate(rungs)
     )
-    _keep(_timings, id(rungs), (rungs, timing))
-    return timing
+    found = _timings.get(content)
+    if found is None:
+        found = Timing()
+        _keep(_timings, content, found)
+    _keep(_timing_of, id(rungs), (rungs, found))
+    return found
 
 
 def _keep(memory: dict[K, V], key: K, value: V) -> None:

@@ -197,7 +197,7 @@ class SmtpConnection:
 class KeptConnections:
     """Idle sessions of one account, at most ``idle`` of them; safe to use from several threads."""
 
-    def __init__(self, idle: int = 2) -> None:
+    def __init__(self, idle: int) -> None:
         self._most = idle
         self._idle: list[SmtpConnection] = []
         self._lock = threading.Lock()
