@@ -30,7 +30,7 @@ YEARS = 5
 TEXT = "正文" * 20
 PAYLOAD = TEXT.encode()
 DIGEST = hashlib.sha256(PAYLOAD).hexdigest()
-_SQLITE = sqlite.dialect()  # type: ignore[no-untyped-call]
+_SQLITE = sqlite.dialect()
 AT_ONCE = 1000
 """Alarms made before their rows are handed over."""
 
@@ -62,8 +62,8 @@ def fill(path: Path, filling: Filling) -> None:
         for start in range(0, filling.alarms, AT_ONCE):
             rows: dict[str, list[tuple[Any, ...]]] = {}
             for number in range(start, min(start + AT_ONCE, filling.alarms)):
-                for table, row in _rows(filling, number):
-                    rows.setdefault(table, []).append(row)
+                for name, row in _rows(filling, number):
+                    rows.setdefault(name, []).append(row)
             for table in (alarms, claims, deliveries, contents, attempts):
                 connection.executemany(_insert(table), rows[table.name])
         connection.commit()

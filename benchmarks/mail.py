@@ -236,7 +236,7 @@ def _told(contest: Contest, rounds: int) -> Iterator[Figure]:
     )
     yield Figure(
         "the limit: `smtp-source` to the same sink",
-        f"{limit:,.0f} /s; ours {ours / limit:.2f} of it",
+        f"{limit:,.0f} /s; {limit / ours:.1f} × ours",
         "stated",
         f"Postfix {contest.programs.version}, {best} sessions, one text sent over and over, no record; "
         + ", ".join(f"{n} sessions {rate(f'source {n}')}" for n in SOURCE_SESSIONS),

@@ -6,7 +6,8 @@ Everything is as ``reminder run`` has it: sweep, renderer in a process of its ow
 ledger with full sync, threads that send, health file, log.  Only the clock is
 moved: it stands before the alarm until everything is up.  ``COUNTER`` is the
 sink's.  Prints JSON: seconds until all was claimed, until the last outcome was
-committed, processor seconds with the renderer's, and megabytes.
+committed, processor seconds with the renderer's, the most megabytes, and how many of
+them came with the alarm.
 """
 
 from __future__ import annotations
@@ -117,6 +118,7 @@ def _measured(
     _until(health.exists)
     _until(lambda: not _unfinished(ledger, plan_id))  # what the first look had to tell the admins
     before = count_of(counter)
+    idle = _peak()
     claimed.at = 0.0
     spent, begun = _processor(), time.perf_counter()
     clock.leap(DUE - BEFORE)
@@ -127,9 +129,19 @@ def _measured(
     cpu = _processor() - spent
     counts = ledger.counts(plan_id, Transport.LIVE)
     assert counts["accepted"] >= people, counts
+    return {
+        "claimed": claimed.at - begun,
+        "seconds": done - begun,
+        "cpu": cpu,
+        "memory": _peak() / 2**20,
+        "grown": (_peak() - idle) / 2**20,
+    }
+
+
+def _peak() -> int:
+    """The most octets that were resident in this process so far."""
     status = Path("/proc/self/status").read_text()
-    peak = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
-    return {"claimed": claimed.at - begun, "seconds": done - begun, "cpu": cpu, "memory": peak / 1024}
+    return 1024 * next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
 
 
 def _until(condition: object) -> None:

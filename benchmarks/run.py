@@ -1,6 +1,7 @@
 """``make bench``: measure, print tables, and write them to ``docs/benchmarks.md``.
 
-``python -m benchmarks.run mail`` measures one section and writes nothing.  Every figure is measured in this run, on this machine; the goal stands beside it.
+``python -m benchmarks.run mail`` measures one section and writes nothing.  Every
+figure is measured in this run, on this machine; the goal stands beside it.
 Nothing here is a test: a slow machine gives a slow table, not a failure.
 """
 
@@ -24,7 +25,9 @@ from pathlib import Path
 from benchmarks.agenda import agenda
 from benchmarks.console import console
 from benchmarks.figures import Figure, Section, spread, table
+from benchmarks.growth import growth
 from benchmarks.mail import mail
+from benchmarks.robot import robot
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -55,7 +58,7 @@ def spine() -> Iterator[Figure]:
     finally:
         shutil.rmtree(folder)
     yield Figure(
-        "a year of the shipped plan, simulated", spread(seconds), "≤ 60 s", "median of 3 processes (min–max)"
+        "a year of the shipped plan, simulated", spread(seconds), "≤ 20 s", "median of 3 processes (min–max)"
     )
     memory, rendering, first = idle_daemon()
     yield Figure(
@@ -118,6 +121,7 @@ def burst(count: int = 1000) -> Iterator[Figure]:
                 if not claimed and "swept" in office.daemon.log.read_text():
                     claimed = time.perf_counter() - begun
             done = time.perf_counter() - begun
+            claimed = claimed or done
             late = sorted((stamp - nine).total_seconds() for stamp in office.smtp.messages.times)  # type: ignore[attr-defined]
     how = "one run; the clock is moved to the due minute, the receiving server notes the times"
     yield Figure(f"{count} alarms due at once: all claimed", f"{claimed:.1f} s", "≤ 5 s", how)
@@ -136,6 +140,8 @@ SECTIONS = (
     Section("burst", burst),
     Section("console", console),
     Section("spine", spine),
+    Section("robot", robot),
+    Section("growth", growth),
 )
 
 
