@@ -23,6 +23,7 @@ import yaml
 from benchmarks.figures import Figure
 from benchmarks.rules import WEEKLY_RULE, Rule, calendar, days_of, rules
 from reminder.agenda.alarms import expand
+from reminder.calendars.workdays import WorkCalendar
 from reminder.plan.loader import load_plan_bytes
 from tests.plans import CALENDAR, at, files_of, item_yaml
 
@@ -66,14 +67,18 @@ KINDS = (
 )
 PEERS = Path(__file__).resolve().parent / "peers"
 PEERS_PYTHON = PEERS.parent.parent / ".venv-peers" / "bin" / "python"
+OWN_ITEMS = 1_440
+"""As many as a day has minutes."""
 PEERS_ITEMS = 1_000
 """Items in the calendar of recurring-ical-events, whose cost for a date does not grow with them."""
 
 
-def text_of(count: int) -> dict[str, bytes]:
-    """The files of a plan of so many items, the kinds in turn."""
-    kinds = itertools.cycle(KINDS)
-    items = [item_yaml(f"i{number}", *next(kinds)) for number in range(count)]
+def text_of(count: int, *, own_time: bool = False) -> dict[str, bytes]:
+    """The files of a plan of so many items, the kinds in turn; each due at a minute of its own, if asked."""
+    items = []
+    for number, (when, ladder, duty) in zip(range(count), itertools.cycle(KINDS), strict=False):
+        at_ = f"\nat: {number // 60:02d}:{number % 60:02d}" if own_time else ""
+        items.append(item_yaml(f"i{number}", when + at_, ladder, duty))
     files = files_of(*items[:A_FILE])
     for number in range(A_FILE, count, A_FILE):
         text = "items:\n" + "".join(items[number : number + A_FILE]) + "...\n"
@@ -122,6 +127,18 @@ def agenda() -> Iterator[Figure]:
         "≤ 1.0 ×",
         f"{count:,} alarms; {dates:,} dates of {len(same):,} rules, one for each item and rung (`benchmarks/rules.py`): "
         f"{a_date:.1f} µs each; a long weekly rule alone, the cheapest there: {a_week:.1f} µs; {how}",
+    )
+    own = load_plan_bytes(text_of(OWN_ITEMS, own_time=True)).plan
+    assert own is not None
+    some = len(expand(own, CALENDAR, since, until))
+    cold, warm = seconds(
+        lambda: expand(own, WorkCalendar(), since, until), lambda: expand(own, CALENDAR, since, until)
+    )
+    yield Figure(
+        "… where no two items share anything",
+        f"{cold / some * 1e6:.1f} µs each at first, {warm / some * 1e6:.1f} µs again",
+        "–",
+        f"{OWN_ITEMS:,} items, each due at a minute of its own; with a new calendar, and with what was worked out before",
     )
     peer = recurring_ical_events()
     its_date = peer["seconds"] / peer["dates"] * 1e6

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from operator import attrgetter
 from zoneinfo import ZoneInfo
@@ -103,7 +102,7 @@ def alarms_of(
     return Window(plan, calendar, since, until, facts).alarms_of(item)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Place:
     """A span, the steps of a ladder in it that lie in the window, and whether the directory changes in it."""
 
@@ -126,7 +125,9 @@ class Window:
         self._plan, self._calendar, self._facts = plan, calendar, facts
         self._since, self._until = since, until
         self._zone = zone_of(plan.head.timezone)
+        self._first, self._last = since.astimezone(self._zone).date(), until.astimezone(self._zone).date()
         self._known: dict[object, tuple[_Place, ...]] = {}
+        self._reaches: dict[object, tuple[timedelta, timedelta]] = {}
 
     def alarms_of(self, item: Item) -> list[Alarm]:
         """Those of one item, unordered."""
@@ -166,9 +167,14 @@ class Window:
 
     def _days(self, item: Item) -> tuple[date, date]:
         """Between which due dates an occurrence can have an alarm in the window."""
-        before, after = _reach(item.rungs, item)
-        first, last = self._since.astimezone(self._zone), self._until.astimezone(self._zone)
-        return first.date() - after, last.date() + before
+        when, duty = item.spec.when, item.spec.duty
+        every = when.every if isinstance(when, EveryWhen) else None
+        key = (timing(item.rungs), type(when), every, None if duty is None else duty.on_rotation)
+        reach = self._reaches.get(key)
+        if reach is None:
+            reach = self._reaches[key] = _reach(item.rungs, item)
+        before, after = reach
+        return self._first - after, self._last + before
 
     def _steps(self, item: Item, occurrence: Occurrence) -> tuple[Step, ...]:
         """The steps in the window."""

@@ -56,7 +56,7 @@ class Festival:
     rest: Break
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Span:
     """An occurrence without its item: one period, window, festival or day of a ``when``.
 

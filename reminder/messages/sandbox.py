@@ -10,6 +10,7 @@ by the same machinery with :func:`reminder.messages.filters.md` in its place.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MutableMapping
+from io import StringIO
 from typing import Any
 
 from jinja2 import BaseLoader, Environment, StrictUndefined, Template, TemplateNotFound, nodes
@@ -113,7 +114,8 @@ class _Noting(CodeGenerator):
     """
 
     def __init__(self, environment: Environment, name: str, filename: str) -> None:
-        super().__init__(environment, name, filename, optimized=environment.optimized)
+        self.written = StringIO()
+        super().__init__(environment, name, filename, self.written, optimized=environment.optimized)
         self.expected: set[str] = set()
 
     def enter_frame(self, frame: Frame) -> None:
@@ -147,7 +149,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         """
         generator = _Noting(self, name, filename)
         generator.visit(tree)
-        code = generator.stream.getvalue()
+        code = generator.written.getvalue()
         if len(code) + sum(map(len, self.code.values())) <= MOST_CODE:
             self.code[name] = code
         return generator.expected
