@@ -13,7 +13,13 @@ from packaging.utils import canonicalize_name
 from tests.packaging.dockerfile import ROOT
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-build.lock")
+LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-build.lock", "requirements-peers.lock")
+PEERS = [
+    Requirement(line)
+    for line in (ROOT / "benchmarks" / "peers" / "requirements.in").read_text("utf-8").splitlines()
+    if line and not line.startswith("#")
+]
+"""What is measured beside the product, in an environment of its own."""
 PIN = re.compile(r"(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^ ;\\]+)(?P<marker> ; [^\\]+)? \\?")
 HASH = re.compile(r"    --hash=sha256:[0-9a-f]{64}( \\)?")
 
@@ -63,6 +69,7 @@ def test_every_line_of_a_lock_is_a_pin_a_hash_or_a_comment(lock: str) -> None:
         ("requirements-dev.lock", group("dev")),
         ("requirements-build.lock", group("build")),
         ("requirements-build.lock", [Requirement(each) for each in PROJECT["build-system"]["requires"]]),
+        ("requirements-peers.lock", PEERS),
     ],
 )
 def test_a_lock_pins_everything_that_is_asked_for_in_a_version_that_is_allowed(
@@ -77,6 +84,6 @@ def test_a_lock_pins_everything_that_is_asked_for_in_a_version_that_is_allowed(
 
 def test_the_locks_agree_with_one_another() -> None:
     """Installed one after the other, none changes what another has put there."""
-    runtime, development, build = (pins(lock) for lock in LOCKS)
+    runtime, development, build = (pins(lock) for lock in LOCKS[:3])
     for name in runtime.keys() | build.keys():
         assert development[name] == runtime.get(name, build.get(name)), name
