@@ -16,6 +16,9 @@ from reminder.clock import Clock
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import AttemptEnd, Quota, Wait
 
+GATHER_SECONDS = 0.001
+"""How long a commit waits for tries on their way, so that their outcomes are in it."""
+
 
 @dataclass(slots=True, eq=False)
 class _Asked:
@@ -39,7 +42,10 @@ class Journal:
         self._clock = clock
         self._quotas = quotas
         self._line: list[_Asked] = []
+        self._abroad = 0
+        """Threads whose try is on its way: they will be back with its outcome."""
         self._mutex = threading.Lock()
+        self._back = threading.Condition(self._mutex)
         self._turn = threading.Lock()
 
     def record(self, end: AttemptEnd | None, begin: str | None = None) -> int | Wait | None:
@@ -51,11 +57,18 @@ class Journal:
         asked = _Asked(end, begin)
         with self._mutex:
             self._line.append(asked)
+            if end is not None:
+                self._abroad -= 1
+                self._back.notify()
         with self._turn:
             if not asked.settled:
                 with self._mutex:
+                    # A commit costs as much as several sends: who is nearly back may still come along.
+                    self._back.wait_for(lambda: self._abroad <= 0, GATHER_SECONDS)
                     line, self._line = self._line, []
                 self._commit(line)
+                with self._mutex:
+                    self._abroad += sum(isinstance(each.answer, int) for each in line)
         if asked.error is not None:
             raise asked.error
         return asked.answer
