@@ -229,7 +229,7 @@ def _ledger(settings: Settings, now: datetime) -> Iterator[Finding]:
         faults = ledger.integrity()
         if faults:
             remedy = "停止守护进程，另存此文件，执行 reminder restore 恢复最近的备份"
-            yield Finding(what, BAD, f"{ledger.path} 已损坏：{faults[0]}", remedy)
+            yield Finding(what, BAD, f"{ledger.place} 已损坏：{faults[0]}", remedy)
             return
         hold = hold_of(ledger, settings.high_water, now)
         if hold is not None:

@@ -80,7 +80,7 @@ class FactsChanged(LedgerError):
         super().__init__("作出决定之后情况有变，本次一条也没有写入，将重新判断")
 
 
-def not_a_ledger(path: Path) -> LedgerCorrupt:
+def not_a_ledger(path: Path | str) -> LedgerCorrupt:
     """The file is a database, but not one of ours, or not a database at all."""
     return LedgerCorrupt(
         f"{path} 不是台账，或已损坏：请先停用本程序并另存此文件，再用最近的备份恢复；"

@@ -42,7 +42,7 @@ from reminder.ledger import (
     trouble,
 )
 from reminder.ledger.accounts import Accounts
-from reminder.ledger.errors import FactsChanged, LedgerAddressError, LedgerCorrupt
+from reminder.ledger.errors import FactsChanged, LedgerAddressError, LedgerError
 from reminder.ledger.facts import FactKind, NewDutyEvent, Recorded
 from reminder.ledger.file_versions import FileVersions
 from reminder.ledger.holds import Hold, Release, Standing
@@ -67,6 +67,7 @@ from reminder.ledger.records import (
 )
 from reminder.ledger.shown import Entry, EntryFilter, Leaf, Made
 from reminder.ledger.storage import BUSY_TIMEOUT, Storage
+from reminder.ledger.storage_sqlite import SqliteStorage
 from reminder.ledger.tokens import Tokens
 
 
@@ -97,7 +98,7 @@ class Ledger:
         this version), ``LedgerUnreadable``, ``LedgerAddressError``.
         """
         # A simulation loses nothing that a power cut takes; it is spared the sync at every commit.
-        storage = Storage(
+        storage = SqliteStorage(
             file_of(url_or_path),
             create=create,
             durable=kind is not LedgerKind.SIMULATION,
@@ -127,9 +128,24 @@ class Ledger:
         return FileVersions(self._storage)
 
     @property
+    def place(self) -> str:
+        """Where the ledger is, as people are told; no password stands in it."""
+        return self._storage.place
+
+    @property
+    def file(self) -> Path | None:
+        """The ledger's file, if it is one."""
+        return self._storage.path if isinstance(self._storage, SqliteStorage) else None
+
+    @property
     def path(self) -> Path:
-        """The ledger's file."""
-        return self._storage.path
+        """The ledger's file.  Raises ``LedgerError`` for one that is kept elsewhere."""
+        return self._in_file().path
+
+    def _in_file(self) -> SqliteStorage:
+        if not isinstance(self._storage, SqliteStorage):
+            raise LedgerError(f"台账 {self.place} 不是文件，不能这样处理：请用数据库自己的工具")
+        return self._storage
 
     def close(self) -> None:
         """Give back the file."""
@@ -144,21 +160,12 @@ class Ledger:
         self.close()
 
     def integrity(self) -> list[str]:
-        """What is wrong with the file, mostly in SQLite's own words; reads all of it."""
-        try:
-            with self._storage.read() as connection:
-                found = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA integrity_check")]
-                found += [
-                    f"foreign key: {row[0]} row {row[1]} names no row of {row[2]}"
-                    for row in connection.exec_driver_sql("PRAGMA foreign_key_check")
-                ]
-        except LedgerCorrupt as error:  # too damaged to be read to the end
-            return [str(error)]
-        return [line for line in found if line != "ok"]
+        """What is wrong with what is stored, mostly in the database's own words; may read all of it."""
+        return self._storage.faults()
 
     def copy_to(self, target: Path) -> None:
         """A consistent copy in a new file, while others read and write."""
-        self._storage.copy_to(target)
+        self._in_file().copy_to(target)
 
     # Which ledger this is, and whether it may be sent from
 
@@ -169,7 +176,7 @@ class Ledger:
 
     def standing_in_file(self) -> Standing:
         """As it stands in the file alone, see :func:`~reminder.ledger.standing.standing_in_file`."""
-        with self._storage.undisturbed():
+        with self._in_file().undisturbed():
             return standing.standing_in_file(self.path)
 
     def last_record(self) -> datetime:
@@ -196,18 +203,19 @@ class Ledger:
 
         Raises ``LedgerError`` when the ledger is not on hold (any more).
         """
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             closed = standing.release(connection, plan_id, transport, release, now)
         self._storage.fold()
         return closed
 
     def abandon_log(self) -> None:
         """To be called before a file that was put in this one's place is opened."""
-        self._storage.abandon_log()
+        if isinstance(self._storage, SqliteStorage):
+            self._storage.abandon_log()
 
     def set_apart(self) -> None:
         """The file was overwritten in place while open: make what was put there a file of its own."""
-        self._storage.set_apart()
+        self._in_file().set_apart()
 
     def try_writing(self) -> None:
         """Take the right to write and give it back; raises ``LedgerError`` if it cannot be had."""
@@ -228,12 +236,12 @@ class Ledger:
 
     def go_live(self, plan_id: str, *, by: str, now: datetime) -> bool:
         """Record that messages go to people from now on; False if they did already."""
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             return register.switch(connection, plan_id, Transport.LIVE, by=by, now=now)
 
     def go_outbox(self, plan_id: str, *, by: str, now: datetime) -> bool:
         """Record that messages go to files again; False if they did already."""
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             return register.switch(connection, plan_id, Transport.OUTBOX, by=by, now=now)
 
     def adopt(
@@ -243,7 +251,7 @@ class Ledger:
 
         None while the ledger is on hold: it does not know what it adopted before.
         """
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             if standing.standing(connection).hold is not None:
                 return 0
             return register.adopt(connection, plan_id, transport, rungs, now)
@@ -270,7 +278,7 @@ class Ledger:
         anything JSON can hold.  ``signed``: the author answers for it, and is
         recorded also for the plan that is in force.
         """
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             return register.accept_plan(connection, plan_id, digest, files, author, diff, now, signed=signed)
 
     def last_plan(self, plan_id: str) -> PlanVersion | None:
@@ -285,7 +293,7 @@ class Ledger:
 
     def note(self, plan_id: str, note: Note, transport: Transport | None = None) -> None:
         """Append a note."""
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             register.note(connection, plan_id, note, transport)
 
     def notes(
@@ -323,7 +331,7 @@ class Ledger:
         ``FactsChanged`` if the facts are no longer those, and ``ValueError`` for
         an alarm decided twice or a claim whose message has no delivery.
         """
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             self._still(connection, plan_id, facts_number)
             settling.settle(connection, plan_id, transport, settlement, now)
 
@@ -370,7 +378,7 @@ class Ledger:
         one is refused, none is written.
         """
         try:
-            with self._storage.write() as connection:
+            with self._storage.write(plan_id) as connection:
                 return facts.record_duties(connection, plan_id, new, now)
         except facts.OneRefused as refused:
             return refused.found
@@ -379,7 +387,7 @@ class Ledger:
         self, plan_id: str, kind: FactKind, key: str, *, by: str, detail: Mapping[str, Any], now: datetime
     ) -> bool:
         """Append a happening; False, and nothing, if its key is there already."""
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             return facts.remember(connection, plan_id, kind, key, by, detail, now)
 
     def extend(
@@ -391,7 +399,7 @@ class Ledger:
         written, while a message that is to be replaced is being sent.  Raises
         ``ValueError`` for an alarm that is not in the ledger.
         """
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             return extending.extend(connection, plan_id, transport, settlement, now)
 
     # Deliveries on their way
@@ -434,7 +442,7 @@ class Ledger:
         None: somebody else has it, or it is not pending and due at ``now`` (any
         more).
         """
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             begun = sending.begin_many(connection, plan_id, [delivery_id], now, quotas or {})
         return begun.numbers.get(delivery_id) or begun.waits.get(delivery_id)
 
@@ -446,12 +454,12 @@ class Ledger:
         quotas: Mapping[str, Sequence[Quota]] | None = None,
     ) -> dict[str, int]:
         """:meth:`begin` for many in one transaction, ``quotas`` by channel; holds only those that were won."""
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             return dict(sending.begin_many(connection, plan_id, delivery_ids, now, quotas or {}).numbers)
 
     def postpone(self, plan_id: str, delivery_id: str, until: datetime, now: datetime) -> bool:
         """Let a pending delivery wait until an instant; False if it waits as long already."""
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             return slots.postpone(connection, plan_id, delivery_id, until, now)
 
     def finish(
@@ -478,7 +486,7 @@ class Ledger:
 
     def finish_many(self, plan_id: str, ends: Iterable[AttemptEnd]) -> set[str]:
         """:meth:`finish` for many in one transaction; the deliveries whose end was taken."""
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             return sending.finish_many(connection, plan_id, ends)
 
     def sending(self, plan_id: str, transport: Transport) -> set[str]:
@@ -496,7 +504,7 @@ class Ledger:
         """
         if not self.sending(plan_id, transport):
             return []
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             return recovery.interrupted(connection, plan_id, transport, now, only)
 
     def resolve(
@@ -512,7 +520,7 @@ class Ledger:
         False if there was nothing to decide: decided already, or being sent.
         Raises ``ValueError`` as :meth:`finish` does.
         """
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             return recovery.resolve(connection, plan_id, delivery_id, state, not_before, now)
 
     def decide(
@@ -523,7 +531,7 @@ class Ledger:
         False, and nothing changed, if it is not uncertain, or is to be sent
         again past its ``expires_at``.
         """
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             return recovery.decide(connection, plan_id, delivery_id, decision, by, now)
 
     def put_up(self, plan_id: str, delivery_id: str, *, by: str, now: datetime) -> bool:
@@ -532,12 +540,12 @@ class Ledger:
         False, and nothing changed, if it has not failed, is past its
         ``expires_at``, or another channel took its place.
         """
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             return recovery.put_up(connection, plan_id, delivery_id, by, now)
 
     def leave(self, plan_id: str, delivery_id: str, *, by: str, now: datetime) -> bool:
         """A person lets rest what failed: no other channel takes it over; recorded with the name, once."""
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             return recovery.leave(connection, plan_id, delivery_id, by, now)
 
     def delivery(self, plan_id: str, delivery_id: str) -> Delivery | None:
@@ -554,7 +562,7 @@ class Ledger:
 
     def resume(self, plan_id: str, transport: Transport, channel: str, *, by: str, now: datetime) -> bool:
         """End the pauses of a channel; False if it was not paused."""
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             return pausing.resume(connection, plan_id, transport, channel, by, now)
 
     # What went wrong for good
@@ -580,7 +588,7 @@ class Ledger:
 
     def told(self, plan_id: str, ids: Iterable[int], now: datetime) -> None:
         """The admins were told of these troubles."""
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             trouble.told(connection, plan_id, ids, now)
 
     def expire(self, plan_id: str, transport: Transport, now: datetime) -> list[Delivery]:
@@ -588,7 +596,7 @@ class Ledger:
         with self._storage.read() as connection:
             if not sending.any_expired(connection, plan_id, transport, now):
                 return []
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             return sending.expire(connection, plan_id, transport, now)
 
     def attempts_since(

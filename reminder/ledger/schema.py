@@ -56,18 +56,18 @@ def prepare(
     if empty:
         if not create or kind is None:
             raise LedgerMissing(
-                f"{storage.path} 是空文件，还没有台账：请先用 reminder run 启动一次，或核对数据目录"
+                f"{storage.place} 是空文件，还没有台账：请先用 reminder run 启动一次，或核对数据目录"
             )
         with storage.write() as connection:
             # Another program may have been first while this one waited for the lock.
             if not _tables(connection):
                 _create(connection, kind, now)
     with storage.read() as connection:
-        revision, found, created = describe(connection, storage.path)
+        revision, found, created = describe(connection, storage.place)
     if kind is not None and found is not kind:
         name, command = _KINDS[found]
         raise LedgerKindError(
-            f"{storage.path} 是{name}，只供 {command} 使用；此处要的是{_KINDS[kind][0]}："
+            f"{storage.place} 是{name}，只供 {command} 使用；此处要的是{_KINDS[kind][0]}："
             "请换一个数据目录（--data）"
         )
     if revision != HEAD:
@@ -94,16 +94,16 @@ def _create(connection: Connection, kind: LedgerKind, now: datetime) -> None:
     )
 
 
-def describe(connection: Connection, path: Path) -> tuple[str, LedgerKind, datetime]:
+def describe(connection: Connection, place: str) -> tuple[str, LedgerKind, datetime]:
     """Revision, kind and making (UTC) of a ledger of any age; ``LedgerCorrupt`` if it is none."""
     if not {"alembic_version", "ledger_info"} <= _tables(connection):
-        raise not_a_ledger(path)
+        raise not_a_ledger(place)
     revision = connection.execute(select(_stamp.c.version_num)).scalar()
     info = {row.key: row.value for row in connection.execute(select(ledger_info))}
     try:
         return str(revision), LedgerKind(info["kind"]), datetime.fromisoformat(info["created"])
     except (KeyError, ValueError) as error:
-        raise not_a_ledger(path) from error
+        raise not_a_ledger(place) from error
 
 
 def _migrate(storage: Storage, revision: str, now: datetime) -> None:
@@ -120,15 +120,14 @@ def _migrate(storage: Storage, revision: str, now: datetime) -> None:
         scripts.get_revision(revision)
     except CommandError as error:
         raise LedgerSchemaError(
-            f"台账 {storage.path} 由更新的版本写成（结构版本 {revision}，本程序只认到 {HEAD}）："
+            f"台账 {storage.place} 由更新的版本写成（结构版本 {revision}，本程序只认到 {HEAD}）："
             "请改用新版本的程序，或恢复升级前留下的副本；台账未作任何改动"
         ) from error
     with storage.rebuild() as connection:
         # Inside the write lock: nothing can be recorded between the copy and the change.
         if connection.execute(select(_stamp.c.version_num)).scalar() == HEAD:
             return
-        copy = _free_name(storage.path, revision, now)
-        storage.copy_to(copy)
+        kept = storage.keep(revision, now)
         config.attributes["connection"] = connection
         try:
             command.upgrade(config, HEAD)
@@ -136,16 +135,6 @@ def _migrate(storage: Storage, revision: str, now: datetime) -> None:
             raise
         except Exception as error:
             raise LedgerSchemaError(
-                f"台账 {storage.path} 从结构版本 {revision} 升到 {HEAD} 时出错（{error}），"
-                f"已全部撤回，台账未变；副本在 {copy}：请把两者和本提示交给维护人员"
+                f"台账 {storage.place} 从结构版本 {revision} 升到 {HEAD} 时出错（{error}），"
+                f"已全部撤回，台账未变；{kept}"
             ) from error
-
-
-def _free_name(path: Path, revision: str, now: datetime) -> Path:
-    stem = f"{path.name}.{revision}.{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
-    candidate = path.with_name(f"{stem}.bak")
-    number = 2
-    while candidate.exists():
-        candidate = path.with_name(f"{stem}-{number}.bak")
-        number += 1
-    return candidate

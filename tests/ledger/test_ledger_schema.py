@@ -21,7 +21,7 @@ from reminder.ledger.errors import LedgerCorrupt, LedgerError, LedgerFull, Ledge
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import DeliveryState, HandDecision, LedgerKind
 from reminder.ledger.shown import EntryFilter
-from reminder.ledger.storage import Storage
+from reminder.ledger.storage_sqlite import SqliteStorage
 from reminder.ledger.tables import metadata
 
 NEXT = """
@@ -73,7 +73,7 @@ def test_the_migrations_end_where_the_tables_stand(path: Path, sample: Any, tmp_
     assert ScriptDirectory.from_config(scripts()).get_heads() == [schema.HEAD]
     Ledger.open(path, kind=LedgerKind.DAEMON, now=sample.now).close()
 
-    migrated = Storage(tmp_path / "migrated.sqlite", create=True)
+    migrated = SqliteStorage(tmp_path / "migrated.sqlite", create=True)
     config = scripts()
     with migrated.rebuild() as connection:
         config.attributes["connection"] = connection
@@ -137,10 +137,10 @@ def test_without_a_copy_there_is_no_migration(
     old = shape(path)
     next_version()
 
-    def refuse(_: Storage, target: Path) -> None:
+    def refuse(_: SqliteStorage, target: Path) -> None:
         raise LedgerFull(f"{target}")
 
-    monkeypatch.setattr(Storage, "copy_to", refuse)
+    monkeypatch.setattr(SqliteStorage, "copy_to", refuse)
     with pytest.raises(LedgerFull):
         Ledger.open(path, kind=LedgerKind.DAEMON, now=sample.now)
     assert shape(path) == old
@@ -164,7 +164,7 @@ def test_a_copy_that_does_not_fit_is_not_left_half(path: Path, sample: Any) -> N
 
 def ledger_of_0001(path: Path, sample: Any) -> None:
     """A ledger as the first version left it: one message accepted, one in flight."""
-    storage = Storage(path, create=True)
+    storage = SqliteStorage(path, create=True)
     config = scripts()
     with storage.rebuild() as connection:
         config.attributes["connection"] = connection
