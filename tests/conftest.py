@@ -8,6 +8,7 @@ import hypothesis
 import pytest
 
 from tests.amounts import amount, reports
+from tests.backends import backend, postgres  # noqa: F401 (fixtures)
 
 # Tests run side by side: a daemon that some test starts takes no port unless the test says which.
 os.environ["REMINDER_LISTEN"] = "off"

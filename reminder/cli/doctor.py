@@ -237,8 +237,11 @@ def _ledger(settings: Settings, now: datetime) -> Iterator[Finding]:
             zone = ZoneInfo(plan.head.timezone if plan else "Asia/Shanghai")
             yield Finding(what, BAD, hold_text(hold, zone), HOLD_REMEDY)
             return
-        size = ledger.path.stat().st_size / 2**20
-        yield Finding(what, GOOD, f"{ledger.path} 完整（{size:.1f} MB），未暂停")
+        if ledger.file is None:
+            yield Finding(what, GOOD, f"{ledger.place} 可用，未暂停")
+            return
+        size = ledger.file.stat().st_size / 2**20
+        yield Finding(what, GOOD, f"{ledger.place} 完整（{size:.1f} MB），未暂停")
     except LedgerError as error:
         yield _trouble(what, error)
     finally:

@@ -18,8 +18,6 @@ from types import TracebackType
 from typing import Any, Self
 
 from sqlalchemy import Connection
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
 from reminder.agenda.facts import Facts
 from reminder.ledger import (
@@ -42,7 +40,8 @@ from reminder.ledger import (
     trouble,
 )
 from reminder.ledger.accounts import Accounts
-from reminder.ledger.errors import FactsChanged, LedgerAddressError, LedgerError
+from reminder.ledger.address import file_of, is_postgres
+from reminder.ledger.errors import FactsChanged, LedgerError
 from reminder.ledger.facts import FactKind, NewDutyEvent, Recorded
 from reminder.ledger.file_versions import FileVersions
 from reminder.ledger.holds import Hold, Release, Standing
@@ -88,25 +87,37 @@ class Ledger:
         now: datetime,
         create: bool = True,
         busy_timeout: float = BUSY_TIMEOUT,
+        upgrade: bool = False,
     ) -> Ledger:
         """Open a ledger file, make it (mode 0600), or migrate an older one after copying it.
 
+        A ledger on PostgreSQL is made and migrated only with ``upgrade``.
         ``kind`` None takes an existing ledger of either kind: for reading it.
         ``busy_timeout``: seconds to wait for another program that writes.
         Raises ``LedgerKindError`` for a ledger of the other kind, and
         ``LedgerMissing``, ``LedgerCorrupt``, ``LedgerSchemaError`` (newer than
-        this version), ``LedgerUnreadable``, ``LedgerAddressError``.
+        this version, or older and not to be migrated), ``LedgerUnreadable``,
+        ``LedgerUnreachable``, ``LedgerAddressError``.
         """
         # A simulation loses nothing that a power cut takes; it is spared the sync at every commit.
-        storage = SqliteStorage(
-            file_of(url_or_path),
-            create=create,
-            durable=kind is not LedgerKind.SIMULATION,
-            busy_timeout=busy_timeout,
-            on_change=standing.count,
-        )
+        durable = kind is not LedgerKind.SIMULATION
+        storage: Storage
+        if is_postgres(url_or_path):
+            from reminder.ledger.storage_postgres import PostgresStorage
+
+            storage = PostgresStorage(str(url_or_path), durable=durable, busy_timeout=busy_timeout)
+        else:
+            storage = SqliteStorage(
+                file_of(url_or_path),
+                create=create,
+                durable=durable,
+                busy_timeout=busy_timeout,
+                on_change=standing.count,
+            )
         try:
-            found, created = schema.prepare(storage, kind=kind, now=now, create=create)
+            found, created = schema.prepare(
+                storage, kind=kind, now=now, create=create, upgrade=upgrade or storage.upgrades_itself
+            )
         except BaseException:
             storage.close()
             raise
@@ -690,20 +701,3 @@ class Ledger:
         """What a person reads of a delivery; ``KeyError`` for an unknown one."""
         with self._storage.read() as connection:
             return queue.content_of(connection, plan_id, delivery_id)[0]
-
-
-def file_of(url_or_path: str | Path) -> Path:
-    """The file that a path or a ``sqlite:///`` address names; ``LedgerAddressError`` for others."""
-    if isinstance(url_or_path, Path) or "://" not in url_or_path:
-        return Path(url_or_path)
-    try:
-        url = make_url(url_or_path)
-    except ArgumentError as error:
-        raise LedgerAddressError("台账的地址看不懂：请写文件名，或 sqlite:///文件名") from error
-    if url.get_backend_name() != "sqlite":
-        raise LedgerAddressError(
-            f"台账的地址以 {url.drivername} 开头，本版本只能用 SQLite 文件：请写文件名，或 sqlite:///文件名"
-        )
-    if not url.database or url.database == ":memory:":
-        raise LedgerAddressError("台账必须存成文件，不能只在内存里：请写文件名，或 sqlite:///文件名")
-    return Path(url.database)

@@ -39,8 +39,11 @@ class Storage(Protocol):
     def read(self) -> AbstractContextManager[Connection]:
         """One snapshot; cannot write, and does not wait for writers."""
 
+    def make(self) -> AbstractContextManager[Connection]:
+        """One write transaction in which the first tables are made."""
+
     def rebuild(self) -> AbstractContextManager[Connection]:
-        """One write transaction for making and migrating the tables: nobody else writes meanwhile."""
+        """One write transaction for migrating the tables: nobody else writes meanwhile."""
 
     def keep(self, revision: str, now: datetime) -> str:
         """Inside :meth:`rebuild`, keep the ledger as it was; what to tell people of it, if it goes wrong."""

@@ -110,6 +110,12 @@ class SqliteStorage:
             yield connection
 
     @contextmanager
+    def make(self) -> Iterator[Connection]:
+        """As :meth:`write`."""
+        with self.write() as connection:
+            yield connection
+
+    @contextmanager
     def rebuild(self) -> Iterator[Connection]:
         """One write transaction for migrations, without enforcement of foreign keys.
 

@@ -22,6 +22,7 @@ from reminder.ledger.records import (
     Settlement,
     Transport,
 )
+from tests.backends import Backend
 
 
 class Sample:
@@ -140,9 +141,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "数据 50%" / "ledger.sqlite"
 
 
-@pytest.fixture(params=["sqlite"])
-def ledger(request: pytest.FixtureRequest, path: Path, sample: Sample) -> Iterator[Ledger]:
-    """The contract holds for each backend named in ``params``."""
-    addresses = {"sqlite": path}
-    with Ledger.open(addresses[request.param], kind=LedgerKind.DAEMON, now=sample.now) as opened:
-        yield opened
+@pytest.fixture
+def ledger(backend: Backend, sample: Sample) -> Ledger:
+    """The contract holds for each storage."""
+    return backend.open(LedgerKind.DAEMON, sample.now)

@@ -121,8 +121,7 @@ def test_a_command_that_only_looks_creates_nothing(path: Path, sample: Any) -> N
 @pytest.mark.parametrize(
     ("address", "words"),
     [
-        ("postgresql://db.example.com/reminder", "只能用 SQLite"),
-        ("mysql+pymysql://db.example.com/reminder", "只能用 SQLite"),
+        ("mysql+pymysql://db.example.com/reminder", "不能使用"),
         ("sqlite://", "不能只在内存里"),
         ("sqlite:///:memory:", "不能只在内存里"),
         ("://", "看不懂"),
