@@ -40,6 +40,14 @@ class Backend:
         self._opened.append(Ledger.open(self.address(kind, now, name), kind=kind, now=now, **options))
         return self._opened[-1]
 
+    def empty(self) -> None:
+        """Begin anew: whatever was written is gone."""
+        self.close()
+        self._urls.clear()
+        self._opened.clear()
+        for file in self._folder.glob("*.sqlite3*"):
+            file.unlink()
+
     def close(self) -> None:
         """Close what was opened, and remove all databases but the one that the next test takes."""
         for ledger in self._opened:

@@ -18,6 +18,18 @@ hypothesis.settings.register_profile("laws", deadline=None, max_examples=amount(
 hypothesis.settings.load_profile("laws")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What is marked ``sqlite_only`` is not asked of the other storages."""
+    spared = [each for each in items if each.get_closest_marker("sqlite_only") and _elsewhere(each)]
+    config.hook.pytest_deselected(items=spared)
+    items[:] = [each for each in items if each not in set(spared)]
+
+
+def _elsewhere(item: pytest.Item) -> bool:
+    made = getattr(item, "callspec", None)
+    return made is not None and made.params.get("backend", "sqlite") != "sqlite"
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """What the tests of faults and torture counted."""
     if reports:

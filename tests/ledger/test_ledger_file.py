@@ -26,6 +26,8 @@ from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import LedgerKind, Note
 from reminder.ledger.shown import EntryFilter
 
+pytestmark = pytest.mark.sqlite_only("the file under the ledger")
+
 DAEMON, SIMULATION = LedgerKind.DAEMON, LedgerKind.SIMULATION
 
 

@@ -24,6 +24,10 @@ from reminder.ledger.shown import EntryFilter
 from reminder.ledger.storage_sqlite import SqliteStorage
 from reminder.ledger.tables import metadata
 
+pytestmark = pytest.mark.sqlite_only(
+    "how a file is copied and migrated; PostgreSQL has test_ledger_postgres.py"
+)
+
 NEXT = """
 import sqlalchemy as sa
 from alembic import op
