@@ -70,6 +70,8 @@ class PostgresStorage:
                 "台账在 PostgreSQL 中，但没有安装连接它的组件：请执行 pip install 'reminder[cluster]'"
             ) from error
         try:
+            if address.count("@") > 1:  # what follows the first would be taken, and told, as the host
+                raise psycopg.ProgrammingError
             given = {key: str(value) for key, value in conninfo_to_dict(postgres_url(address)).items()}
         except psycopg.Error:
             raise LedgerAddressError(
