@@ -201,7 +201,7 @@ class PostgresStorage:
         found: object = None
         for seconds in ASK_AGAIN:
             threading.Event().wait(seconds)
-            with suppress(DBAPIError), self._reader.connect() as connection:
+            with suppress(DBAPIError, LedgerError), self._reader.connect() as connection:
                 asked = connection.exec_driver_sql("SELECT pg_xact_status(%s::xid8)", (number,))
                 found = asked.scalar()
             if found == "committed":

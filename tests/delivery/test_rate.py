@@ -79,6 +79,7 @@ def test_whatever_is_asked_when_the_ledger_keeps_to_the_window(
         bench.ledger.close()
 
 
+@pytest.mark.sqlite_only("the slots are counted by the same statements everywhere; this is about the time")
 def test_500_robot_messages_take_the_least_possible_time_and_are_never_blocked(bench: Bench) -> None:
     """The n-th is sent 60 s after the (n−20)-th, against a server that counts for itself."""
     config = WecomRobotChannel(id="group", secret="ROBOT_KEY", base_url="http://127.0.0.1")

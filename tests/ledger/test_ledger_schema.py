@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import resource
-import shutil
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -28,21 +27,6 @@ pytestmark = pytest.mark.sqlite_only(
     "how a file is copied and migrated; PostgreSQL has test_ledger_postgres.py"
 )
 
-NEXT = """
-import sqlalchemy as sa
-from alembic import op
-
-revision = "9000"
-down_revision = "{head}"
-
-
-def upgrade():
-    with op.batch_alter_table("{table}") as batch:
-        batch.add_column(sa.Column("remark", sa.Text(), nullable=True))
-        batch.alter_column("plan_id", nullable=False, type_=sa.String(200))
-    {more}
-"""
-
 
 def shape(path: Path) -> dict[str, str]:
     """Every table and index with its SQL, white space apart."""
@@ -56,20 +40,6 @@ def scripts() -> Config:
     config = Config()
     config.set_main_option("script_location", str(schema.MIGRATIONS).replace("%", "%%"))
     return config
-
-
-@pytest.fixture
-def next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """This version, as if it had one more revision, which rebuilds a table."""
-
-    def install(table: str = "deliveries", more: str = "pass") -> None:
-        folder = tmp_path / "migrations 100%"
-        shutil.copytree(schema.MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
-        (folder / "versions" / "r9000.py").write_text(NEXT.format(head=schema.HEAD, table=table, more=more))
-        monkeypatch.setattr(schema, "MIGRATIONS", folder)
-        monkeypatch.setattr(schema, "HEAD", "9000")
-
-    return install
 
 
 def test_the_migrations_end_where_the_tables_stand(path: Path, sample: Any, tmp_path: Path) -> None:
