@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 import warnings
 from datetime import UTC, datetime
@@ -91,6 +92,18 @@ class Server:
         rules = self.folder / "data" / "pg_hba.conf"
         rules.write_text(f"local all {user} scram-sha-256\n{rules.read_text()}")
         self.execute("SELECT pg_reload_conf()")
+
+    def crash(self) -> None:
+        """End it at once: nothing is finished, nobody is told; :meth:`start` recovers from its log."""
+        self._admin.close()
+        process = self._server.get_postmaster_info().process
+        process.send_signal(signal.SIGQUIT)
+        process.wait(30)
+
+    def start(self) -> None:
+        """Start it again after :meth:`crash`."""
+        self._server.ensure_postgres_running()
+        self._admin = psycopg.connect(self.url("postgres"), autocommit=True)
 
     def stop(self) -> None:
         """Stop it and remove all it wrote."""
