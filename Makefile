@@ -49,7 +49,9 @@ readme: $(VENV)/.installed-dev
 lock:
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header -o requirements.lock
-	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	uv pip compile pyproject.toml --extra cluster --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header -o requirements-cluster.lock
+	uv pip compile pyproject.toml --extra cluster --group dev --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header -o requirements-dev.lock
 	uv pip compile --group build --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header -o requirements-build.lock

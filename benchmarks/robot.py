@@ -19,6 +19,8 @@ from benchmarks.figures import Figure
 from reminder.channels.wecom_robot import WecomRobotAdapter
 from reminder.delivery.conduct import Conduct
 from reminder.delivery.rate import quotas_of
+from reminder.ledger.ledger import Ledger
+from reminder.ledger.records import LedgerKind
 from reminder.plan.channels import WecomRobotChannel
 from tests.delivery.conftest import LIVE, PLAN, START, Bench
 from tests.servers.wecom import WecomSimulator
@@ -34,7 +36,8 @@ def robot() -> Iterator[Figure]:
     assert config.per_minute == A_MINUTE
     spent = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(Path(folder) / "ledger.sqlite3")
+        path = Path(folder) / "ledger.sqlite3"
+        bench = Bench(Ledger.open(path, kind=LedgerKind.SIMULATION, now=START))
 
         def seconds() -> float:
             return bench.now.timestamp()

@@ -10,15 +10,19 @@ import ipaddress
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from reminder.errors import UsageError
 
 LOG_FORMATS = ("text", "json")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 OFF = "off"
+DATABASE_PASSWORD = "DATABASE_PASSWORD"  # noqa: S105 (its name)
+"""The secret that a database's address need not hold."""
+_POSTGRES = re.compile(r"(?P<scheme>postgres[a-z+]*://)(?P<user>[^:@/?]+)(:(?P<password>.*))?@")
+_IN_QUERY = re.compile(r"[?&]password=([^&]*)")
 _PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 
@@ -52,8 +56,8 @@ class Settings:
     """REMINDER_DATA: ledger, outbox, health file; must be writable."""
     secrets: Path | None = None
     """REMINDER_SECRETS: a folder with one file a secret; default ``data/secrets``."""
-    database_url: str | None = None
-    """REMINDER_DATABASE_URL: the ledger, if it is not ``data/ledger.sqlite3``."""
+    database_url: str | None = field(default=None, repr=False)
+    """REMINDER_DATABASE_URL: the ledger, if it is not ``data/ledger.sqlite3``; may hold a password."""
     heartbeat_url: str | None = None
     """REMINDER_HEARTBEAT_URL: asked once a minute, and only while the sweep makes progress."""
     public_url: str | None = None
@@ -94,8 +98,37 @@ class Settings:
 
     @property
     def ledger(self) -> str:
-        """URL or path of the ledger."""
-        return self.database_url or str(self.data / "ledger.sqlite3")
+        """URL or path of the ledger.  A URL may hold a password: :attr:`ledger_shown` is for people.
+
+        A PostgreSQL address without one takes it from the secret
+        ``DATABASE_PASSWORD``.
+        """
+        address = self.database_url or str(self.data / "ledger.sqlite3")
+        found = _POSTGRES.match(address)
+        if found is None or found["password"] is not None or _IN_QUERY.search(address):
+            return address
+        secret = read_secret(DATABASE_PASSWORD, self.secrets or self.data / "secrets")
+        if secret is None:
+            return address
+        return f"{found['scheme']}{found['user']}:{quote(secret, safe='')}@{address[found.end() :]}"
+
+    @property
+    def ledger_password(self) -> str | None:
+        """The password in :attr:`ledger`, to be masked wherever it might be printed."""
+        found, asked = _POSTGRES.match(self.ledger), _IN_QUERY.search(self.ledger)
+        password = asked[1] if asked is not None else found["password"] if found is not None else None
+        return unquote(password) if password else None
+
+    @property
+    def ledger_shown(self) -> str:
+        """:attr:`ledger` as it may be printed: without password and options, however it is misspelt."""
+        address = self.database_url or str(self.data / "ledger.sqlite3")
+        scheme, colon, rest = address.partition("://")
+        if not colon:
+            return address
+        if "@" in rest:
+            rest = f"{re.split('[:@/?]', rest, maxsplit=1)[0]}@{rest.rpartition('@')[2]}"
+        return f"{scheme}://{rest.partition('?')[0]}"
 
     @property
     def secrets_folder(self) -> Path:

@@ -8,6 +8,7 @@ import hypothesis
 import pytest
 
 from tests.amounts import amount, reports
+from tests.backends import backend, postgres  # noqa: F401 (fixtures)
 
 # Tests run side by side: a daemon that some test starts takes no port unless the test says which.
 os.environ["REMINDER_LISTEN"] = "off"
@@ -15,6 +16,18 @@ os.environ["REMINDER_LISTEN"] = "off"
 # A busy machine must not fail a law: how long an example takes is measured in benchmarks.  `make torture` tries more.
 hypothesis.settings.register_profile("laws", deadline=None, max_examples=amount(200, 40))
 hypothesis.settings.load_profile("laws")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What is marked ``sqlite_only`` is not asked of the other storages."""
+    spared = [each for each in items if each.get_closest_marker("sqlite_only") and _elsewhere(each)]
+    config.hook.pytest_deselected(items=spared)
+    items[:] = [each for each in items if each not in set(spared)]
+
+
+def _elsewhere(item: pytest.Item) -> bool:
+    made = getattr(item, "callspec", None)
+    return made is not None and made.params.get("backend", "sqlite") != "sqlite"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from reminder.errors import UsageError
@@ -132,3 +134,41 @@ def test_syslog_is_a_socket_or_a_server(given: str, kept: object) -> None:
 def test_a_syslog_that_is_nowhere_is_refused(given: str) -> None:
     with pytest.raises(UsageError, match="REMINDER_SYSLOG"):
         Settings.from_environment({"REMINDER_SYSLOG": given})
+
+
+# -- the ledger's address --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "shown", "password"),
+    [
+        ("postgresql://u@h:5432/d", "postgresql://u@h:5432/d", None),
+        ("postgresql://u:p%40w@h/d?sslmode=require", "postgresql://u@h/d", "p@w"),
+        ("postgres://u@/d?host=/tmp&password=pw", "postgres://u@/d", "pw"),
+        ("postgresql://u:p@w/o?r@d@h/d", "postgresql://u@h/d", "p@w/o?r@d"),
+        ("sqlite:////srv/l.sqlite3", "sqlite:////srv/l.sqlite3", None),
+        ("/srv/l.sqlite3", "/srv/l.sqlite3", None),
+    ],
+)
+def test_the_ledgers_address_is_shown_without_its_password(
+    given: str, shown: str, password: str | None
+) -> None:
+    """However it is misspelt; what is masked in logs is the password as it is used."""
+    settings = Settings.from_environment({"REMINDER_DATABASE_URL": given})
+    assert settings.ledger_shown == shown
+    assert settings.ledger_password == password
+    assert settings.ledger == given
+    assert given not in repr(settings)
+
+
+def test_the_ledgers_password_may_be_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of its own, in any letters; one in the address goes before it."""
+    monkeypatch.delenv("DATABASE_PASSWORD", raising=False)
+    (tmp_path / "DATABASE_PASSWORD").write_text("p@ss/词\n", "utf-8")
+    settings = Settings(secrets=tmp_path, database_url="postgresql://u@h/d")
+    assert settings.ledger == "postgresql://u:p%40ss%2F%E8%AF%8D@h/d"
+    assert settings.ledger_password == "p@ss/词"
+    assert settings.ledger_shown == "postgresql://u@h/d"
+    own = Settings(secrets=tmp_path, database_url="postgresql://u:mine@h/d")
+    assert own.ledger_password == "mine"
+    assert Settings(secrets=tmp_path).ledger_password is None

@@ -13,9 +13,10 @@ from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 
 from reminder.backup.highwater import Found, Mark, compared, read_mark, write_mark
+from reminder.ledger.address import file_of, is_postgres
 from reminder.ledger.errors import LedgerCorrupt, LedgerError, LedgerGone, LedgerMissing, gone
 from reminder.ledger.holds import Hold, HoldReason, Standing
-from reminder.ledger.ledger import Ledger, file_of
+from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import LedgerKind
 
 log = logging.getLogger(__name__)
@@ -67,7 +68,7 @@ def hold_of(ledger: Ledger, high_water: Path, now: datetime) -> Hold | None:
 def _judged(ledger: Ledger, standing: Standing, found: Found | None, now: datetime) -> Hold | None:
     if standing.hold is not None:
         return standing.hold
-    reason = compared(standing, found)
+    reason = compared(standing, found, shared=ledger.file is None)
     return Hold(reason, now, ledger.last_record()) if reason is not None else None
 
 
@@ -84,7 +85,7 @@ def open_ledger(address: str | Path, high_water: Path, now: datetime, *, create:
     except LedgerMissing as error:
         if found is None:
             raise
-        raise _lost(file_of(address), high_water) from error
+        raise _lost(address, high_water, error) from error
     try:
         try:
             Guard(high_water).compare_file(ledger)
@@ -97,9 +98,15 @@ def open_ledger(address: str | Path, high_water: Path, now: datetime, *, create:
     return ledger
 
 
-def _lost(path: Path, high_water: Path) -> LedgerMissing:
+def _lost(address: str | Path, high_water: Path, error: LedgerMissing) -> LedgerMissing:
+    if is_postgres(address):
+        found, _, _ = str(error).partition("：")
+        return LedgerMissing(
+            f"{found}，而 {high_water} 表明这里有过台账：没有另建，免得忘记发过什么。"
+            "请核对 REMINDER_DATABASE_URL，或恢复数据库；若确定从头开始，请先移走此文件"
+        )
     return LedgerMissing(
-        f"台账 {path} 不见了或是空的，而 {high_water} 表明这里有过台账：没有另建，免得忘记发过什么。"
+        f"台账 {file_of(address)} 不见了或是空的，而 {high_water} 表明这里有过台账：没有另建，免得忘记发过什么。"
         "请放回台账，或执行 reminder restore 恢复最近的备份；"
         f"若确定从头开始（从试运行开始，此前的提醒不再发），请先移走 {high_water}"
     )
@@ -187,7 +194,8 @@ class Guard:
                 return
             if at is not None and abs(now - at) < MARK_EVERY:
                 return
-        if self._write(standing, now, live=live) and not standing.marked:
+        marks = self._write(standing, now, live=live) and ledger.file is not None
+        if marks and not standing.marked:
             # After the mark: a ledger that says it has one is held without it.
             ledger.mark()
 
@@ -214,7 +222,10 @@ class Guard:
         file, or put one beside a log left by a killed process: it reads the newest
         pages from the log.  The file alone tells, because only folding in the log
         ever changes it, and that only forward.  Raises as :meth:`check` does.
+        Of a database the mark alone tells.
         """
+        if ledger.file is None:
+            return ledger.standing()
         look = self._look(ledger)
         try:
             standing = ledger.standing()

@@ -92,8 +92,16 @@ def write_mark(path: Path, mark: Mark) -> None:
         raise
 
 
-def compared(standing: Standing, found: Found | None) -> HoldReason | None:
-    """What is wrong with a ledger that is to go on from this mark; None if it may."""
+def compared(standing: Standing, found: Found | None, *, shared: bool = False) -> HoldReason | None:
+    """What is wrong with a ledger that is to go on from this mark; None if it may.
+
+    ``shared``: by several nodes, each of which keeps a mark of its own.  One
+    that is new has none, and another's person may have released the ledger.
+    """
+    if shared:
+        if found is None or (standing.previous == found.mark.identity and standing.hold is None):
+            return None
+        found = replace(found, copied=False)
     if found is None:
         # Before there were marks there were ledgers without one.
         return HoldReason.MOVED if standing.marked else None

@@ -55,9 +55,13 @@ def settings_of(
     schedules: Path | None = None, templates: Path | None = None, data: Path | None = None
 ) -> Settings:
     """The environment's settings with the options of this call over them."""
-    settings = Settings.from_environment()
+    from reminder.log import redactor
+
     given = {"schedules": schedules, "templates": templates, "data": data}
-    return replace(settings, **{name: path for name, path in given.items() if path is not None})  # type: ignore[arg-type]
+    chosen = {name: path for name, path in given.items() if path is not None}
+    settings = replace(Settings.from_environment(), **chosen)  # type: ignore[arg-type]
+    redactor.add(settings.ledger_password)
+    return settings
 
 
 def parse_day(text: str, option: str) -> date:

@@ -69,7 +69,7 @@ def backup(
 def _sources(settings: Settings) -> Any:
     """What is to be backed up.  Does without a valid plan: a broken one is worth keeping, too."""
     from reminder.backup.create import Sources
-    from reminder.ledger.ledger import file_of
+    from reminder.ledger.address import file_of
     from reminder.plan.loader import load_plan
 
     plan = load_plan(settings.schedules).plan
@@ -178,7 +178,7 @@ def restore(
     from reminder.backup.restore import Targets, restore_backup
     from reminder.cli.output import print_json
     from reminder.clock import SystemClock
-    from reminder.ledger.ledger import file_of
+    from reminder.ledger.address import file_of
 
     if check and (move_aside or ledger_only):
         raise UsageError("--check 只核对，不能与 --move-aside、--ledger-only 同用")

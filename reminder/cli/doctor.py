@@ -229,7 +229,7 @@ def _ledger(settings: Settings, now: datetime) -> Iterator[Finding]:
         faults = ledger.integrity()
         if faults:
             remedy = "停止守护进程，另存此文件，执行 reminder restore 恢复最近的备份"
-            yield Finding(what, BAD, f"{ledger.path} 已损坏：{faults[0]}", remedy)
+            yield Finding(what, BAD, f"{ledger.place} 已损坏：{faults[0]}", remedy)
             return
         hold = hold_of(ledger, settings.high_water, now)
         if hold is not None:
@@ -237,8 +237,11 @@ def _ledger(settings: Settings, now: datetime) -> Iterator[Finding]:
             zone = ZoneInfo(plan.head.timezone if plan else "Asia/Shanghai")
             yield Finding(what, BAD, hold_text(hold, zone), HOLD_REMEDY)
             return
-        size = ledger.path.stat().st_size / 2**20
-        yield Finding(what, GOOD, f"{ledger.path} 完整（{size:.1f} MB），未暂停")
+        if ledger.file is None:
+            yield Finding(what, GOOD, f"{ledger.place} 可用，未暂停")
+            return
+        size = ledger.file.stat().st_size / 2**20
+        yield Finding(what, GOOD, f"{ledger.place} 完整（{size:.1f} MB），未暂停")
     except LedgerError as error:
         yield _trouble(what, error)
     finally:

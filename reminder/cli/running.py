@@ -163,7 +163,7 @@ def _banner(daemon: Daemon, edition: Edition, settings: Settings, now: datetime)
         f"邮件与群消息写入：{settings.outbox}"
         if daemon.transport is Transport.OUTBOX
         else "通道：见 channels.yaml",
-        f"台账：{settings.ledger}（查看：reminder ledger）",
+        f"台账：{settings.ledger_shown}（查看：reminder ledger）",
         f"运行状况：{settings.health}（查看：reminder health）；停止：Ctrl-C",
     ]
     return "\n".join(lines)

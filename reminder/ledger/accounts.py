@@ -101,7 +101,7 @@ class Accounts:
             "disabled": new.disabled,
             "initial": new.initial,
         }
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             if allowed is not None:
                 others = select(accounts).where(accounts.c.plan_id == plan_id, accounts.c.user != new.user)
                 allowed([*(_account(row) for row in connection.execute(others)), new])
@@ -125,7 +125,7 @@ class Accounts:
             "began_at": session.began_at,
             "seen_at": session.seen_at,
         }
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             connection.execute(insert(sessions), row)
 
     def session(self, plan_id: str, token: str) -> Session | None:
@@ -138,13 +138,13 @@ class Accounts:
     def saw_session(self, plan_id: str, token: str, now: datetime) -> None:
         """The session was used at ``now``."""
         mine = (sessions.c.plan_id == plan_id, sessions.c.token == token)
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             connection.execute(update(sessions).where(*mine).values(seen_at=now))
 
     def end_session(self, plan_id: str, token: str) -> bool:
         """Forget a session; False if it was forgotten already."""
         mine = (sessions.c.plan_id == plan_id, sessions.c.token == token)
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             return bool(connection.execute(delete(sessions).where(*mine)).rowcount)
 
     def tidy(self, plan_id: str, now: datetime, longest: timedelta, kept: timedelta) -> None:
@@ -154,7 +154,7 @@ class Accounts:
         that is far ahead does not empty it.
         """
         newest = select(logins.c.at).where(logins.c.plan_id == plan_id).order_by(logins.c.id.desc()).limit(1)
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             connection.execute(
                 delete(sessions).where(sessions.c.plan_id == plan_id, sessions.c.began_at < now - longest)
             )
@@ -173,7 +173,7 @@ class Accounts:
             "device": event.device,
             "event": event.event,
         }
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             connection.execute(insert(logins), row)
 
     def events(

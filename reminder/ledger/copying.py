@@ -17,7 +17,7 @@ from reminder.ledger.errors import LedgerCorrupt, LedgerKindError, LedgerSchemaE
 from reminder.ledger.holds import Hold, HoldReason
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import LedgerKind, Note
-from reminder.ledger.storage import Storage
+from reminder.ledger.storage_sqlite import SqliteStorage
 
 RESTORED = "ledger-restored"
 """Kind of the note that a ledger was put in place from a backup."""
@@ -41,7 +41,7 @@ def take_copy(source: Path, target: Path, now: datetime) -> Copied:
     Raises :class:`~reminder.ledger.errors.LedgerError` for a source that is
     missing, damaged, a simulation or of a newer version; no file is left then.
     """
-    original = Storage(source, create=False)
+    original = SqliteStorage(source, create=False)
     try:
         with original.read() as connection:
             _acceptable(connection, source)
@@ -78,7 +78,7 @@ def _finish(path: Path, reason: HoldReason, now: datetime) -> Copied:
 
 
 def _verified(path: Path, reason: HoldReason, now: datetime) -> Copied:
-    storage = Storage(path, create=False)
+    storage = SqliteStorage(path, create=False)
     try:
         with storage.read() as connection:
             kind, revision, created = _acceptable(connection, path)
@@ -105,7 +105,7 @@ def _verified(path: Path, reason: HoldReason, now: datetime) -> Copied:
 
 
 def _acceptable(connection: Connection, path: Path) -> tuple[LedgerKind, str, datetime]:
-    revision, kind, created = schema.describe(connection, path)
+    revision, kind, created = schema.describe(connection, str(path))
     if kind is not LedgerKind.DAEMON:
         raise LedgerKindError(f"{path} 是模拟台账，不需要备份，也不能恢复成正式台账")
     if revision > schema.HEAD:

@@ -61,6 +61,14 @@ class LedgerUnreadable(LedgerError):
     """The operating system refused to open, read or write the file."""
 
 
+class LedgerUnreachable(LedgerError):
+    """The database does not answer, does not let us in, or the connection was lost; nothing was kept."""
+
+
+class LedgerUnsure(LedgerError):
+    """The connection was lost in the commit, and nobody can say yet whether it was made."""
+
+
 class LedgerConflict(LedgerError):
     """A constraint of the ledger refused a row; nothing of it was kept."""
 
@@ -80,7 +88,7 @@ class FactsChanged(LedgerError):
         super().__init__("作出决定之后情况有变，本次一条也没有写入，将重新判断")
 
 
-def not_a_ledger(path: Path) -> LedgerCorrupt:
+def not_a_ledger(path: Path | str) -> LedgerCorrupt:
     """The file is a database, but not one of ours, or not a database at all."""
     return LedgerCorrupt(
         f"{path} 不是台账，或已损坏：请先停用本程序并另存此文件，再用最近的备份恢复；"
@@ -96,7 +104,7 @@ def gone(path: Path, *, replaced: bool) -> LedgerGone:
     )
 
 
-def conflict(error: BaseException | None) -> LedgerConflict:
+def conflict(error: BaseException | str | None) -> LedgerConflict:
     """A constraint refused a row."""
     return LedgerConflict(f"台账拒绝了一条与已有记录相抵触的记录，本次一条也没有写入（{error}）")
 

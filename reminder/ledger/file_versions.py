@@ -65,7 +65,7 @@ class FileVersions:
         remark: str = "",
     ) -> int:
         """Append a version; its number."""
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             return _append(connection, plan_id, name, content, kind, at, author, remark)
 
     def keep_found(self, plan_id: str, contents: Mapping[str, bytes], *, at: datetime, author: str) -> int:
@@ -74,7 +74,7 @@ class FileVersions:
         known = self.latest(plan_id)
         if all(known.get(name) == digest for name, digest in digests.items()):
             return 0  # the rule, and nothing needs to be written for it
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             known = _latest(connection, plan_id)
             new = [name for name, digest in digests.items() if known.get(name) != digest]
             for name in new:

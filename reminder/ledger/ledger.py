@@ -18,8 +18,6 @@ from types import TracebackType
 from typing import Any, Self
 
 from sqlalchemy import Connection
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
 from reminder.agenda.facts import Facts
 from reminder.ledger import (
@@ -42,7 +40,8 @@ from reminder.ledger import (
     trouble,
 )
 from reminder.ledger.accounts import Accounts
-from reminder.ledger.errors import FactsChanged, LedgerAddressError, LedgerCorrupt
+from reminder.ledger.address import file_of, is_postgres
+from reminder.ledger.errors import FactsChanged, LedgerError
 from reminder.ledger.facts import FactKind, NewDutyEvent, Recorded
 from reminder.ledger.file_versions import FileVersions
 from reminder.ledger.holds import Hold, Release, Standing
@@ -68,6 +67,7 @@ from reminder.ledger.records import (
 from reminder.ledger.sending import Begun
 from reminder.ledger.shown import Entry, EntryFilter, Leaf, Made
 from reminder.ledger.storage import BUSY_TIMEOUT, Storage
+from reminder.ledger.storage_sqlite import SqliteStorage
 from reminder.ledger.tokens import Tokens
 
 
@@ -88,25 +88,37 @@ class Ledger:
         now: datetime,
         create: bool = True,
         busy_timeout: float = BUSY_TIMEOUT,
+        upgrade: bool = False,
     ) -> Ledger:
         """Open a ledger file, make it (mode 0600), or migrate an older one after copying it.
 
+        A ledger on PostgreSQL is made and migrated only with ``upgrade``.
         ``kind`` None takes an existing ledger of either kind: for reading it.
         ``busy_timeout``: seconds to wait for another program that writes.
         Raises ``LedgerKindError`` for a ledger of the other kind, and
         ``LedgerMissing``, ``LedgerCorrupt``, ``LedgerSchemaError`` (newer than
-        this version), ``LedgerUnreadable``, ``LedgerAddressError``.
+        this version, or older and not to be migrated), ``LedgerUnreadable``,
+        ``LedgerUnreachable``, ``LedgerAddressError``.
         """
         # A simulation loses nothing that a power cut takes; it is spared the sync at every commit.
-        storage = Storage(
-            file_of(url_or_path),
-            create=create,
-            durable=kind is not LedgerKind.SIMULATION,
-            busy_timeout=busy_timeout,
-            on_change=standing.count,
-        )
+        durable = kind is not LedgerKind.SIMULATION
+        storage: Storage
+        if is_postgres(url_or_path):
+            from reminder.ledger.storage_postgres import PostgresStorage
+
+            storage = PostgresStorage(str(url_or_path), durable=durable, busy_timeout=busy_timeout)
+        else:
+            storage = SqliteStorage(
+                file_of(url_or_path),
+                create=create,
+                durable=durable,
+                busy_timeout=busy_timeout,
+                on_change=standing.count,
+            )
         try:
-            found, created = schema.prepare(storage, kind=kind, now=now, create=create)
+            found, created = schema.prepare(
+                storage, kind=kind, now=now, create=create, upgrade=upgrade or storage.upgrades_itself
+            )
         except BaseException:
             storage.close()
             raise
@@ -128,9 +140,24 @@ class Ledger:
         return FileVersions(self._storage)
 
     @property
+    def place(self) -> str:
+        """Where the ledger is, as people are told; no password stands in it."""
+        return self._storage.place
+
+    @property
+    def file(self) -> Path | None:
+        """The ledger's file, if it is one."""
+        return self._storage.path if isinstance(self._storage, SqliteStorage) else None
+
+    @property
     def path(self) -> Path:
-        """The ledger's file."""
-        return self._storage.path
+        """The ledger's file.  Raises ``LedgerError`` for one that is kept elsewhere."""
+        return self._in_file().path
+
+    def _in_file(self) -> SqliteStorage:
+        if not isinstance(self._storage, SqliteStorage):
+            raise LedgerError(f"台账 {self.place} 不是文件，不能这样处理：请用数据库自己的工具")
+        return self._storage
 
     def close(self) -> None:
         """Give back the file."""
@@ -145,21 +172,12 @@ class Ledger:
         self.close()
 
     def integrity(self) -> list[str]:
-        """What is wrong with the file, mostly in SQLite's own words; reads all of it."""
-        try:
-            with self._storage.read() as connection:
-                found = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA integrity_check")]
-                found += [
-                    f"foreign key: {row[0]} row {row[1]} names no row of {row[2]}"
-                    for row in connection.exec_driver_sql("PRAGMA foreign_key_check")
-                ]
-        except LedgerCorrupt as error:  # too damaged to be read to the end
-            return [str(error)]
-        return [line for line in found if line != "ok"]
+        """What is wrong with what is stored, mostly in the database's own words; may read all of it."""
+        return self._storage.faults()
 
     def copy_to(self, target: Path) -> None:
         """A consistent copy in a new file, while others read and write."""
-        self._storage.copy_to(target)
+        self._in_file().copy_to(target)
 
     # Which ledger this is, and whether it may be sent from
 
@@ -170,7 +188,7 @@ class Ledger:
 
     def standing_in_file(self) -> Standing:
         """As it stands in the file alone, see :func:`~reminder.ledger.standing.standing_in_file`."""
-        with self._storage.undisturbed():
+        with self._in_file().undisturbed():
             return standing.standing_in_file(self.path)
 
     def last_record(self) -> datetime:
@@ -197,18 +215,19 @@ class Ledger:
 
         Raises ``LedgerError`` when the ledger is not on hold (any more).
         """
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             closed = standing.release(connection, plan_id, transport, release, now)
         self._storage.fold()
         return closed
 
     def abandon_log(self) -> None:
         """To be called before a file that was put in this one's place is opened."""
-        self._storage.abandon_log()
+        if isinstance(self._storage, SqliteStorage):
+            self._storage.abandon_log()
 
     def set_apart(self) -> None:
         """The file was overwritten in place while open: make what was put there a file of its own."""
-        self._storage.set_apart()
+        self._in_file().set_apart()
 
     def try_writing(self) -> None:
         """Take the right to write and give it back; raises ``LedgerError`` if it cannot be had."""
@@ -229,12 +248,12 @@ class Ledger:
 
     def go_live(self, plan_id: str, *, by: str, now: datetime) -> bool:
         """Record that messages go to people from now on; False if they did already."""
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             return register.switch(connection, plan_id, Transport.LIVE, by=by, now=now)
 
     def go_outbox(self, plan_id: str, *, by: str, now: datetime) -> bool:
         """Record that messages go to files again; False if they did already."""
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             return register.switch(connection, plan_id, Transport.OUTBOX, by=by, now=now)
 
     def adopt(
@@ -244,7 +263,7 @@ class Ledger:
 
         None while the ledger is on hold: it does not know what it adopted before.
         """
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             if standing.standing(connection).hold is not None:
                 return 0
             return register.adopt(connection, plan_id, transport, rungs, now)
@@ -271,7 +290,7 @@ class Ledger:
         anything JSON can hold.  ``signed``: the author answers for it, and is
         recorded also for the plan that is in force.
         """
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             return register.accept_plan(connection, plan_id, digest, files, author, diff, now, signed=signed)
 
     def last_plan(self, plan_id: str) -> PlanVersion | None:
@@ -286,7 +305,7 @@ class Ledger:
 
     def note(self, plan_id: str, note: Note, transport: Transport | None = None) -> None:
         """Append a note."""
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             register.note(connection, plan_id, note, transport)
 
     def notes(
@@ -324,7 +343,7 @@ class Ledger:
         ``FactsChanged`` if the facts are no longer those, and ``ValueError`` for
         an alarm decided twice or a claim whose message has no delivery.
         """
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             self._still(connection, plan_id, facts_number)
             settling.settle(connection, plan_id, transport, settlement, now)
 
@@ -371,7 +390,7 @@ class Ledger:
         one is refused, none is written.
         """
         try:
-            with self._storage.write() as connection:
+            with self._storage.write(plan_id) as connection:
                 return facts.record_duties(connection, plan_id, new, now)
         except facts.OneRefused as refused:
             return refused.found
@@ -380,7 +399,7 @@ class Ledger:
         self, plan_id: str, kind: FactKind, key: str, *, by: str, detail: Mapping[str, Any], now: datetime
     ) -> bool:
         """Append a happening; False, and nothing, if its key is there already."""
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             return facts.remember(connection, plan_id, kind, key, by, detail, now)
 
     def extend(
@@ -392,7 +411,7 @@ class Ledger:
         written, while a message that is to be replaced is being sent.  Raises
         ``ValueError`` for an alarm that is not in the ledger.
         """
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             return extending.extend(connection, plan_id, transport, settlement, now)
 
     # Deliveries on their way
@@ -435,7 +454,7 @@ class Ledger:
         None: somebody else has it, or it is not pending and due at ``now`` (any
         more).
         """
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             begun = sending.begin_many(connection, plan_id, [delivery_id], now, quotas or {})
         return begun.numbers.get(delivery_id) or begun.waits.get(delivery_id)
 
@@ -447,7 +466,7 @@ class Ledger:
         quotas: Mapping[str, Sequence[Quota]] | None = None,
     ) -> dict[str, int]:
         """:meth:`begin` for many in one transaction, ``quotas`` by channel; holds only those that were won."""
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             return dict(sending.begin_many(connection, plan_id, delivery_ids, now, quotas or {}).numbers)
 
     def advance(
@@ -459,12 +478,12 @@ class Ledger:
         quotas: Mapping[str, Sequence[Quota]],
     ) -> Begun:
         """:meth:`finish_many` and then :meth:`begin_many`, in one transaction."""
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             return sending.advance(connection, plan_id, ends, delivery_ids, now, quotas)
 
     def postpone(self, plan_id: str, delivery_id: str, until: datetime, now: datetime) -> bool:
         """Let a pending delivery wait until an instant; False if it waits as long already."""
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             return slots.postpone(connection, plan_id, delivery_id, until, now)
 
     def finish(
@@ -491,7 +510,7 @@ class Ledger:
 
     def finish_many(self, plan_id: str, ends: Iterable[AttemptEnd]) -> set[str]:
         """:meth:`finish` for many in one transaction; the deliveries whose end was taken."""
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             return sending.finish_many(connection, plan_id, ends)
 
     def sending(self, plan_id: str, transport: Transport) -> set[str]:
@@ -509,7 +528,7 @@ class Ledger:
         """
         if not self.sending(plan_id, transport):
             return []
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             return recovery.interrupted(connection, plan_id, transport, now, only)
 
     def resolve(
@@ -525,7 +544,7 @@ class Ledger:
         False if there was nothing to decide: decided already, or being sent.
         Raises ``ValueError`` as :meth:`finish` does.
         """
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             return recovery.resolve(connection, plan_id, delivery_id, state, not_before, now)
 
     def decide(
@@ -536,7 +555,7 @@ class Ledger:
         False, and nothing changed, if it is not uncertain, or is to be sent
         again past its ``expires_at``.
         """
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             return recovery.decide(connection, plan_id, delivery_id, decision, by, now)
 
     def put_up(self, plan_id: str, delivery_id: str, *, by: str, now: datetime) -> bool:
@@ -545,12 +564,12 @@ class Ledger:
         False, and nothing changed, if it has not failed, is past its
         ``expires_at``, or another channel took its place.
         """
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             return recovery.put_up(connection, plan_id, delivery_id, by, now)
 
     def leave(self, plan_id: str, delivery_id: str, *, by: str, now: datetime) -> bool:
         """A person lets rest what failed: no other channel takes it over; recorded with the name, once."""
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             return recovery.leave(connection, plan_id, delivery_id, by, now)
 
     def delivery(self, plan_id: str, delivery_id: str) -> Delivery | None:
@@ -567,7 +586,7 @@ class Ledger:
 
     def resume(self, plan_id: str, transport: Transport, channel: str, *, by: str, now: datetime) -> bool:
         """End the pauses of a channel; False if it was not paused."""
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             return pausing.resume(connection, plan_id, transport, channel, by, now)
 
     # What went wrong for good
@@ -593,7 +612,7 @@ class Ledger:
 
     def told(self, plan_id: str, ids: Iterable[int], now: datetime) -> None:
         """The admins were told of these troubles."""
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             trouble.told(connection, plan_id, ids, now)
 
     def expire(self, plan_id: str, transport: Transport, now: datetime) -> list[Delivery]:
@@ -601,7 +620,7 @@ class Ledger:
         with self._storage.read() as connection:
             if not sending.any_expired(connection, plan_id, transport, now):
                 return []
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             return sending.expire(connection, plan_id, transport, now)
 
     def attempts_since(
@@ -695,20 +714,3 @@ class Ledger:
         """What a person reads of a delivery; ``KeyError`` for an unknown one."""
         with self._storage.read() as connection:
             return queue.content_of(connection, plan_id, delivery_id)[0]
-
-
-def file_of(url_or_path: str | Path) -> Path:
-    """The file that a path or a ``sqlite:///`` address names; ``LedgerAddressError`` for others."""
-    if isinstance(url_or_path, Path) or "://" not in url_or_path:
-        return Path(url_or_path)
-    try:
-        url = make_url(url_or_path)
-    except ArgumentError as error:
-        raise LedgerAddressError("台账的地址看不懂：请写文件名，或 sqlite:///文件名") from error
-    if url.get_backend_name() != "sqlite":
-        raise LedgerAddressError(
-            f"台账的地址以 {url.drivername} 开头，本版本只能用 SQLite 文件：请写文件名，或 sqlite:///文件名"
-        )
-    if not url.database or url.database == ":memory:":
-        raise LedgerAddressError("台账必须存成文件，不能只在内存里：请写文件名，或 sqlite:///文件名")
-    return Path(url.database)

@@ -10,7 +10,18 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import Column, Connection, MetaData, PrimaryKeyConstraint, String, Table, inspect, select
+from sqlalchemy import (
+    Column,
+    Connection,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    delete,
+    insert,
+    inspect,
+    select,
+)
 
 from reminder.ledger.errors import (
     LedgerError,
@@ -26,6 +37,8 @@ from reminder.ledger.tables import ledger_info, metadata
 
 HEAD = "0005"
 """The revision that ``metadata`` stands for; a test compares it with the scripts."""
+SERVING, SERVES = "serves", "0005"
+"""The oldest revision whose program can work on this one: nodes are brought up to date one after the other."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 # Alembic's own table, as Alembic itself would make it.
@@ -43,9 +56,12 @@ _KINDS = {
 
 
 def prepare(
-    storage: Storage, *, kind: LedgerKind | None, now: datetime, create: bool
+    storage: Storage, *, kind: LedgerKind | None, now: datetime, create: bool, upgrade: bool = True
 ) -> tuple[LedgerKind, datetime]:
     """Bring the ledger to the shape of this version; say its kind and when it was made (UTC).
+
+    Without ``upgrade`` nothing is made or migrated; a newer shape is taken as it
+    is then if it says that this version can work on it.
 
     Raises :class:`LedgerKindError` for the other kind, :class:`LedgerMissing`
     for an empty file that may not be filled, :class:`LedgerSchemaError` for a
@@ -54,25 +70,34 @@ def prepare(
     with storage.read() as connection:
         empty = not _tables(connection)
     if empty:
+        if not upgrade:
+            raise LedgerMissing(
+                f"数据库 {storage.place} 中还没有台账：请先执行 reminder migrate，或核对 REMINDER_DATABASE_URL"
+            )
         if not create or kind is None:
             raise LedgerMissing(
-                f"{storage.path} 是空文件，还没有台账：请先用 reminder run 启动一次，或核对数据目录"
+                f"{storage.place} 是空文件，还没有台账：请先用 reminder run 启动一次，或核对数据目录"
             )
-        with storage.write() as connection:
+        with storage.make() as connection:
             # Another program may have been first while this one waited for the lock.
             if not _tables(connection):
                 _create(connection, kind, now)
+                _say_whom_it_serves(storage, connection)
     with storage.read() as connection:
-        revision, found, created = describe(connection, storage.path)
+        revision, found, created = describe(connection, storage.place)
     if kind is not None and found is not kind:
         name, command = _KINDS[found]
         raise LedgerKindError(
-            f"{storage.path} 是{name}，只供 {command} 使用；此处要的是{_KINDS[kind][0]}："
+            f"{storage.place} 是{name}，只供 {command} 使用；此处要的是{_KINDS[kind][0]}："
             "请换一个数据目录（--data）"
         )
-    if revision != HEAD:
+    if revision != HEAD and not _serves(storage):
+        if not upgrade and revision < HEAD:
+            raise LedgerSchemaError(
+                f"台账 {storage.place} 的结构版本是 {revision}，本程序需要 {HEAD}：请执行 reminder migrate"
+            )
         _migrate(storage, revision, now)
-    if kind is not None:
+    if kind is not None and upgrade:
         complete(storage)
     return found, created
 
@@ -90,20 +115,41 @@ def _create(connection: Connection, kind: LedgerKind, now: datetime) -> None:
     created = now.astimezone(UTC).isoformat(timespec="seconds")
     connection.execute(
         ledger_info.insert(),
-        [{"key": "kind", "value": kind.value}, {"key": "created", "value": created}, *birth()],
+        [
+            {"key": "kind", "value": kind.value},
+            {"key": "created", "value": created},
+            *birth(),
+        ],
     )
 
 
-def describe(connection: Connection, path: Path) -> tuple[str, LedgerKind, datetime]:
+def _say_whom_it_serves(storage: Storage, connection: Connection) -> None:
+    """Where several programs share a ledger, it says how old they may be."""
+    if not storage.upgrades_itself:
+        connection.execute(delete(ledger_info).where(ledger_info.c.key == SERVING))
+        connection.execute(insert(ledger_info), {"key": SERVING, "value": SERVES})
+
+
+def _serves(storage: Storage) -> bool:
+    """Whether a shape that this version does not know says that this version can work on it."""
+    if storage.upgrades_itself:
+        return False
+    with storage.read() as connection:
+        found = connection.execute(select(ledger_info.c.value).where(ledger_info.c.key == SERVING)).scalar()
+        revision = connection.execute(select(_stamp.c.version_num)).scalar()
+    return found is not None and found <= HEAD < str(revision)
+
+
+def describe(connection: Connection, place: str) -> tuple[str, LedgerKind, datetime]:
     """Revision, kind and making (UTC) of a ledger of any age; ``LedgerCorrupt`` if it is none."""
     if not {"alembic_version", "ledger_info"} <= _tables(connection):
-        raise not_a_ledger(path)
+        raise not_a_ledger(place)
     revision = connection.execute(select(_stamp.c.version_num)).scalar()
     info = {row.key: row.value for row in connection.execute(select(ledger_info))}
     try:
         return str(revision), LedgerKind(info["kind"]), datetime.fromisoformat(info["created"])
     except (KeyError, ValueError) as error:
-        raise not_a_ledger(path) from error
+        raise not_a_ledger(place) from error
 
 
 def _migrate(storage: Storage, revision: str, now: datetime) -> None:
@@ -120,32 +166,22 @@ def _migrate(storage: Storage, revision: str, now: datetime) -> None:
         scripts.get_revision(revision)
     except CommandError as error:
         raise LedgerSchemaError(
-            f"台账 {storage.path} 由更新的版本写成（结构版本 {revision}，本程序只认到 {HEAD}）："
+            f"台账 {storage.place} 由更新的版本写成（结构版本 {revision}，本程序只认到 {HEAD}）："
             "请改用新版本的程序，或恢复升级前留下的副本；台账未作任何改动"
         ) from error
     with storage.rebuild() as connection:
         # Inside the write lock: nothing can be recorded between the copy and the change.
         if connection.execute(select(_stamp.c.version_num)).scalar() == HEAD:
             return
-        copy = _free_name(storage.path, revision, now)
-        storage.copy_to(copy)
+        kept = storage.keep(revision, now)
         config.attributes["connection"] = connection
         try:
             command.upgrade(config, HEAD)
+            _say_whom_it_serves(storage, connection)
         except LedgerError:
             raise
         except Exception as error:
             raise LedgerSchemaError(
-                f"台账 {storage.path} 从结构版本 {revision} 升到 {HEAD} 时出错（{error}），"
-                f"已全部撤回，台账未变；副本在 {copy}：请把两者和本提示交给维护人员"
+                f"台账 {storage.place} 从结构版本 {revision} 升到 {HEAD} 时出错（{error}），"
+                f"已全部撤回，台账未变；{kept}"
             ) from error
-
-
-def _free_name(path: Path, revision: str, now: datetime) -> Path:
-    stem = f"{path.name}.{revision}.{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
-    candidate = path.with_name(f"{stem}.bak")
-    number = 2
-    while candidate.exists():
-        candidate = path.with_name(f"{stem}-{number}.bak")
-        number += 1
-    return candidate

@@ -56,7 +56,7 @@ class Tokens:
             "made_by": new.made_by,
             "expires_at": new.expires_at,
         }
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             return bool(insert_new(connection, tokens, ("plan_id", "name"), [row], tokens.c.name))
 
     def find(self, plan_id: str, token: str) -> Token | None:
@@ -69,13 +69,13 @@ class Tokens:
     def used(self, plan_id: str, name: str, now: datetime) -> None:
         """A program came with it at ``now``."""
         mine = (tokens.c.plan_id == plan_id, tokens.c.name == name)
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             connection.execute(update(tokens).where(*mine).values(used_at=now))
 
     def revoke(self, plan_id: str, name: str, *, by: str, now: datetime) -> bool:
         """It opens nothing any more; False if it was revoked already, or is not there."""
         mine = (tokens.c.plan_id == plan_id, tokens.c.name == name, tokens.c.revoked_at.is_(None))
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             done = connection.execute(update(tokens).where(*mine).values(revoked_at=now, revoked_by=by))
             return bool(done.rowcount)
 

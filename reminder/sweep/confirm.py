@@ -106,7 +106,7 @@ def confirm(
     faults = ledger.integrity()
     if faults:
         raise LedgerCorrupt(
-            f"台账 {ledger.path} 已损坏（{faults[0]}），不能继续使用：请用 reminder restore 恢复最近的备份"
+            f"台账 {ledger.place} 已损坏（{faults[0]}），不能继续使用：请用 reminder restore 恢复最近的备份"
         )
     sent: list[NewAlarm] = []
     if sent_until is not None:

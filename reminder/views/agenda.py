@@ -132,7 +132,7 @@ def facts_key(look: Look) -> Hashable:
     """What everything reckoned from facts depends on, beside the time."""
     return (
         look.digest,
-        str(look.ledger.path),
+        look.ledger.place,
         look.ledger.created,
         look.transport,
         look.facts.number,

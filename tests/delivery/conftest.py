@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +24,7 @@ from reminder.ledger.records import (
     Transport,
 )
 from reminder.ledger.shown import Entry, EntryFilter
+from tests.backends import Backend
 from tests.editions import Remembering
 
 PLAN, LIVE = "test", Transport.LIVE
@@ -35,9 +35,9 @@ START = datetime(2026, 9, 24, 1, 0, tzinfo=UTC)
 class Bench:
     """One ledger, one clock, and what a test needs to say in few words."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, ledger: Ledger) -> None:
         self.clock = ManualClock(START)
-        self.ledger = Ledger.open(path, kind=LedgerKind.SIMULATION, now=START)
+        self.ledger = ledger
 
     @property
     def now(self) -> datetime:
@@ -97,10 +97,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(tmp_path / "ledger.sqlite3")
-    yield made
-    made.ledger.close()
+def bench(backend: Backend) -> Bench:
+    return Bench(backend.open(LedgerKind.SIMULATION, START))
 
 
 ACCEPTED = Outcome(OutcomeKind.ACCEPTED, "250", "OK")

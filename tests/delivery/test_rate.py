@@ -14,7 +14,8 @@ from reminder.channels.base import Outcome, OutcomeKind, Parcel
 from reminder.channels.wecom_robot import WecomRobotAdapter
 from reminder.delivery.conduct import Conduct
 from reminder.delivery.rate import SAFETY, quotas_of
-from reminder.ledger.records import DeliveryState, Quota, Wait
+from reminder.ledger.ledger import Ledger
+from reminder.ledger.records import DeliveryState, LedgerKind, Quota, Wait
 from reminder.ledger.slots import free_at
 from reminder.plan.channels import EmailChannel, WecomRobotChannel
 from tests.delivery.conftest import BLOCKED, BUSY, LIVE, PLAN, START, Bench, answering
@@ -53,7 +54,8 @@ def test_whatever_is_asked_when_the_ledger_keeps_to_the_window(
     """Begun with pauses and tries of any length: no window holds more than the limit, and no slot is wasted."""
     quota = Quota(limit, seconds * SECOND)
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(Path(folder) / "ledger.sqlite3")
+        path = Path(folder) / "ledger.sqlite3"
+        bench = Bench(Ledger.open(path, kind=LedgerKind.SIMULATION, now=START))
         begun: list[tuple[object, object]] = []
         for number, (pause, length) in enumerate(asked):
             bench.clock.advance(pause * SECOND)
@@ -77,6 +79,7 @@ def test_whatever_is_asked_when_the_ledger_keeps_to_the_window(
         bench.ledger.close()
 
 
+@pytest.mark.sqlite_only("the slots are counted by the same statements everywhere; this is about the time")
 def test_500_robot_messages_take_the_least_possible_time_and_are_never_blocked(bench: Bench) -> None:
     """The n-th is sent 60 s after the (n−20)-th, against a server that counts for itself."""
     config = WecomRobotChannel(id="group", secret="ROBOT_KEY", base_url="http://127.0.0.1")

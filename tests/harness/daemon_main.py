@@ -64,9 +64,7 @@ def live(
 
 def _run(schedules: Path, data: Path, ready: Connection) -> int:
     templates = Path(os.environ.get("REMINDER_TEMPLATES") or TEMPLATES)
-    settings = replace(
-        Settings.from_environment(), schedules=schedules, templates=templates, data=data, database_url=None
-    )
+    settings = replace(Settings.from_environment(), schedules=schedules, templates=templates, data=data)
     log.set_up(settings.log_level, "text")
     crashes.install()
     shims.install(data)

@@ -19,6 +19,7 @@ from reminder.plan.model import Plan
 from reminder.sweep.accept import accept
 from reminder.sweep.approvals import Given, Waiting, approve, pending
 from reminder.sweep.sweeper import Sweeper
+from tests.backends import Backend
 from tests.editions import edition_of, remembering
 from tests.plans import at, item_yaml
 
@@ -43,11 +44,14 @@ def festival(*extra: str, names: tuple[str, ...] = ("中秋",), rung: str = FEST
 
 
 class Desk:
-    """One plan in force, live unless a test rehearses; it came from ``author``."""
+    """One plan in force, live unless a test rehearses; it came from ``author``.
+
+    The ledger is a file in a folder, or what a backend keeps.
+    """
 
     def __init__(
         self,
-        folder: Path,
+        place: Path | Backend,
         plan: Plan | Edition,
         *,
         start: str = "2026-09-01",
@@ -58,7 +62,10 @@ class Desk:
         self.edition = plan if isinstance(plan, Edition) else edition_of(plan)
         self.transport = transport
         self.channels = remembering()
-        self.ledger = Ledger.open(folder / "ledger.sqlite3", kind=LedgerKind.DAEMON, now=self.now)
+        if isinstance(place, Path):
+            self.ledger = Ledger.open(place / "ledger.sqlite3", kind=LedgerKind.DAEMON, now=self.now)
+        else:
+            self.ledger = place.open(LedgerKind.DAEMON, self.now)
         if transport is Transport.LIVE:
             self.ledger.go_live("test", by="test", now=self.now)
         self.adopt(author)

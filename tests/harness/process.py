@@ -142,9 +142,11 @@ class DaemonProcess:
 
     def ledger(self) -> Ledger:
         """The daemon's ledger, opened from outside."""
-        return Ledger.open(
-            self.data / "ledger.sqlite3", kind=LedgerKind.DAEMON, now=datetime.now(UTC), create=False
-        )
+        return Ledger.open(self._address, kind=LedgerKind.DAEMON, now=datetime.now(UTC), create=False)
+
+    @property
+    def _address(self) -> str | Path:
+        return self.environment.get("REMINDER_DATABASE_URL") or self.data / "ledger.sqlite3"
 
     def entries(self, **wanted: str) -> list[Entry]:
         with self.ledger() as ledger:
@@ -152,6 +154,6 @@ class DaemonProcess:
 
     def go_live(self, now: datetime) -> None:
         """The recorded act, before the daemon's first start."""
-        with Ledger.open(self.data / "ledger.sqlite3", kind=LedgerKind.DAEMON, now=now) as ledger:
+        with Ledger.open(self._address, kind=LedgerKind.DAEMON, now=now) as ledger:
             ledger.go_live("test", by="test", now=now)
             assert ledger.transport("test") is Transport.LIVE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 import reminder
+from reminder.ledger import schema
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import (
     LedgerKind,
@@ -22,6 +24,7 @@ from reminder.ledger.records import (
     Settlement,
     Transport,
 )
+from tests.backends import Backend
 
 
 class Sample:
@@ -140,9 +143,37 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "数据 50%" / "ledger.sqlite"
 
 
-@pytest.fixture(params=["sqlite"])
-def ledger(request: pytest.FixtureRequest, path: Path, sample: Sample) -> Iterator[Ledger]:
-    """The contract holds for each backend named in ``params``."""
-    addresses = {"sqlite": path}
-    with Ledger.open(addresses[request.param], kind=LedgerKind.DAEMON, now=sample.now) as opened:
-        yield opened
+@pytest.fixture
+def ledger(backend: Backend, sample: Sample) -> Ledger:
+    """The contract holds for each storage."""
+    return backend.open(LedgerKind.DAEMON, sample.now)
+
+
+NEXT = """
+import sqlalchemy as sa
+from alembic import op
+
+revision = "9000"
+down_revision = "{head}"
+
+
+def upgrade():
+    with op.batch_alter_table("{table}") as batch:
+        batch.add_column(sa.Column("remark", sa.Text(), nullable=True))
+        batch.alter_column("plan_id", nullable=False, type_=sa.String(200))
+    {more}
+"""
+
+
+@pytest.fixture
+def next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """This version, as if it had one more revision, which rebuilds a table."""
+
+    def install(table: str = "deliveries", more: str = "pass") -> None:
+        folder = tmp_path / "migrations 100%"
+        shutil.copytree(schema.MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
+        (folder / "versions" / "r9000.py").write_text(NEXT.format(head=schema.HEAD, table=table, more=more))
+        monkeypatch.setattr(schema, "MIGRATIONS", folder)
+        monkeypatch.setattr(schema, "HEAD", "9000")
+
+    return install

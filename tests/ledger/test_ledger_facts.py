@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,17 +12,10 @@ from reminder.agenda.facts import DutyAction, DutyState, Way
 from reminder.ledger.errors import FactsChanged
 from reminder.ledger.facts import Effect, FactKind, NewDutyEvent
 from reminder.ledger.ledger import Ledger
-from reminder.ledger.records import LedgerKind, NewClaim, Settlement
+from reminder.ledger.records import NewClaim, Settlement
 
 PLAN = "lianjie"
 DAY = date(2026, 9, 23)
-
-
-@pytest.fixture
-def ledger(path: Path, sample: Any) -> Iterator[Ledger]:
-    opened = Ledger.open(path, kind=LedgerKind.DAEMON, now=sample.now)
-    yield opened
-    opened.close()
 
 
 def new(

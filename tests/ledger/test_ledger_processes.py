@@ -10,6 +10,7 @@ import pytest
 
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import DeliveryState, LedgerKind
+from tests.backends import Backend
 
 PRELUDE = """
 import sys
@@ -60,20 +61,27 @@ print(mine, flush=True)
 )
 
 
-def opened(path: Path, sample: Any) -> Ledger:
-    return Ledger.open(path, kind=LedgerKind.DAEMON, now=sample.now)
+@pytest.fixture
+def address(backend: Backend, sample: Any) -> Path | str:
+    return backend.address(LedgerKind.DAEMON, sample.now)
 
 
-def test_a_kill_between_intent_and_outcome_loses_nothing(path: Path, sample: Any, child: Any) -> None:
+def opened(address: Path | str, sample: Any) -> Ledger:
+    return Ledger.open(address, kind=LedgerKind.DAEMON, now=sample.now)
+
+
+def test_a_kill_between_intent_and_outcome_loses_nothing(
+    address: Path | str, sample: Any, child: Any
+) -> None:
     """After kill -9 the intent stands, the file is whole, and the next start finds the delivery."""
-    with opened(path, sample) as ledger:
+    with opened(address, sample) as ledger:
         ledger.settle(sample.plan, sample.live, sample.message("d1"), sample.now)
-    victim = child(BEGIN_AND_HANG, path, sample.now.isoformat())
+    victim = child(BEGIN_AND_HANG, address, sample.now.isoformat())
     assert victim.line() == "1"
     victim.process.kill()
     assert victim.end() == -signal.SIGKILL
 
-    with opened(path, sample) as ledger:
+    with opened(address, sample) as ledger:
         assert ledger.integrity() == []
         assert ledger.begin(sample.plan, "d1", sample.now) is None
         (left,) = ledger.interrupted(sample.plan, sample.live, sample.at(minutes=1))
@@ -82,26 +90,28 @@ def test_a_kill_between_intent_and_outcome_loses_nothing(path: Path, sample: Any
         assert ledger.begin(sample.plan, "d1", sample.now) == 2
 
 
-def test_a_kill_inside_a_transaction_leaves_none_of_it(path: Path, sample: Any, child: Any) -> None:
+def test_a_kill_inside_a_transaction_leaves_none_of_it(address: Path | str, sample: Any, child: Any) -> None:
     """Half a transaction is no transaction."""
-    with opened(path, sample) as ledger:
+    with opened(address, sample) as ledger:
         ledger.settle(sample.plan, sample.live, sample.message("d1"), sample.now)
         before = ledger.counts(sample.plan, sample.live)
-    victim = child(HALF_A_SETTLEMENT, path, sample.now.isoformat())
+    victim = child(HALF_A_SETTLEMENT, address, sample.now.isoformat())
     assert victim.line() == "half"
     victim.process.kill()
     victim.end()
-    with opened(path, sample) as ledger:
+    with opened(address, sample) as ledger:
         assert ledger.integrity() == []
         assert ledger.counts(sample.plan, sample.live) == before
 
 
 @pytest.mark.parametrize("existing", [False, True])
-def test_two_processes_settle_each_alarm_once(path: Path, sample: Any, child: Any, existing: bool) -> None:
+def test_two_processes_settle_each_alarm_once(
+    address: Path | str, sample: Any, child: Any, existing: bool
+) -> None:
     """Started at one moment, even on a ledger that neither has made yet, both finish and share."""
     if existing:
-        opened(path, sample).close()
-    rivals = [child(CONTEND, path, sample.now.isoformat(), 60) for _ in range(2)]
+        opened(address, sample).close()
+    rivals = [child(CONTEND, address, sample.now.isoformat(), 60) for _ in range(2)]
     for rival in rivals:
         assert rival.line() == "ready"
     for rival in rivals:
@@ -109,6 +119,6 @@ def test_two_processes_settle_each_alarm_once(path: Path, sample: Any, child: An
     shares = [int(rival.line()) for rival in rivals]
     assert [rival.end() for rival in rivals] == [0, 0]
     assert sum(shares) == 60
-    with opened(path, sample) as ledger:
+    with opened(address, sample) as ledger:
         assert ledger.settled(sample.plan, sample.live) == {f"a{number}" for number in range(60)}
         assert ledger.integrity() == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import resource
-import shutil
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -21,23 +20,12 @@ from reminder.ledger.errors import LedgerCorrupt, LedgerError, LedgerFull, Ledge
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import DeliveryState, HandDecision, LedgerKind
 from reminder.ledger.shown import EntryFilter
-from reminder.ledger.storage import Storage
+from reminder.ledger.storage_sqlite import SqliteStorage
 from reminder.ledger.tables import metadata
 
-NEXT = """
-import sqlalchemy as sa
-from alembic import op
-
-revision = "9000"
-down_revision = "{head}"
-
-
-def upgrade():
-    with op.batch_alter_table("{table}") as batch:
-        batch.add_column(sa.Column("remark", sa.Text(), nullable=True))
-        batch.alter_column("plan_id", nullable=False, type_=sa.String(200))
-    {more}
-"""
+pytestmark = pytest.mark.sqlite_only(
+    "how a file is copied and migrated; PostgreSQL has test_ledger_postgres.py"
+)
 
 
 def shape(path: Path) -> dict[str, str]:
@@ -54,26 +42,12 @@ def scripts() -> Config:
     return config
 
 
-@pytest.fixture
-def next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """This version, as if it had one more revision, which rebuilds a table."""
-
-    def install(table: str = "deliveries", more: str = "pass") -> None:
-        folder = tmp_path / "migrations 100%"
-        shutil.copytree(schema.MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
-        (folder / "versions" / "r9000.py").write_text(NEXT.format(head=schema.HEAD, table=table, more=more))
-        monkeypatch.setattr(schema, "MIGRATIONS", folder)
-        monkeypatch.setattr(schema, "HEAD", "9000")
-
-    return install
-
-
 def test_the_migrations_end_where_the_tables_stand(path: Path, sample: Any, tmp_path: Path) -> None:
     """From nothing: ``alembic upgrade head`` and the tables made at once are one schema."""
     assert ScriptDirectory.from_config(scripts()).get_heads() == [schema.HEAD]
     Ledger.open(path, kind=LedgerKind.DAEMON, now=sample.now).close()
 
-    migrated = Storage(tmp_path / "migrated.sqlite", create=True)
+    migrated = SqliteStorage(tmp_path / "migrated.sqlite", create=True)
     config = scripts()
     with migrated.rebuild() as connection:
         config.attributes["connection"] = connection
@@ -137,10 +111,10 @@ def test_without_a_copy_there_is_no_migration(
     old = shape(path)
     next_version()
 
-    def refuse(_: Storage, target: Path) -> None:
+    def refuse(_: SqliteStorage, target: Path) -> None:
         raise LedgerFull(f"{target}")
 
-    monkeypatch.setattr(Storage, "copy_to", refuse)
+    monkeypatch.setattr(SqliteStorage, "copy_to", refuse)
     with pytest.raises(LedgerFull):
         Ledger.open(path, kind=LedgerKind.DAEMON, now=sample.now)
     assert shape(path) == old
@@ -164,7 +138,7 @@ def test_a_copy_that_does_not_fit_is_not_left_half(path: Path, sample: Any) -> N
 
 def ledger_of_0001(path: Path, sample: Any) -> None:
     """A ledger as the first version left it: one message accepted, one in flight."""
-    storage = Storage(path, create=True)
+    storage = SqliteStorage(path, create=True)
     config = scripts()
     with storage.rebuild() as connection:
         config.attributes["connection"] = connection

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import (
@@ -20,6 +18,7 @@ from reminder.ledger.records import (
     Settlement,
     Transport,
 )
+from tests.backends import Backend
 
 PLAN, LIVE = "lianjie", Transport.LIVE
 START = datetime(2026, 9, 24, 1, tzinfo=UTC)
@@ -45,11 +44,11 @@ class Model:
 class DeliveryStates(RuleBasedStateMachine):
     """Minutes pass, and anybody calls anything."""
 
-    def __init__(self) -> None:
+    def __init__(self, backend: Backend) -> None:
         super().__init__()
-        self.folder = tempfile.TemporaryDirectory()
         self.now = START
-        self.path = Path(self.folder.name) / "ledger.sqlite"
+        self.backend = backend
+        backend.empty()
         self.ledger = self.opened()
         self.model: dict[str, Model] = {}
         new = []
@@ -76,11 +75,10 @@ class DeliveryStates(RuleBasedStateMachine):
         self.ledger.settle(PLAN, LIVE, Settlement((), tuple(new)), START)
 
     def opened(self) -> Ledger:
-        return Ledger.open(self.path, kind=LedgerKind.SIMULATION, now=self.now)
+        return self.backend.open(LedgerKind.SIMULATION, self.now)
 
     def teardown(self) -> None:
         self.ledger.close()
-        self.folder.cleanup()
 
     @rule(minutes=st.integers(-3, 15))
     def time_passes(self, minutes: int) -> None:
@@ -169,5 +167,7 @@ class DeliveryStates(RuleBasedStateMachine):
         assert self.ledger.counts(PLAN, LIVE) == states
 
 
-TestDeliveryStates = DeliveryStates.TestCase
-TestDeliveryStates.settings = settings(max_examples=12, stateful_step_count=30, deadline=None)
+def test_whatever_is_called_the_ledger_stands_as_its_model(backend: Backend) -> None:
+    """Minutes pass, anybody calls anything, and daemons start anew."""
+    few = settings(max_examples=12 if backend.name == "sqlite" else 4, stateful_step_count=30, deadline=None)
+    run_state_machine_as_test(lambda: DeliveryStates(backend), settings=few)

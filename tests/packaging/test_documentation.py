@@ -41,7 +41,9 @@ def test_every_runtime_dependency_has_its_reason() -> None:
     """And none is explained that is no longer there."""
     table = document("dependencies.md").partition("## For tests")[0]
     explained = set(re.findall(r"^\| `([\w-]+)` \|", table, re.MULTILINE))
-    assert explained == {Requirement(each).name for each in PROJECT["project"]["dependencies"]}
+    extras = PROJECT["project"]["optional-dependencies"].values()
+    asked_for = [*PROJECT["project"]["dependencies"], *(each for extra in extras for each in extra)]
+    assert explained == {Requirement(each).name for each in asked_for}
 
 
 def test_every_dependency_of_tests_checks_and_building_has_its_reason() -> None:

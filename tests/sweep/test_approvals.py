@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -13,6 +12,7 @@ from reminder.ledger.records import Transport
 from reminder.ledger.shown import EntryFilter
 from reminder.plan.model import Plan
 from reminder.sweep.approvals import ApprovalRefused, State, approve
+from tests.backends import Backend
 from tests.harness.desk import APPROVED, FESTIVAL_RUNG, Desk, festival
 from tests.harness.together import at_once
 from tests.plans import CHANNELS, DIRECTORY, at, item_yaml, plan_of
@@ -27,13 +27,11 @@ Open = Callable[..., Desk]
 
 
 @pytest.fixture
-def office(tmp_path: Path, request: pytest.FixtureRequest) -> Open:
+def office(backend: Backend) -> Open:
     """Opens a desk on a plan; closed at the end."""
 
     def build(plan: Plan | None = None, **options: str) -> Desk:
-        desk = Desk(tmp_path, plan or plan_of(festival()), **options)  # type: ignore[arg-type]
-        request.addfinalizer(desk.ledger.close)
-        return desk
+        return Desk(backend, plan or plan_of(festival()), **options)  # type: ignore[arg-type]
 
     return build
 

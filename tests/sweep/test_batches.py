@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -16,6 +14,7 @@ from reminder.ledger.shown import EntryFilter
 from reminder.plan.model import Plan
 from reminder.sweep.sweeper import Sweeper
 from tests import plans
+from tests.backends import Backend
 from tests.editions import Remembering, edition_of
 from tests.plans import CHANNELS, DIRECTORY, at, item_yaml
 
@@ -37,10 +36,8 @@ def plan_of(*items: str, directory: str = DIRECTORY) -> Plan:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    opened = Ledger.open(tmp_path / "ledger.sqlite3", kind=LedgerKind.SIMULATION, now=START)
-    yield opened
-    opened.close()
+def ledger(backend: Backend) -> Ledger:
+    return backend.open(LedgerKind.SIMULATION, START)
 
 
 def swept(ledger: Ledger, plan: Plan, batch: int | None = None) -> list[Delivery]:
@@ -71,11 +68,11 @@ def test_receivers_of_the_same_words_are_one_delivery_with_a_claim_each(ledger: 
     assert {entry.message for entry in entries} == {delivery.message}
 
 
-def test_the_same_sweep_gives_the_same_delivery(tmp_path: Path) -> None:
+def test_the_same_sweep_gives_the_same_delivery(backend: Backend) -> None:
     """Identity and bytes follow from the claims: made again after a crash, it is the same request."""
     made = []
     for name in ("one", "two"):
-        with Ledger.open(tmp_path / name, kind=LedgerKind.SIMULATION, now=START) as ledger:
+        with backend.open(LedgerKind.SIMULATION, START, name) as ledger:
             made += swept(ledger, plan_of(item_yaml("x", "date: 2026-06-10", TO_HEADS, BY_APP)))
     assert (made[0].id, made[0].payload) == (made[1].id, made[1].payload)
 

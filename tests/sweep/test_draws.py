@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from hashlib import sha256
@@ -25,8 +24,13 @@ from reminder.ledger.shown import EntryFilter
 from reminder.plan.model import Plan
 from reminder.sweep.seeds import Seed, SeedFile, Seeds, SeedsInMemory
 from reminder.sweep.sweeper import Sweeper
+from tests.backends import Backend
 from tests.editions import Remembering, edition_of, remembering
 from tests.plans import CALENDAR, DIRECTORY, SHANGHAI, at, day, item_yaml, plan_of
+
+pytestmark = pytest.mark.sqlite_only(
+    "half a year swept by the hour; what it writes are facts, which tests/ledger tries on each storage"
+)
 
 OUTBOX = Transport.OUTBOX
 INSPECTORS = """\
@@ -102,10 +106,8 @@ def seeds(seed: Seed) -> SeedsInMemory:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    opened = Ledger.open(tmp_path / "ledger.sqlite3", kind=LedgerKind.SIMULATION, now=at("2026-01-01"))
-    yield opened
-    opened.close()
+def ledger(backend: Backend) -> Ledger:
+    return backend.open(LedgerKind.SIMULATION, at("2026-01-01"))
 
 
 class Bench:

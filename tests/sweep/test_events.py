@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -15,6 +13,7 @@ from reminder.ledger.shown import EntryFilter
 from reminder.recording.events import Events
 from reminder.recording.recorder import Actor, Entry, Recorder
 from reminder.sweep.sweeper import Sweeper
+from tests.backends import Backend
 from tests.editions import edition_of, remembering
 from tests.plans import at, day, item_yaml, plan_of
 
@@ -87,9 +86,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    with Ledger.open(tmp_path / "ledger.sqlite3", kind=LedgerKind.SIMULATION, now=at("2026-01-01")) as ledger:
-        yield Bench(ledger)
+def bench(backend: Backend) -> Bench:
+    return Bench(backend.open(LedgerKind.SIMULATION, at("2026-01-01")))
 
 
 def test_the_ladder_goes_from_the_registration_to_the_gate_and_beyond(bench: Bench) -> None:

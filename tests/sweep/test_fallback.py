@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +25,7 @@ from reminder.plan.model import Plan
 from reminder.sweep.fallback import patience_ends
 from reminder.sweep.sweeper import Sweeper
 from tests import plans
+from tests.backends import Backend
 from tests.editions import Remembering, edition_of
 from tests.plans import CHANNELS, at, item_yaml
 from tests.servers.wecom import WecomSimulator
@@ -105,10 +105,8 @@ class Office:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    opened = Ledger.open(tmp_path / "ledger.sqlite3", kind=LedgerKind.SIMULATION, now=BEFORE)
-    yield opened
-    opened.close()
+def ledger(backend: Backend) -> Ledger:
+    return backend.open(LedgerKind.SIMULATION, BEFORE)
 
 
 @pytest.fixture

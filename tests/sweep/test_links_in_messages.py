@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -14,9 +12,12 @@ from reminder.ledger.records import Delivery, LedgerKind, Transport
 from reminder.links import PLACEHOLDER
 from reminder.plan.model import Plan
 from reminder.sweep.sweeper import Sweeper
+from tests.backends import Backend
 from tests.editions import Remembering, edition_of
 from tests.plans import DIRECTORY, at, item_yaml
 from tests.sweep.test_batches import plan_of
+
+pytestmark = pytest.mark.sqlite_only("what a message says has nothing to do with the storage")
 
 START, DUE = at("2026-06-01"), at("2026-06-10 09:00")
 URL = "https://djw.example.com/lianjie"
@@ -28,10 +29,8 @@ OWING = "- from: due\n  workdays: 0\n  to: owing"
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    opened = Ledger.open(tmp_path / "ledger.sqlite3", kind=LedgerKind.SIMULATION, now=START)
-    yield opened
-    opened.close()
+def ledger(backend: Backend) -> Ledger:
+    return backend.open(LedgerKind.SIMULATION, START)
 
 
 def swept(ledger: Ledger, plan: Plan, public_url: str | None = URL) -> dict[str, Delivery]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -15,6 +13,7 @@ from reminder.ledger.records import LedgerKind, Transport
 from reminder.ledger.shown import EntryFilter
 from reminder.plan.model import Plan
 from reminder.sweep.sweeper import Sweeper
+from tests.backends import Backend
 from tests.editions import Remembering, edition_of, remembering
 from tests.plans import ON_DUE_DAY, at, day, item_yaml, plan_of
 
@@ -28,10 +27,8 @@ ESCALATING = (
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    opened = Ledger.open(tmp_path / "ledger.sqlite3", kind=LedgerKind.SIMULATION, now=at("2026-01-01"))
-    yield opened
-    opened.close()
+def ledger(backend: Backend) -> Ledger:
+    return backend.open(LedgerKind.SIMULATION, at("2026-01-01"))
 
 
 def sweeper_of(ledger: Ledger, plan: Plan, start: str = "2026-06-18") -> tuple[Sweeper, Remembering]:

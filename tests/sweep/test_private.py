@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -15,8 +13,11 @@ from reminder.messages.message import Message
 from reminder.plan.audience import parse_term
 from reminder.sweep.shares import shares_of
 from reminder.sweep.sweeper import Sweeper
+from tests.backends import Backend
 from tests.editions import edition_of, remembering
 from tests.plans import CALENDAR, CHANNELS, DIRECTORY, ON_DUE_DAY, at, item_yaml, plan_of
+
+pytestmark = pytest.mark.sqlite_only("what a message says has nothing to do with the storage")
 
 TALK = item_yaml(
     "talk",
@@ -28,10 +29,8 @@ OTHER = item_yaml("open", "date: 2026-06-23", ON_DUE_DAY.replace("p-office", "p-
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    opened = Ledger.open(tmp_path / "ledger.sqlite3", kind=LedgerKind.SIMULATION, now=at("2026-06-01"))
-    yield opened
-    opened.close()
+def ledger(backend: Backend) -> Ledger:
+    return backend.open(LedgerKind.SIMULATION, at("2026-06-01"))
 
 
 def sent(ledger: Ledger, network: str, *items: str) -> list[Message]:

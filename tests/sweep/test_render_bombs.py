@@ -20,8 +20,11 @@ from reminder.messages.limited import Limited, Limits
 from reminder.messages.render import RendererUnavailable, Templates
 from reminder.plan.model import Plan
 from reminder.sweep.sweeper import Sweeper
+from tests.backends import Backend
 from tests.editions import TEMPLATES, edition_of, remembering
 from tests.plans import at, item_yaml, plan_of
+
+pytestmark = pytest.mark.sqlite_only("what the child process survives has nothing to do with the storage")
 
 OUTBOX = Transport.OUTBOX
 NOON = at("2026-06-10 09:00")
@@ -40,10 +43,8 @@ TO_ALL = (
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    opened = Ledger.open(tmp_path / "ledger.sqlite3", kind=LedgerKind.SIMULATION, now=at("2026-01-01"))
-    yield opened
-    opened.close()
+def ledger(backend: Backend) -> Ledger:
+    return backend.open(LedgerKind.SIMULATION, at("2026-01-01"))
 
 
 @pytest.fixture

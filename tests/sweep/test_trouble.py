@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -12,11 +10,11 @@ from reminder.channels.base import Outcome, OutcomeKind, Parcel, Reach
 from reminder.clock import ManualClock
 from reminder.delivery.conduct import Conduct
 from reminder.delivery.deliver import Deliverer
-from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import LedgerKind, Transport
 from reminder.ledger.shown import Entry, EntryFilter
 from reminder.sweep.sweeper import Sweeper
 from reminder.sweep.trouble import tell_troubles
+from tests.backends import Backend
 from tests.editions import Remembering, edition_of
 from tests.plans import at, item_yaml, plan_of
 
@@ -37,9 +35,9 @@ LOGIN = Outcome(OutcomeKind.TRANSIENT, "535", "authorization code expired", 1800
 class Office:
     """A sweeper, a deliverer and a clock over one live ledger."""
 
-    def __init__(self, folder: Path, *items: str, hold: bool = False) -> None:
+    def __init__(self, backend: Backend, *items: str, hold: bool = False) -> None:
         self.clock = ManualClock(at("2026-06-01"))
-        self.ledger = Ledger.open(folder / "l.sqlite3", kind=LedgerKind.SIMULATION, now=self.clock.now())
+        self.ledger = backend.open(LedgerKind.SIMULATION, self.clock.now())
         self.answers: dict[str, Outcome] = {}
         self.channels = {name: Remembering(name, self._answer_of(name)) for name in ("mail", "group")}
         plan = plan_of(*items)
@@ -76,15 +74,13 @@ class Office:
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    made = Office(
-        tmp_path,
+def office(backend: Backend) -> Office:
+    return Office(
+        backend,
         item_yaml("m", "date: 2026-06-10", TO_ALL.format(via="mail")),
         item_yaml("g", "date: 2026-06-11", TO_ALL.format(via="group")),
         item_yaml("h", "date: 2026-06-12", TO_ALL.format(via="mail")),
     )
-    yield made
-    made.ledger.close()
 
 
 def test_failures_of_one_kind_are_one_notice_with_the_servers_words(office: Office) -> None:
@@ -101,10 +97,10 @@ def test_failures_of_one_kind_are_one_notice_with_the_servers_words(office: Offi
     assert entry.state == "accepted"
 
 
-def test_more_of_the_same_within_an_hour_waits_for_the_next_notice(tmp_path: Path) -> None:
+def test_more_of_the_same_within_an_hour_waits_for_the_next_notice(backend: Backend) -> None:
     """At most one notice per channel and reason per hour, and none is left out."""
     office = Office(
-        tmp_path,
+        backend,
         *(item_yaml(f"i{minute}", "date: 2026-06-10", f"- from: due\n  workdays: 0\n  at: 09:{minute:02}\n  to: person:p-office") for minute in range(0, 60, 10)),
     )  # fmt: skip
     office.answers["mail"] = REFUSED
@@ -116,11 +112,11 @@ def test_more_of_the_same_within_an_hour_waits_for_the_next_notice(tmp_path: Pat
     office.ledger.close()
 
 
-def test_another_reason_is_told_at_once(tmp_path: Path) -> None:
+def test_another_reason_is_told_at_once(backend: Backend) -> None:
     """Only what is alike waits for the hour."""
     remind = "- from: due\n  workdays: 0\n  at: {at}\n  to: person:p-office"
     items = [item_yaml(f"i{n}", "date: 2026-06-10", remind.format(at=f"09:{n}0")) for n in range(3)]
-    office = Office(tmp_path, *items)
+    office = Office(backend, *items)
     office.answers["mail"] = REFUSED
     assert office.tick("2026-06-10 09:00") == 1
     assert office.tick("2026-06-10 09:10") == 0
@@ -171,8 +167,8 @@ def test_what_expired_unsent_is_told_with_the_last_words_of_the_server(office: O
     assert "service not available" in text
 
 
-def test_an_unknown_outcome_on_hold_is_told_with_the_number_to_decide_by(tmp_path: Path) -> None:
-    office = Office(tmp_path, item_yaml("m", "date: 2026-06-10", TO_ALL.format(via="mail")), hold=True)
+def test_an_unknown_outcome_on_hold_is_told_with_the_number_to_decide_by(backend: Backend) -> None:
+    office = Office(backend, item_yaml("m", "date: 2026-06-10", TO_ALL.format(via="mail")), hold=True)
     office.answers["mail"] = Outcome(OutcomeKind.UNCERTAIN, "connection", "连接中断")
     assert office.tick("2026-06-10 09:00") == 1
     text = office.notices()[-1][2]

@@ -1,0 +1,388 @@
+"""SQLite as the ledger needs it: durable, patient, and never written blindly.
+
+Two engines over one file.  The writer begins IMMEDIATE: a transaction that
+reads first and then upgrades fails at once with ``BUSY_SNAPSHOT``, whatever the
+timeout.  Readers begin deferred, are closed at once, and cannot write.
+
+SQLite goes on writing to a file that was deleted underneath; therefore the path
+is compared with the opened file before every transaction.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.pool import NullPool, QueuePool
+
+from reminder.errors import system_reason
+from reminder.ledger.errors import (
+    LedgerCorrupt,
+    LedgerError,
+    LedgerMissing,
+    LedgerUnreadable,
+    explaining,
+    gone,
+)
+from reminder.ledger.storage import BUSY_TIMEOUT, plain_json
+from reminder.ledger.turn import Turn
+
+
+class SqliteStorage:
+    """One open ledger file.
+
+    ``durable=False`` leaves out the sync at every commit (still never corrupt,
+    by WAL's rules): for simulations, which lose nothing in a power cut.
+    ``on_change`` is called inside each transaction that has changed a row,
+    before it commits.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        create: bool,
+        durable: bool = True,
+        busy_timeout: float = BUSY_TIMEOUT,
+        on_change: Callable[[Connection], None] | None = None,
+    ) -> None:
+        self.path = path.absolute()
+        self._on_change = on_change
+        self._busy_timeout = busy_timeout
+        self._durable = durable
+        self._turn = Turn()
+        self._provide_file(create=create)
+        self._writer = self._engine(
+            self._connect_writer, "BEGIN IMMEDIATE", poolclass=QueuePool, pool_size=1, max_overflow=0
+        )
+        self._reader = self._engine(
+            self._connect_reader, "BEGIN", poolclass=QueuePool, pool_size=2, max_overflow=-1
+        )
+        # Nothing is opened yet: the first to look is a reader, so that a file of
+        # somebody else's that was named by mistake is not even switched to WAL.
+        self._opened = self._identity()
+        self._log_opened: tuple[int, int] | None = None
+
+    @property
+    def place(self) -> str:
+        """The file."""
+        return str(self.path)
+
+    @property
+    def upgrades_itself(self) -> bool:
+        """A file belongs to one machine: whoever opens it first brings it up to date."""
+        return True
+
+    @contextmanager
+    def write(self, plan_id: str = "") -> Iterator[Connection]:  # noqa: ARG002 (one lock for all plans)
+        """One transaction that holds the write lock from its first statement.
+
+        Committed, with a sync, when the block ends; rolled back when it raises.
+        Threads of this process queue fairly; another process is waited for.
+
+        Raises :class:`LedgerGone` and the other kinds of :class:`LedgerError`.
+        """
+        with self._turn:
+            self._still_there()
+            try:
+                with explaining(self.path), self._writer.begin() as connection:
+                    before = _changes_of(connection)
+                    yield connection
+                    if self._on_change is not None and _changes_of(connection) != before:
+                        self._on_change(connection)
+            except LedgerError:
+                # A connection that met a full disk or a fault is not trusted with the next record.
+                self._writer.dispose()
+                raise
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One snapshot; cannot write, and does not wait for writers."""
+        self._still_there()
+        with explaining(self.path), self._reader.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def make(self) -> Iterator[Connection]:
+        """As :meth:`write`."""
+        with self.write() as connection:
+            yield connection
+
+    @contextmanager
+    def rebuild(self) -> Iterator[Connection]:
+        """One write transaction for migrations, without enforcement of foreign keys.
+
+        SQLite cannot alter most of a table: it is copied, dropped and renamed,
+        and dropping a parent while foreign keys are on empties or blocks its
+        children.  The switch works only outside a transaction, so this is a
+        connection of its own.  Foreign keys are verified before the commit.
+        """
+        engine = self._engine(self._connect_rebuilder, "BEGIN IMMEDIATE", poolclass=NullPool)
+        with self._turn:
+            self._still_there()
+            with explaining(self.path), engine.begin() as connection:
+                yield connection
+                broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+                if broken:
+                    tables = "、".join(sorted({str(row[0]) for row in broken}))
+                    raise LedgerCorrupt(
+                        f"台账 {self.path} 升级后有 {len(broken)} 处记录对不上（{tables}），"
+                        "已全部撤回，台账未变：请把台账文件和本提示交给维护人员"
+                    )
+
+    def keep(self, revision: str, now: datetime) -> str:
+        """A copy beside the file, named after what it holds: a migration changes the only one there is."""
+        stem = f"{self.path.name}.{revision}.{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+        copy = _free(self.path.with_name(f"{stem}.bak"), ".bak")
+        self.copy_to(copy)
+        return f"副本在 {copy}：请把两者和本提示交给维护人员"
+
+    def faults(self) -> list[str]:
+        """What is wrong with the file, mostly in SQLite's own words; reads all of it."""
+        try:
+            with self.read() as connection:
+                found = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA integrity_check")]
+                found += [
+                    f"foreign key: {row[0]} row {row[1]} names no row of {row[2]}"
+                    for row in connection.exec_driver_sql("PRAGMA foreign_key_check")
+                ]
+        except LedgerCorrupt as error:  # too damaged to be read to the end
+            return [str(error)]
+        return [line for line in found if line != "ok"]
+
+    def copy_to(self, target: Path) -> None:
+        """A consistent copy of the whole ledger in a new file, readable only by its owner.
+
+        May run beside readers and a writer.  Raises :class:`LedgerError`, among
+        others if ``target`` exists already.
+        """
+        self._still_there()
+        try:
+            os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        except OSError as error:
+            raise LedgerUnreadable(
+                f"台账的副本 {target} 建不起来（{system_reason(error)}）：请检查磁盘和权限"
+            ) from error
+        try:
+            with explaining(target):
+                copy = sqlite3.connect(target)
+                try:
+                    original = self._connect_reader()
+                    try:
+                        original.backup(copy)
+                    finally:
+                        original.close()
+                finally:
+                    copy.close()
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
+
+    def fold(self) -> None:
+        """Fold the log into the file now, if that can be done; what is in the log is as safe."""
+        with suppress(LedgerError), self._turn:
+            self._still_there()
+            with explaining(self.path), self._writer.connect() as connection:
+                driver = connection.connection.driver_connection
+                assert isinstance(driver, sqlite3.Connection)
+                driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+    @contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        """While this lasts, nobody in this process writes, and so folds nothing in."""
+        with self._turn:
+            yield
+
+    def close(self) -> None:
+        """Give back every connection; SQLite then folds its log into the file."""
+        self._reader.dispose()
+        self._writer.dispose()
+
+    def _provide_file(self, *, create: bool) -> None:
+        path = self.path
+        if path.is_dir():
+            raise LedgerUnreadable(f"{path} 是目录，不是台账文件：请写明文件名，如 {path / 'ledger.sqlite'}")
+        if not path.exists():
+            if not create:
+                raise LedgerMissing(f"没有台账 {path}：请先用 reminder run 启动一次，或核对数据目录")
+            try:
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                # The log and the index of the log get the mode of the file.
+                with suppress(FileExistsError):
+                    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            except OSError as error:
+                raise LedgerUnreadable(
+                    f"台账 {path} 建不起来（{system_reason(error)}）："
+                    "请检查目录是否存在、磁盘是否已满、有无写入权限"
+                ) from error
+        # A copy put back by hand may be open to all; it names people and addresses.
+        with suppress(OSError):
+            if path.stat().st_mode & 0o077:
+                path.chmod(0o600)
+
+    def abandon_log(self) -> None:
+        """Another file stands in this one's place: take this one's log out of its way.
+
+        SQLite finds the log by name.  Left there, it would be played onto the
+        new file, and the mixture would be neither ledger.  It is kept beside it
+        (``….lost``), for whoever wants to put the two together again.
+        """
+        found = self._identity()
+        if found is None or found == self._opened:
+            return
+        log = log_of(self.path)
+        if self._log_opened is not None and _identity_of(log) == self._log_opened:
+            with _explaining_os(log):
+                self._set_log_aside()
+            self._log_opened = None
+
+    def set_apart(self) -> None:
+        """The file was overwritten under its log: give what was put there a file of its own.
+
+        Afterwards the path leads to another file than the one that is open, with
+        the bytes that stand there now and no log.  Nothing more is written to
+        the open one.
+        """
+        scratch = self.path.with_name(f".{self.path.name}.apart")
+        with self._turn, _explaining_os(self.path):
+            scratch.unlink(missing_ok=True)
+            try:
+                with os.fdopen(os.open(scratch, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600), "wb") as copy:
+                    with self.path.open("rb") as there:
+                        shutil.copyfileobj(there, copy)
+                    copy.flush()
+                    os.fsync(copy.fileno())
+                # In this order: never the new file beside the old log.
+                self._set_log_aside()
+                scratch.replace(self.path)
+            finally:
+                scratch.unlink(missing_ok=True)
+
+    def _set_log_aside(self) -> None:
+        log = log_of(self.path)
+        if log.exists():
+            log.replace(_free(log.with_name(f"{log.name}.lost")))
+        self.path.with_name(f"{self.path.name}-shm").unlink(missing_ok=True)
+
+    def _identity(self) -> tuple[int, int] | None:
+        return _identity_of(self.path)
+
+    def _still_there(self) -> None:
+        found = self._identity()
+        if found is None or found != self._opened:
+            raise gone(self.path, replaced=found is not None)
+        self._log_opened = _identity_of(log_of(self.path)) or self._log_opened
+
+    def _engine(self, connect: Callable[[], sqlite3.Connection], begin: str, **options: Any) -> Engine:
+        # An error's text goes into logs: what was to be written (names, a lot just drawn) does not.
+        engine = create_engine(
+            "sqlite://", creator=connect, json_serializer=plain_json, hide_parameters=True, **options
+        )
+
+        def begin_transaction(connection: Connection) -> None:
+            connection.exec_driver_sql(begin)
+
+        event.listen(engine, "begin", begin_transaction)
+        return engine
+
+    def _connect(self) -> sqlite3.Connection:
+        # mode=rw: never create.  A path that vanished must not come back as an empty ledger.
+        # isolation_level=None: the driver begins nothing by itself; our BEGIN decides.
+        return sqlite3.connect(
+            self.path.as_uri() + "?mode=rw",
+            uri=True,
+            timeout=self._busy_timeout,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+
+    def _connect_writer(self) -> sqlite3.Connection:
+        connection = self._connect()
+        try:
+            self._use_wal(connection)
+            connection.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
+            connection.execute("PRAGMA foreign_keys = ON")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _connect_reader(self) -> sqlite3.Connection:
+        connection = self._connect()
+        connection.execute("PRAGMA query_only = ON")
+        return connection
+
+    def _connect_rebuilder(self) -> sqlite3.Connection:
+        connection = self._connect()
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = OFF")
+        return connection
+
+    def _use_wal(self, connection: sqlite3.Connection) -> None:
+        """Switch to the write-ahead log, which stays switched on in the file.
+
+        The switch itself does not wait while another program reads an empty file
+        or switches it at the same moment; taking the whole file does.
+        """
+        for _ in range(10):
+            try:
+                (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    raise
+                connection.execute("BEGIN EXCLUSIVE")
+                connection.execute("ROLLBACK")
+                continue
+            if mode == "wal":
+                return
+            raise LedgerUnreadable(
+                f"台账 {self.path} 所在的磁盘不支持所需的日志方式（得到 {mode}）："
+                "请放在本机磁盘上，不要放在网络共享里"
+            )
+        connection.execute("PRAGMA journal_mode = WAL")
+
+
+@contextmanager
+def _explaining_os(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise LedgerUnreadable(
+            f"台账 {path} 读写出错（{system_reason(error)}）：请检查磁盘空间和权限，之后会自动继续"
+        ) from error
+
+
+def log_of(path: Path) -> Path:
+    """The write-ahead log that SQLite keeps beside a file."""
+    return path.with_name(f"{path.name}-wal")
+
+
+def _identity_of(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return (status.st_dev, status.st_ino)
+
+
+def _free(path: Path, ending: str = "") -> Path:
+    """The path, or the first with a number before its ending that is not there."""
+    number, candidate = 2, path
+    while candidate.exists():
+        candidate = path.with_name(f"{path.name.removesuffix(ending)}-{number}{ending}")
+        number += 1
+    return candidate
+
+
+def _changes_of(connection: Connection) -> int:
+    """Rows changed since the driver's connection was opened."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    return driver.total_changes
