@@ -124,7 +124,7 @@ def _print_proof(tables: tuple[Compared, ...]) -> None:
             each.new.sha256[:SUM_SHOWN],
             "一致" if each.equal else "不一致",
         )
-        for each in tables
+        for each in sorted(tables, key=lambda each: [*TABLES].index(each.table))
     ]
     columns = ("内容", "表", "旧台账行数", "新台账行数", "旧校验和", "新校验和", "核对")
     print_table(columns, rows, f"逐表核对（校验和为 SHA-256 的前 {SUM_SHOWN} 位，全文见台账备注）")

@@ -87,9 +87,9 @@ class Moved:
 
 
 class LedgersDiffer(LedgerError):
-    """What was read back is not what was written; nothing of it was kept."""
+    """What was read back is not what was written, or not what it was then (``later``)."""
 
-    def __init__(self, tables: tuple[Compared, ...], path: Path, place: str) -> None:
+    def __init__(self, tables: tuple[Compared, ...], path: Path, place: str, *, later: bool = False) -> None:
         self.tables = tables
         found = "、".join(
             f"{each.table}（旧 {each.old.rows} 行，新 {each.new.rows} 行）"
@@ -97,7 +97,10 @@ class LedgersDiffer(LedgerError):
             if not each.equal
         )
         super().__init__(
-            f"迁移后核对不符：{found}。已全部撤回，旧台账 {path} 未变，可照常使用；"
+            f"数据库 {place} 中的内容在上次迁移中断之后被改动：{found}。没有完成迁移，两边都不发送："
+            f"请对旧台账 {path} 执行 reminder resume 继续使用，或另建一个空的数据库再迁移"
+            if later
+            else f"迁移后核对不符：{found}。已全部撤回，旧台账 {path} 未变，可照常使用；"
             f"请检查数据库 {place} 中有无触发器或其他程序改动数据，再重新执行"
         )
 
@@ -296,7 +299,7 @@ class _Move:
                 )
             tables = _compared(begun.tables, contents(connection))
         if not all(each.equal for each in tables):
-            raise LedgersDiffer(tables, self.old.path, self.new.place)
+            raise LedgersDiffer(tables, self.old.path, self.new.place, later=True)
         return tables, begun.hold
 
     # -- 3: the new ledger --------------------------------------------------

@@ -9,11 +9,10 @@ from typing import Any
 
 from sqlalchemy import JSON, Connection, Table, func, select, text
 
-from reminder.ledger.errors import LedgerError
 from reminder.ledger.errors_postgres import explained
 from reminder.ledger.proving import rows_of
 from reminder.ledger.storage import plain_json
-from reminder.ledger.tables import AnyRow, metadata
+from reminder.ledger.tables import metadata
 
 
 def empty_all(connection: Connection) -> None:
@@ -25,8 +24,7 @@ def empty_all(connection: Connection) -> None:
 def pour(source: Connection, target: Connection, place: str) -> None:
     """Every row of ``source`` (either database) into ``target``, whose tables are empty.
 
-    ``place``: how people are told of the target.  Raises ``LedgerError``, which
-    names the table.
+    ``place``: how people are told of the target.  Raises ``LedgerError``.
     """
     for table in metadata.sorted_tables:
         _pour(source, target, table, place)
@@ -41,29 +39,19 @@ def _pour(source: Connection, target: Connection, table: Table, place: str) -> N
     # A JSON value is a text to COPY; that of nothing is "null", which is not the lack of a value.
     texts = frozenset(n for n, column in enumerate(table.columns) if isinstance(column.type, JSON))
     driver: Any = target.connection.driver_connection
-    last: AnyRow | None = None
     try:
         with (
             driver.cursor() as cursor,
             cursor.copy(f"COPY {_quoted(target, table.name)} ({names}) FROM STDIN") as copy,
         ):
             for row in rows_of(source, table):
-                last = row
                 copy.write_row(
                     [plain_json(value) if number in texts else value for number, value in enumerate(row)]
                     if texts
                     else row
                 )
-    except psycopg.DataError as error:
-        if error.sqlstate is None and last is not None:
-            # Refused before it was sent: PostgreSQL keeps every sign but this one.
-            key = "、".join(str(getattr(last, column.name)) for column in table.primary_key.columns)
-            raise LedgerError(
-                f"旧台账的表 {table.name} 中 {key} 这一条含有空字符（NUL），PostgreSQL 存不下：请把本提示交给维护人员"
-            ) from None
-        raise explained(error, place) from None
     except psycopg.Error as error:
-        raise explained(error, place) from None
+        raise explained(error, place, lost=driver.closed) from None
 
 
 def _number_on(target: Connection, table: Table) -> None:

@@ -3,6 +3,9 @@
 A row is written down in one way only: instants in UTC, truths as truths, octets
 in hexadecimal, JSON with its keys in order.  The rows of a table follow each
 other by their key, which both databases order by code point.
+
+One sign is written down as another: PostgreSQL keeps U+FFFD where a text (a
+server's answer) held NUL, which it has not.
 """
 
 from __future__ import annotations
@@ -14,12 +17,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, select
+from sqlalchemy import Connection, Select, Table, literal, select, tuple_
 
 from reminder.ledger.schema import MOVING, SERVING
 from reminder.ledger.tables import AnyRow, ledger_info, metadata
 
-BATCH = 100
+BATCH = 200
 """Rows held at a time; the largest are messages, of some tens of kilobytes each."""
 OF_THE_DATABASE = (MOVING, SERVING)
 """What ``ledger_info`` says of the place where a ledger is kept, and not of the ledger."""
@@ -34,16 +37,23 @@ class Content:
 
 
 def rows_of(connection: Connection, table: Table) -> Iterator[AnyRow]:
-    """Every row in the order of the table's key, a batch at a time in memory."""
-    query: Select[Any] = select(table).order_by(*table.primary_key.columns)
+    """Every row in the order of the table's key, a batch at a time in memory.
+
+    Each batch begins behind the last one's key: either database finds that by
+    its index, and no cursor stays open between them.
+    """
+    keys = list(table.primary_key.columns)
+    places = [list(table.columns).index(key) for key in keys]
+    query: Select[Any] = select(table).order_by(*keys).limit(BATCH)
     if table is ledger_info:
         query = query.where(ledger_info.c.key.not_in(OF_THE_DATABASE))
-    result = connection.execute(query.execution_options(yield_per=BATCH))
-    try:
-        for some in result.partitions():
-            yield from some
-    finally:
-        result.close()
+    some = connection.execute(query).all()
+    while some:
+        yield from some
+        if len(some) < BATCH:
+            return
+        last = [literal(some[-1][place], key.type) for place, key in zip(places, keys, strict=True)]
+        some = connection.execute(query.where(tuple_(*keys) > tuple_(*last))).all()
 
 
 def content_of(connection: Connection, table: Table) -> Content:
@@ -62,7 +72,12 @@ def contents(connection: Connection) -> Mapping[str, Content]:
 
 
 def _line(values: list[Any]) -> bytes:
-    return _ENCODER.encode(values).encode("utf-8", "surrogatepass") + b"\n"
+    line = _ENCODER.encode(values)
+    if _NUL in line:  # seldom: a look at each value would cost more than the sum
+        line = _ENCODER.encode(
+            [value.replace("\0", "\ufffd") if isinstance(value, str) else value for value in values]
+        )
+    return line.encode("utf-8", "surrogatepass") + b"\n"
 
 
 def _written(value: object) -> str:
@@ -73,4 +88,5 @@ def _written(value: object) -> str:
     raise TypeError(f"the ledger has no column for {type(value).__name__}")
 
 
+_NUL = "\\u0000"
 _ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=_written)

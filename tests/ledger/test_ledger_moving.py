@@ -2,129 +2,47 @@
 
 from __future__ import annotations
 
-import random
+import hashlib
 import shutil
 import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import insert, select
+from sqlalchemy import insert
 
 from reminder.backup.guard import Guard, open_ledger
 from reminder.backup.highwater import compared, read_mark
-from reminder.ledger import moving, schema
+from reminder.ledger import moving, pouring, proving, schema
 from reminder.ledger.errors import (
     LedgerAddressError,
     LedgerCorrupt,
-    LedgerError,
     LedgerKindError,
     LedgerLocked,
     LedgerMissing,
     LedgerNotEmpty,
-    LedgerUnfinished,
     LedgerUnreachable,
 )
 from reminder.ledger.holds import Hold, HoldReason, Release
 from reminder.ledger.ledger import Ledger
-from reminder.ledger.moving import MOVED, LedgersDiffer, Moved, move_up
-from reminder.ledger.proving import content_of, contents
-from reminder.ledger.records import DeliveryState, LedgerKind, Note
+from reminder.ledger.moving import MOVED, LedgersDiffer, move_up
+from reminder.ledger.proving import content_of
+from reminder.ledger.records import LedgerKind, Note
 from reminder.ledger.standing import new_identity
 from reminder.ledger.storage_postgres import PostgresStorage
 from reminder.ledger.storage_sqlite import SqliteStorage
 from reminder.ledger.tables import adoptions, metadata
 from tests.amounts import amount
-from tests.harness.postgres import Server, stamp
-from tests.harness.rows import Filler, all_rows
+from tests.harness.postgres import Server
+from tests.harness.rows import Filler
 from tests.ledger.conftest import Sample
-
-DAEMON = LedgerKind.DAEMON
-TEXTS = ("", "中秋将至", "a\tb\\N\n'\"", "\r\n\\.\n", "🌕", "Ｂ", "b", "B", "é", "\x7f\x01")
-BLOBS = (b"", b"\x00\xff\\x", "主题".encode(), bytes(range(256)))
-DOCUMENTS = (None, {}, [], {"b": 1, "a": [1.5, None, True, "节\n"]}, "文", 2**40, {"\u0000": "\\"})
-
-
-@pytest.fixture
-def empty(postgres: Server) -> Iterator[str]:
-    """A database without any table."""
-    made = postgres.empty_database()
-    yield made
-    postgres.drop(made)
-
-
-@pytest.fixture
-def virgin(postgres: Server, sample: Sample) -> Iterator[str]:
-    """One in which ``reminder migrate`` has made the tables, and nobody has written."""
-    made = postgres.new_database()
-    stamp(made, DAEMON, sample.now)
-    yield made
-    postgres.drop(made)
-
-
-@pytest.fixture
-def old(path: Path, sample: Sample) -> Path:
-    """A ledger in a file: a plan, messages on their way and sent, and a row of every table."""
-    fill(path, sample, 3)
-    with Ledger.open(path, kind=DAEMON, now=sample.now) as ledger:
-        ledger.accept_plan(sample.plan, "digest", {"plan.yaml": "sha"}, "p-clerk", {}, sample.now)
-        ledger.go_live(sample.plan, by="机关党委", now=sample.now)
-        for key in ("d1", "d2"):
-            ledger.settle(sample.plan, sample.live, sample.message(key), sample.now)
-        assert ledger.begin(sample.plan, "d1", sample.now) == 1
-        ledger.finish(sample.plan, "d1", 1, sample.now, outcome="accepted", state=DeliveryState.ACCEPTED)
-    return path
-
-
-def fill(path: Path, sample: Sample, count: int, filler: Filler | None = None) -> None:
-    Ledger.open(path, kind=DAEMON, now=sample.now).close()
-    storage = SqliteStorage(path, create=False)
-    with storage.write() as connection:
-        (filler or Filler(1, TEXTS, BLOBS, DOCUMENTS)).fill(connection, count)
-    storage.close()
-
-
-def move(old: Path, url: str, sample: Sample, **options: Any) -> Moved:
-    return move_up(old, url, sample.at(hours=1), options.get("judge", lambda _: None))
-
-
-def rows_in(address: Path | str) -> dict[str, list[dict[str, Any]]]:
-    storage = PostgresStorage(address) if isinstance(address, str) else SqliteStorage(address, create=False)
-    with storage.read() as connection:
-        found = all_rows(connection)
-    storage.close()
-    return found
-
-
-def carried(address: Path | str) -> dict[str, list[dict[str, Any]]]:
-    """Without what the move itself writes."""
-    found = rows_in(address)
-    found["notes"] = [row for row in found["notes"] if row["kind"] != MOVED]
-    mine = ("identity", "previous", "hold", "changes", schema.SERVING, schema.MOVING)
-    found["ledger_info"] = [row for row in found["ledger_info"] if row["key"] not in mine]
-    return found
-
-
-def tables_of(url: str) -> list[Any]:
-    with psycopg.connect(url) as connection:
-        return connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
-
-
-def usable(path: Path, sample: Sample) -> bool:
-    """Whether it may be sent from, and takes records."""
-    with Ledger.open(path, kind=DAEMON, now=sample.now) as ledger:
-        ledger.note(sample.plan, Note("daemon", sample.now, "系统"))
-        return ledger.standing().hold is None
-
-
-def opened(url: str, sample: Sample) -> Ledger:
-    return Ledger.open(url, kind=DAEMON, now=sample.now)
-
+from tests.ledger.moves import DAEMON, carried, fill, move, opened, rows_in, tables_of, usable
+from tests.plans import SHANGHAI
 
 # -- everything comes over -------------------------------------------------------------
 
@@ -164,7 +82,8 @@ def test_every_row_of_every_table_is_as_it_was(
     fill(path, sample, count, Filler(seed, texts, blobs, documents))
     url = postgres.shared_database()
     before = carried(path)
-    moved = move(path, url, sample)
+    with mock.patch.object(proving, "BATCH", 5):
+        moved = move(path, url, sample)
     assert carried(path) == carried(url) | {"sessions": []}  # nobody is in at the old one
     assert carried(url) == before
     assert all(each.equal for each in moved.tables)
@@ -215,10 +134,8 @@ def test_both_ledgers_keep_the_proof(old: Path, empty: str, sample: Sample) -> N
 
 def test_a_sum_is_of_canonical_values_and_the_same_on_both(path: Path, virgin: str, sample: Sample) -> None:
     """An instant is one, in whatever zone it came; the sum is one that anybody can compute."""
-    import hashlib
-
     Ledger.open(path, kind=DAEMON, now=sample.now).close()
-    east = sample.now.astimezone(__import__("zoneinfo").ZoneInfo("Asia/Shanghai"))
+    east = sample.now.astimezone(SHANGHAI)
     text = (
         '["plan_id","transport","item","rung","adopted_at"]\n'
         '["p","live","Ｂ","r","2026-09-24T01:30:00.000000+00:00"]\n'
@@ -333,18 +250,38 @@ def test_a_ledger_whose_rows_do_not_fit_together_is_not_moved(old: Path, empty: 
     assert tables_of(empty) == []
 
 
-def test_a_sign_that_postgresql_cannot_keep_is_named_with_its_row(
+def test_a_sign_that_postgresql_has_not_becomes_the_one_that_stands_for_it(
     old: Path, empty: str, sample: Sample
 ) -> None:
+    """As when the answer of a server is recorded there at once."""
     connection = sqlite3.connect(old)
-    (key,) = connection.execute("SELECT max(id) FROM attempts").fetchone()
-    connection.execute("UPDATE attempts SET detail = 'a' || char(0) || 'b' WHERE id = ?", (key,))
+    connection.execute("UPDATE attempts SET detail = 'a' || char(0) || 'b'")
     connection.commit()
     connection.close()
-    with pytest.raises(LedgerError, match=rf"表 attempts 中 {key} 这一条含有空字符"):
-        move(old, empty, sample)
-    assert tables_of(empty) == []
-    assert usable(old, sample)
+    assert all(each.equal for each in move(old, empty, sample).tables)
+    assert {row["detail"] for row in rows_in(empty)["attempts"]} == {"a\ufffdb"}
+
+
+def test_a_connection_that_is_lost_on_the_way_leaves_nothing(
+    old: Path, postgres: Server, empty: str, sample: Sample, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the middle of a table, or while the old ledger is read; then it can be done again."""
+    given, name = proving.rows_of, empty.partition("@/")[2].partition("?")[0]
+
+    def cut(connection: Any, table: Any) -> Iterator[Any]:
+        for row in given(connection, table):
+            if table.name == "claims":
+                postgres.throw_out(name)
+            yield row
+
+    for module in (pouring, proving):
+        monkeypatch.setattr(module, "rows_of", cut)
+        with pytest.raises(LedgerUnreachable, match="连接中断，本次一条也没有写入"):
+            move(old, empty, sample)
+        monkeypatch.undo()
+        assert tables_of(empty) == []
+        assert usable(old, sample)
+    assert all(each.equal for each in move(old, empty, sample).tables)
 
 
 def test_while_another_program_writes_to_the_old_one_nothing_is_moved(
@@ -467,159 +404,3 @@ def test_an_older_shape_is_brought_up_on_a_copy(
     connection.close()
     assert carried(empty)["deliveries"] == before["deliveries"]
     assert {each.name for each in old.parent.iterdir()} <= {old.name, f"{old.name}-wal", f"{old.name}-shm"}
-
-
-# -- killed ----------------------------------------------------------------------------
-
-CHILD = """
-import os, signal, sys
-from datetime import datetime
-from reminder.ledger import moving, pouring
-at, now, old, url = sys.argv[1], datetime.fromisoformat(sys.argv[2]), sys.argv[3], sys.argv[4]
-
-def die(*_):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-if at == "rows":
-    given = pouring.rows_of
-    def some(connection, table):
-        for number, row in enumerate(given(connection, table)):
-            if table.name == "deliveries" and number == 3:
-                die()
-            yield row
-    pouring.rows_of = some
-elif at == "proof":
-    moving._compared = die
-elif at == "hold":
-    moving._Move._supersede = die
-elif at == "held":
-    given_hold = moving.standing.put_on_hold_anew
-    moving.standing.put_on_hold_anew = lambda *a: (given_hold(*a), die())
-elif at == "finish":
-    moving._Move._finish = die
-elif at == "finished":
-    noted = moving._Move._note
-    def note(self, connection, tables):
-        noted(self, connection, tables)
-        if connection.dialect.name == "postgresql":
-            die()
-    moving._Move._note = note
-print("begun", flush=True)
-moving.move_up(old, url, now, lambda _: None)
-print("done", flush=True)
-"""
-
-
-@pytest.mark.parametrize(
-    ("at", "sendable", "left"),
-    [
-        ("rows", True, "nothing"),
-        ("proof", True, "nothing"),
-        ("hold", True, "marked"),
-        ("held", True, "marked"),
-        ("finish", False, "marked"),
-        ("finished", False, "marked"),
-    ],
-)
-def test_killed_in_the_middle_there_is_one_ledger_to_send_from_and_it_can_be_taken_up(
-    at: str, sendable: bool, left: str, old: Path, empty: str, sample: Sample, child: Callable[..., Any]
-) -> None:
-    """Until the proof is committed the old one as it was; afterwards the call once more finishes."""
-    before = carried(old)
-    killed = child(CHILD, at, sample.at(hours=1).isoformat(), old, empty)
-    assert killed.end() == -9
-    if left == "nothing":
-        assert tables_of(empty) == []
-    else:
-        with pytest.raises(
-            LedgerUnfinished, match=r"迁移还没有完成，不能使用：请重新执行 reminder migrate --from"
-        ):
-            opened(empty, sample)
-    with Ledger.open(old, kind=DAEMON, now=sample.now) as ledger:
-        assert (ledger.standing().hold is None) is sendable
-    if sendable:
-        assert usable(old, sample)  # and goes on
-        before = carried(old)
-    moved = move(old, empty, sample)
-    assert moved.resumed is not sendable
-    assert carried(empty) == before
-    with opened(empty, sample) as ledger:
-        assert ledger.standing().hold is None
-        assert len(ledger.notes(sample.plan, MOVED)) == 1
-
-
-def test_what_was_changed_since_an_unfinished_move_is_found(
-    old: Path, empty: str, sample: Sample, child: Callable[..., Any]
-) -> None:
-    """The hold stands in the old one, the marker in the new one: it is looked at once more."""
-    assert child(CHILD, "finish", sample.at(hours=1).isoformat(), old, empty).end() == -9
-    with psycopg.connect(empty) as connection:
-        connection.execute("UPDATE deliveries SET state = 'pending' WHERE state = 'accepted'")
-    with pytest.raises(LedgersDiffer, match="deliveries"):
-        move(old, empty, sample)
-    with pytest.raises(LedgerUnfinished):
-        opened(empty, sample)
-
-
-def test_another_ledger_s_unfinished_move_is_not_gone_on_with(
-    old: Path, empty: str, sample: Sample, child: Callable[..., Any], tmp_path: Path
-) -> None:
-    assert child(CHILD, "hold", sample.at(hours=1).isoformat(), old, empty).end() == -9
-    fill(tmp_path / "other", sample, 1)
-    with pytest.raises(LedgerNotEmpty, match="另一份台账未完成的迁移"):
-        move(tmp_path / "other", empty, sample)
-
-
-def test_killed_at_any_moment_nothing_is_lost(
-    old: Path, empty: str, sample: Sample, child: Callable[..., Any]
-) -> None:
-    """Again and again, wherever it happens to be; the last call is let through."""
-    before = carried(old)
-    pick = random.Random(7)
-    for _ in range(amount(60, 4)):
-        mover = child(CHILD, "nowhere", sample.at(hours=1).isoformat(), old, empty)
-        assert mover.line() == "begun"
-        time.sleep(pick.random() * 0.5)
-        mover.process.kill()
-        mover.end()
-        with Ledger.open(old, kind=DAEMON, now=sample.now) as ledger:
-            held = ledger.standing().hold is not None
-        try:
-            with opened(empty, sample) as new:
-                assert held
-                assert new.standing().previous
-            break
-        except (LedgerMissing, LedgerUnfinished):
-            pass
-    else:
-        move(old, empty, sample)
-    assert carried(empty) == before
-    with SqliteOf(old) as storage, storage.read() as connection:
-        sums = contents(connection)
-    assert sums["deliveries"].rows == len(before["deliveries"])
-
-
-class SqliteOf:
-    """A file's storage, closed at the end."""
-
-    def __init__(self, path: Path) -> None:
-        self._storage = SqliteStorage(path, create=False)
-
-    def __enter__(self) -> SqliteStorage:
-        return self._storage
-
-    def __exit__(self, *_: object) -> None:
-        self._storage.close()
-
-
-def test_an_open_ledger_is_refused_by_its_marker_as_well(virgin: str, sample: Sample) -> None:
-    """Every command opens it the same way; ``reminder migrate`` alone does not finish a move."""
-    with psycopg.connect(virgin) as connection:
-        connection.execute("INSERT INTO ledger_info VALUES ('moving', '{}')")
-    for upgrade in (False, True):
-        with pytest.raises(LedgerUnfinished):
-            Ledger.open(virgin, kind=DAEMON, now=sample.now, upgrade=upgrade)
-    storage = PostgresStorage(virgin)
-    with storage.read() as connection_:
-        assert connection_.execute(select(adoptions)).all() == []
-    storage.close()
