@@ -31,6 +31,7 @@ _FOUND = {
     HoldReason.OLDER: "台账是旧的，比程序上次写到的少了记录",
     HoldReason.OTHER: "台账被换成了另一份，不是程序上次写的那一份",
     HoldReason.MOVED: "数据目录是复制或放回的，别处可能有更新的台账",
+    HoldReason.SUCCEEDED: "台账已迁移到数据库，现行的在那里，由 REMINDER_DATABASE_URL 指明；这一份是旧的",
 }
 HOLD_REMEDY = (
     "请执行 reminder resume 查看涉及的提醒，核对后确认哪些已经发出；若是放错了文件，请放回原来的台账"

@@ -1,14 +1,30 @@
-"""``migrate``: make the ledger, or bring it to the shape of this version."""
+"""``migrate``: make the ledger, bring it to the shape of this version, or move it up to PostgreSQL."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from reminder.cli.app import DataOption, Format, FormatOption, app, settings_of
 from reminder.cli.usage import Command
+from reminder.errors import UsageError
 
 
 @app.command(cls=Command)
-def migrate(data: DataOption = None, format: FormatOption = Format.TABLE) -> None:
-    """建立台账，或升级台账的结构。台账在 PostgreSQL 中时，首次使用和升级程序后执行一次。"""
+def migrate(
+    source: Annotated[
+        str | None,
+        typer.Option("--from", help="旧台账：文件名，或 sqlite:///文件名；把它整本迁移到 PostgreSQL"),
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option("--to", help="迁移到哪个数据库（默认 REMINDER_DATABASE_URL）；密码请放进密钥"),
+    ] = None,
+    data: DataOption = None,
+    format: FormatOption = Format.TABLE,
+) -> None:
+    """建立台账，或升级台账的结构。台账在 PostgreSQL 中时，首次使用和升级程序后执行一次。用 --from 可把旧台账迁入。"""
     from reminder.cli.output import print_json
     from reminder.cli.running import writable
     from reminder.clock import SystemClock
@@ -17,6 +33,15 @@ def migrate(data: DataOption = None, format: FormatOption = Format.TABLE) -> Non
     from reminder.ledger.schema import HEAD
 
     settings = settings_of(data=data)
+    if source is not None:
+        from reminder.cli.moving import move
+
+        move(settings, source, target, format)
+        return
+    if target is not None:
+        raise UsageError(
+            "请用 --from 写明迁移哪一本台账，如 reminder migrate --from var/ledger.sqlite3 --to …"
+        )
     now = SystemClock().now()
     if settings.database_url is None:
         writable(settings.data)

@@ -41,6 +41,14 @@ class LedgerSchemaError(LedgerError):
     """Written by a newer version, or a migration that failed and was rolled back."""
 
 
+class LedgerUnfinished(LedgerError):
+    """A ledger that is being filled from another one, or was left in the middle of it."""
+
+
+class LedgerNotEmpty(UsageError, LedgerError):
+    """Where a ledger is to be moved to, there is something already."""
+
+
 class LedgerCorrupt(LedgerError):
     """Not a ledger, or a damaged one."""
 

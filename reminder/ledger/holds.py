@@ -23,6 +23,9 @@ class HoldReason(enum.StrEnum):
     MOVED = "moved"
     """Copied together with its mark, or parted from it: a newer one may exist elsewhere."""
 
+    SUCCEEDED = "succeeded"
+    """Moved up to a database, where it goes on."""
+
 
 @dataclass(frozen=True, slots=True)
 class Hold:

@@ -28,6 +28,7 @@ from reminder.ledger.errors import (
     LedgerKindError,
     LedgerMissing,
     LedgerSchemaError,
+    LedgerUnfinished,
     not_a_ledger,
 )
 from reminder.ledger.records import LedgerKind
@@ -39,6 +40,8 @@ HEAD = "0005"
 """The revision that ``metadata`` stands for; a test compares it with the scripts."""
 SERVING, SERVES = "serves", "0005"
 """The oldest revision whose program can work on this one: nodes are brought up to date one after the other."""
+MOVING = "moving"
+"""Stands in a ledger that is being filled from another one, until that is done and proven."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 # Alembic's own table, as Alembic itself would make it.
@@ -68,7 +71,7 @@ def prepare(
     newer shape, :class:`LedgerCorrupt` for a database that is not a ledger.
     """
     with storage.read() as connection:
-        empty = not _tables(connection)
+        empty = not tables_in(connection)
     if empty:
         if not upgrade:
             raise LedgerMissing(
@@ -80,9 +83,8 @@ def prepare(
             )
         with storage.make() as connection:
             # Another program may have been first while this one waited for the lock.
-            if not _tables(connection):
-                _create(connection, kind, now)
-                _say_whom_it_serves(storage, connection)
+            if not tables_in(connection):
+                make(storage, connection, kind, now)
     with storage.read() as connection:
         revision, found, created = describe(connection, storage.place)
     if kind is not None and found is not kind:
@@ -102,8 +104,15 @@ def prepare(
     return found, created
 
 
-def _tables(connection: Connection) -> set[str]:
+def tables_in(connection: Connection) -> set[str]:
+    """The names of every table there is, whosever they are."""
     return set(inspect(connection).get_table_names())
+
+
+def make(storage: Storage, connection: Connection, kind: LedgerKind, now: datetime) -> None:
+    """Make all tables in an empty database, in a transaction of :meth:`Storage.make`."""
+    _create(connection, kind, now)
+    say_whom_it_serves(storage, connection)
 
 
 def _create(connection: Connection, kind: LedgerKind, now: datetime) -> None:
@@ -123,7 +132,7 @@ def _create(connection: Connection, kind: LedgerKind, now: datetime) -> None:
     )
 
 
-def _say_whom_it_serves(storage: Storage, connection: Connection) -> None:
+def say_whom_it_serves(storage: Storage, connection: Connection) -> None:
     """Where several programs share a ledger, it says how old they may be."""
     if not storage.upgrades_itself:
         connection.execute(delete(ledger_info).where(ledger_info.c.key == SERVING))
@@ -140,14 +149,27 @@ def _serves(storage: Storage) -> bool:
     return found is not None and found <= HEAD < str(revision)
 
 
+def revision_of(connection: Connection) -> str:
+    """The shape of a ledger that has tables."""
+    return str(connection.execute(select(_stamp.c.version_num)).scalar())
+
+
 def describe(connection: Connection, place: str) -> tuple[str, LedgerKind, datetime]:
-    """Revision, kind and making (UTC) of a ledger of any age; ``LedgerCorrupt`` if it is none."""
-    if not {"alembic_version", "ledger_info"} <= _tables(connection):
+    """Revision, kind and making (UTC) of a ledger of any age.
+
+    Raises ``LedgerCorrupt`` if it is none, ``LedgerUnfinished`` if it was not filled to its end.
+    """
+    if not {"alembic_version", "ledger_info"} <= tables_in(connection):
         raise not_a_ledger(place)
-    revision = connection.execute(select(_stamp.c.version_num)).scalar()
+    revision = revision_of(connection)
     info = {row.key: row.value for row in connection.execute(select(ledger_info))}
+    if MOVING in info:
+        raise LedgerUnfinished(
+            f"台账 {place} 是迁移来的，迁移还没有完成，不能使用：请重新执行 reminder migrate --from 旧台账 --to 此数据库；"
+            "若不再迁移，请把 REMINDER_DATABASE_URL 改回旧台账，旧台账未变"
+        )
     try:
-        return str(revision), LedgerKind(info["kind"]), datetime.fromisoformat(info["created"])
+        return revision, LedgerKind(info["kind"]), datetime.fromisoformat(info["created"])
     except (KeyError, ValueError) as error:
         raise not_a_ledger(place) from error
 
@@ -177,7 +199,7 @@ def _migrate(storage: Storage, revision: str, now: datetime) -> None:
         config.attributes["connection"] = connection
         try:
             command.upgrade(config, HEAD)
-            _say_whom_it_serves(storage, connection)
+            say_whom_it_serves(storage, connection)
         except LedgerError:
             raise
         except Exception as error:

@@ -125,14 +125,15 @@ def _standing(info: dict[str, str]) -> Standing:
     return Standing(
         info.get(IDENTITY, ""),
         int(info.get(CHANGES, "0")),
-        _hold(info.get(HOLD)),
-        _hold(info.get(ENDED)),
+        hold_from_text(info.get(HOLD)),
+        hold_from_text(info.get(ENDED)),
         info.get(PREVIOUS, ""),
         MARKED in info,
     )
 
 
-def _hold(text: str | None) -> Hold | None:
+def hold_from_text(text: str | None) -> Hold | None:
+    """What :func:`hold_to_text` wrote; None for nothing."""
     if text is None:
         return None
     value = json.loads(text)
@@ -164,14 +165,14 @@ def last_record(connection: Connection) -> datetime | None:
 
 def put_on_hold(connection: Connection, hold: Hold) -> None:
     """Unless it is on hold already."""
-    row = {"key": HOLD, "value": _text(hold)}
+    row = {"key": HOLD, "value": hold_to_text(hold)}
     if insert_new(connection, ledger_info, ("key",), [row], ledger_info.c.key):
         _end_sessions(connection)
 
 
 def put_on_hold_anew(connection: Connection, hold: Hold) -> None:
     """In place of any hold there is."""
-    _set(connection, HOLD, _text(hold))
+    _set(connection, HOLD, hold_to_text(hold))
     _end_sessions(connection)
 
 
@@ -186,13 +187,24 @@ def _set(connection: Connection, key: str, value: str) -> None:
     connection.execute(insert(ledger_info), {"key": key, "value": value})
 
 
-def _text(hold: Hold) -> str:
+def hold_to_text(hold: Hold) -> str:
+    """As it stands in the ledger."""
     value = {
         "reason": hold.reason.value,
         "at": hold.at.astimezone(UTC).isoformat(),
         "since": hold.since.astimezone(UTC).isoformat(),
     }
     return json.dumps(value)
+
+
+def succeed(connection: Connection, before: str) -> None:
+    """This ledger goes on in place of the one called ``before``, under a name of its own."""
+    _rename(connection, before, new_identity())
+
+
+def _rename(connection: Connection, before: str, identity: str) -> None:
+    _set(connection, PREVIOUS, before)
+    _set(connection, IDENTITY, identity)
 
 
 def release(
@@ -224,9 +236,8 @@ def release(
     }
     register.note(connection, plan_id, Note(RELEASED, now, release.by, detail), transport)
     connection.execute(delete(ledger_info).where(ledger_info.c.key == HOLD))
-    _set(connection, ENDED, _text(hold))
-    _set(connection, PREVIOUS, found.identity)
-    _set(connection, IDENTITY, release.identity)
+    _set(connection, ENDED, hold_to_text(hold))
+    _rename(connection, found.identity, release.identity)
     mark(connection)
     return closed
 

@@ -17,6 +17,7 @@ import reminder
 from reminder.ledger import schema
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import (
+    DeliveryState,
     LedgerKind,
     NewAlarm,
     NewClaim,
@@ -25,6 +26,8 @@ from reminder.ledger.records import (
     Transport,
 )
 from tests.backends import Backend
+from tests.harness.postgres import Server, stamp
+from tests.ledger.moves import fill
 
 
 class Sample:
@@ -147,6 +150,37 @@ def path(tmp_path: Path) -> Path:
 def ledger(backend: Backend, sample: Sample) -> Ledger:
     """The contract holds for each storage."""
     return backend.open(LedgerKind.DAEMON, sample.now)
+
+
+@pytest.fixture
+def empty(postgres: Server) -> Iterator[str]:
+    """A database without any table."""
+    made = postgres.empty_database()
+    yield made
+    postgres.drop(made)
+
+
+@pytest.fixture
+def virgin(postgres: Server, sample: Sample) -> Iterator[str]:
+    """One in which ``reminder migrate`` has made the tables, and nobody has written."""
+    made = postgres.new_database()
+    stamp(made, LedgerKind.DAEMON, sample.now)
+    yield made
+    postgres.drop(made)
+
+
+@pytest.fixture
+def old(path: Path, sample: Sample) -> Path:
+    """A ledger in a file: a plan, messages on their way and sent, and a row of every table."""
+    fill(path, sample, 3)
+    with Ledger.open(path, kind=LedgerKind.DAEMON, now=sample.now) as ledger:
+        ledger.accept_plan(sample.plan, "digest", {"plan.yaml": "sha"}, "p-clerk", {}, sample.now)
+        ledger.go_live(sample.plan, by="机关党委", now=sample.now)
+        for key in ("d1", "d2"):
+            ledger.settle(sample.plan, sample.live, sample.message(key), sample.now)
+        assert ledger.begin(sample.plan, "d1", sample.now) == 1
+        ledger.finish(sample.plan, "d1", 1, sample.now, outcome="accepted", state=DeliveryState.ACCEPTED)
+    return path
 
 
 NEXT = """
