@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
@@ -26,7 +27,6 @@ from reminder.calendars.workdays import WorkCalendar
 from reminder.calendars.yearfile import load_years
 from reminder.errors import Position, Problem, ReminderError, Severity, errors_of
 from reminder.links import APPROVAL_PATH, PATH, PLACEHOLDER
-from reminder.messages import limited
 from reminder.messages.context import (
     Addressee,
     Request,
@@ -120,14 +120,14 @@ def examine(
     ``replaced`` are contents taken instead of what stands in the files, by name:
     ``plan.yaml``, ``calendar/2027.yaml``, ``templates/general/words.j2``.
     """
-    limited.shared.start()  # it starts while the plan is read
     of_plan, of_years, of_templates = _by_folder(replaced or {})
-    loaded = load_plan(schedules, of_plan)
-    problems = list(loaded.problems)
-    years, year_problems = load_years(schedules / CALENDAR_FOLDER, of_years)
-    problems += year_problems
-    templates, template_problems = Templates.load(templates_folder, replaced=of_templates)
-    problems += template_problems
+    with ThreadPoolExecutor(1, "templates") as beside:
+        # Another process looks through the templates: the plan is read meanwhile.
+        reading = beside.submit(Templates.load, templates_folder, replaced=of_templates)
+        loaded = load_plan(schedules, of_plan)
+        years, year_problems = load_years(schedules / CALENDAR_FOLDER, of_years)
+        templates, template_problems = reading.result()
+    problems = [*loaded.problems, *year_problems, *template_problems]
     wording, wording_problems = load_wording(templates_folder, of_templates.get(WORDING_FILE))
     if templates_folder.is_dir():  # else it is the folder that is missing, and not this file
         problems += wording_problems
@@ -165,6 +165,7 @@ def _unique(problems: Iterator[Problem]) -> list[Problem]:
 
 def _of_edition(edition: Edition) -> Iterator[Problem]:
     names = set(edition.templates.names())
+    unaskable: str | None = None
     for item in edition.plan.items:
         position = edition.plan.positions.get(item.id, Position("plan.yaml"))
         path = f"items[{item.id}]"
@@ -175,7 +176,10 @@ def _of_edition(edition: Edition) -> Iterator[Problem]:
         yield from leaders_unapproved(item, edition.plan, position, path)
         yield from _of_escalation(item, edition, position, path)
         if asks_approvers(item, edition.plan):
-            yield from _request(edition, position, path)
+            if unaskable is None:
+                unaskable = _unaskable(edition)  # what is asked has nothing of the item: once is enough
+            if unaskable:
+                yield Problem(position, f"{path}.approval", f"不能提请审批：{unaskable}")
         occurrence = sample_occurrence(item, edition)
         if occurrence is None:
             if not isinstance(item.spec.when, EventWhen | DrawWhen):
@@ -314,8 +318,12 @@ def _render(
             link=link,
         )
         networks = {edition.plan.channels[each].network for each in channels_of(alarm.rung.via)}
+        rendered: list[tuple[str, Mapping[str, Any]]] = []
         for network in sorted(networks):
             template, variables = confined(alarm.item, network, alarm.rung.template, context)
+            if (template, variables) in rendered:
+                continue
+            rendered.append((template, variables))
             section = edition.templates.section(template, variables)
             layout = layout_context(
                 edition.plan, addressee, [section], edition.wording, now, owes=person, link=link
@@ -345,8 +353,8 @@ SAMPLE_REQUEST = Request(
 )
 
 
-def _request(edition: Edition, position: Position, path: str) -> Iterator[Problem]:
-    """Whether approvers can be asked: in each of the forms that a request may take."""
+def _unaskable(edition: Edition) -> str:
+    """Why approvers cannot be asked, in one of the forms that a request may take; empty if they can."""
     for request in (
         SAMPLE_REQUEST,
         replace(SAMPLE_REQUEST, late=True, changed=True, hidden=True, rehearsal=True, submitter=""),
@@ -362,8 +370,8 @@ def _request(edition: Edition, position: Position, path: str) -> Iterator[Proble
             context = request_context(edition.plan, SAMPLES[0], request, edition.wording, request.goes_at)
             edition.templates.section(APPROVAL_TEMPLATE, context)
         except ReminderError as error:
-            yield Problem(position, f"{path}.approval", f"不能提请审批：{error}")
-            return
+            return str(error)
+    return ""
 
 
 def last_day_of(plan: Plan) -> datetime:

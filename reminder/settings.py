@@ -131,6 +131,11 @@ class Settings:
         return f"{scheme}://{rest.partition('?')[0]}"
 
     @property
+    def secrets_folder(self) -> Path:
+        """Where secrets are looked for that are not in the environment."""
+        return self.secrets or self.data / "secrets"
+
+    @property
     def outbox(self) -> Path:
         return self.data / "outbox"
 

@@ -6,7 +6,6 @@ import base64
 import http.client
 import logging
 import smtplib
-import socket
 import ssl
 import traceback
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ from reminder.channels.build import build_channel
 from reminder.channels.smtp import Account
 from reminder.plan.channels import EmailChannel, WecomAppChannel, WecomRobotChannel
 from tests.delivery.conftest import Bench
+from tests.harness.ports import a_free_port
 from tests.servers.certificates import client_context, server_context, stranger_context
 from tests.servers.proxy import ConnectProxy
 from tests.servers.smtp import Fault, SmtpStub
@@ -91,17 +91,12 @@ class Case:
             channel._seconds = 0.5  # type: ignore[union-attr]
         return channel
 
-    def closed_port(self) -> int:
-        with socket.socket() as sock:
-            sock.bind(("127.0.0.1", 0))
-            return int(sock.getsockname()[1])
-
 
 ECHO = f"you sent AUTH PLAIN {base64.b64encode(f'{chr(0)}{USER}{chr(0)}{PASSWORD}'.encode()).decode()} {PASSWORD}"
 ECHO_URL = f"no: /cgi-bin/webhook/send?key={quote(KEY, safe='')} and {KEY}"
 
 CASES: dict[str, Callable[[Case], Any]] = {
-    "mail refused": lambda case: case.mail_to(case.closed_port()),
+    "mail refused": lambda case: case.mail_to(a_free_port()),
     "mail no such host": lambda case: case.mail_to(465, host="smtp.invalid"),
     "mail forbidden address": lambda case: case.mail_to(465, host="10.255.0.1"),
     "mail stranger's certificate": lambda case: case.mail(context=stranger_context()),
@@ -122,7 +117,7 @@ CASES: dict[str, Callable[[Case], Any]] = {
     "mail echoes after the dot": lambda case: case.mail(Fault("dot", "reply", f"451 {ECHO}")),
     "mail drops after the dot": lambda case: case.mail(Fault("dot", "drop")),
     "mail accepts with an echo": lambda case: case.mail(Fault("dot", "reply", f"250 {ECHO}")),
-    "robot refused": lambda case: case.robot_at(f"http://127.0.0.1:{case.closed_port()}"),
+    "robot refused": lambda case: case.robot_at(f"http://127.0.0.1:{a_free_port()}"),
     "robot no such host": lambda case: case.robot_at("https://wecom.invalid"),
     "robot forbidden address": lambda case: case.robot_at("https://10.255.0.1"),
     "robot metadata address": lambda case: case.robot_at("https://169.254.169.254"),
@@ -149,7 +144,7 @@ CASES: dict[str, Callable[[Case], Any]] = {
     "proxy echoes its login": lambda case: case.robot_behind("echo"),
     "proxy hangs": lambda case: case.robot_behind("hang"),
     "proxy tunnels to nowhere": lambda case: case.robot_behind("tunnel"),
-    "app refused": lambda case: case.app_at(f"http://127.0.0.1:{case.closed_port()}"),
+    "app refused": lambda case: case.app_at(f"http://127.0.0.1:{a_free_port()}"),
     "app no such host": lambda case: case.app_at("https://wecom.invalid"),
     "app 500 to the token": lambda case: case.app_at(case.robot(Trouble("status", 500, ECHO_URL))._base_url),
     "robot sends well": lambda case: case.robot(tls=True),

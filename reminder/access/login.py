@@ -3,8 +3,9 @@
 Rules (all times by the caller's ``now``): five failures of one user within 15
 minutes lock that user, and thirty from one address that address, until the
 window has passed or the password was set anew.  A browser that its user has
-come in with before has a count of its own, so that nobody shuts others out by
-guessing at their names.  A session ends 30 minutes after its last use and 12
+come in with before has a count of its own, and so has whoever sets another
+password while logged in, so that nobody shuts others out by guessing at their
+names.  A session ends 30 minutes after its last use and 12
 hours after it began; every login has a new session, and what the browser had
 before it is worth nothing.  A wrong name costs as much time as a wrong password.
 """
@@ -62,6 +63,8 @@ LONGEST_PASSWORD = 200
 TOKEN_BYTES = 32
 INSTANT = timedelta(microseconds=1)
 NAME_WIDTH = 64
+SESSION = "session"
+"""The device under which wrong current passwords are counted: no browser can show it, theirs are signed."""
 IPV6_NETWORK = 64
 """Bits of an IPv6 address that are one customer's: the rest are as many addresses as they like."""
 
@@ -91,12 +94,11 @@ class LoginRefused(ReminderError):
 
 
 class Locked(LoginRefused):
-    """Too many failures; ``until`` is when the next try is heard."""
+    """Too many failures; the next try is heard when the window has passed."""
 
     locked = True
 
-    def __init__(self, until: datetime) -> None:
-        self.until = until
+    def __init__(self) -> None:
         super().__init__(f"尝试次数过多，请{int(WINDOW.total_seconds() // 60)}分钟后再试，或请管理员重设密码")
 
 
@@ -144,14 +146,6 @@ def hash_password(user: str, password: str) -> str:
     return _hasher.hash(password)
 
 
-def _anybody(_user: str) -> bool:
-    return True
-
-
-def _untold(_event: LoginEvent) -> None:
-    return
-
-
 class Door:
     """Lets users in and out.  Safe to use from several threads."""
 
@@ -159,8 +153,8 @@ class Door:
         self,
         ledger: Ledger,
         plan_id: str,
-        belongs: Callable[[str], bool] = _anybody,
-        tell: Callable[[LoginEvent], None] = _untold,
+        belongs: Callable[[str], bool],
+        tell: Callable[[LoginEvent], None] | None = None,
     ) -> None:
         """``belongs``: whether a user is in the directory today; ``tell``: who else hears of each event."""
         self._accounts = ledger.accounts
@@ -200,7 +194,7 @@ class Door:
         """
         with _one_at_a_time:
             account = self._accounts.get(self._plan_id, user)
-            came = self._not_locked(LoginEvent(now, _plain(user), "", FAILED), account)
+            came = self._not_locked(LoginEvent(now, _plain(user), "", FAILED, device=SESSION), account)
             if not self._fits(account, current) or account is None:
                 self._log(came)
                 raise LoginRefused("现在的密码不对，没有修改")
@@ -235,7 +229,7 @@ class Door:
             self._log(LoginEvent(now, kept.user, "", LOGOUT))
 
     def _not_locked(self, came: LoginEvent, account: Account | None) -> LoginEvent:
-        """Who came, without a device that has failed too often itself.  Raises :class:`Locked`."""
+        """Who came, without a browser that has failed too often itself.  Raises :class:`Locked`."""
         span = Span(came.at - WINDOW, came.at)
         of_user = span
         if account is not None and span.since < account.changed_at <= came.at:
@@ -244,8 +238,11 @@ class Door:
             failed = self._accounts.failures_of_user(self._plan_id, of_user, came.user, came.device)
             if failed < FAILURES_OF_USER:
                 return came
-            came = replace(came, device="")
-        if self._accounts.failures_from(self._plan_id, span, came.origin) >= FAILURES_OF_ADDRESS:
+            if came.device != SESSION:
+                came = replace(came, device="")
+        if came.device:
+            known = self._accounts.was_locked(self._plan_id, span, user=came.user)
+        elif self._accounts.failures_from(self._plan_id, span, came.origin) >= FAILURES_OF_ADDRESS:
             known = self._accounts.was_locked(self._plan_id, span, origin=came.origin)
         elif self._accounts.failures_of_user(self._plan_id, of_user, came.user) >= FAILURES_OF_USER:
             known = self._accounts.was_locked(self._plan_id, span, user=came.user)
@@ -253,7 +250,7 @@ class Door:
             return came
         if not known:  # once a while: whoever hammers at the door must not fill the ledger
             self._log(replace(came, event=LOCKED))
-        raise Locked(came.at + WINDOW)
+        raise Locked
 
     def _fits(self, account: Account | None, password: str) -> bool:
         known = account is not None and not account.disabled and bool(account.password)
@@ -267,7 +264,8 @@ class Door:
     def _log(self, event: LoginEvent) -> None:
         self._accounts.log(self._plan_id, event)
         log.info("login", extra={"user": event.user, "address": event.address, "what": event.event})
-        self._tell(event)
+        if self._tell is not None:
+            self._tell(event)
 
 
 def _plain(user: str) -> str:

@@ -6,10 +6,12 @@ account that may manage users stays as it is.
 
 from __future__ import annotations
 
+import enum
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from types import MappingProxyType
 
 from reminder.access.login import hash_password
 from reminder.access.rights import Right, Role, User
@@ -19,8 +21,31 @@ from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import Note
 
 NOTE = "account-changed"
+"""Kind of the note in the ledger; it never tells of a password but that it was set."""
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 """Without those that look alike: a first password is read aloud or copied from paper."""
+
+
+class State(enum.StrEnum):
+    """Whether an account lets its user in."""
+
+    GOOD = "good"
+    INITIAL = "initial"
+    """Only to set an own password."""
+    UNSET = "unset"
+    LEFT = "left"
+    DISABLED = "disabled"
+
+
+STATE_TEXT: Mapping[str, str] = MappingProxyType(
+    {
+        State.GOOD: "可登录",
+        State.INITIAL: "待本人改密码",
+        State.UNSET: "未设密码",
+        State.LEFT: "不在名册，不能登录",
+        State.DISABLED: "已停用",
+    }
+)
 
 
 class AccountRefused(ReminderError):
@@ -31,10 +56,20 @@ class Users:
     """The accounts of one plan, for whoever may manage them.  Safe to use from several threads."""
 
     def __init__(
-        self, ledger: Ledger, plan_id: str, belongs: Callable[[str], bool] = lambda _user: True
+        self,
+        ledger: Ledger,
+        plan_id: str,
+        belongs: Callable[[str], bool] = lambda _user: True,
+        *,
+        last_stays: bool = True,
     ) -> None:
-        """``belongs``: whether a user is in the directory today; who is not cannot log in."""
+        """``belongs``: whether a user is in the directory today; who is not cannot log in.
+
+        ``last_stays``: nothing is changed that would leave no admin; the server's
+        command line, which can make another, may go without.
+        """
         self._belongs = belongs
+        self._last_stays = last_stays
         self._ledger = ledger
         self._plan_id = plan_id
 
@@ -66,6 +101,19 @@ class Users:
         account = self._get(user)
         self._put(replace(account, roles=_known(roles), private=private, disabled=disabled), by, now)
 
+    def set_password(
+        self, user: str, password: str, roles: Iterable[str], *, private: bool, by: str, now: datetime
+    ) -> None:
+        """An account with this password, which is its user's own; made if there is none, in use if it was not.
+
+        Raises :class:`AccountRefused`, and ``WeakPassword`` of :mod:`reminder.access.login`.
+        """
+        self._put(Account(user, _known(roles), private, hash_password(user, password), now), by, now)
+
+    def somebody_manages(self) -> bool:
+        """Whether anybody is left who can manage users."""
+        return self._one_of(self.every())
+
     def reset(self, user: str, *, by: str, now: datetime) -> str:
         """Another first password for somebody who forgot theirs; told once, as by :meth:`invite`."""
         account, password = self._get(user), first_password()
@@ -80,21 +128,28 @@ class Users:
         return account
 
     def _put(self, account: Account, by: str, now: datetime) -> None:
-        self._ledger.accounts.put(self._plan_id, account, self._somebody_manages)
+        before = self._ledger.accounts.get(self._plan_id, account.user)
+        self._ledger.accounts.put(
+            self._plan_id, account, self._somebody_manages if self._last_stays else None
+        )
         detail = {
             "user": account.user,
             "roles": list(account.roles),
             "private": account.private,
             "disabled": account.disabled,
+            "password": before is None or before.password != account.password,
             "first_password": account.initial,
         }
         self._ledger.note(self._plan_id, Note(NOTE, now, by, detail))
 
     def _somebody_manages(self, accounts: Sequence[Account]) -> None:
-        if not any(manages(each) and self._belongs(each.user) for each in accounts):
+        if not self._one_of(accounts):
             raise AccountRefused(
                 "这样一来就没有能管理账户的人了，没有修改；请先让另一位管理员登录并设好自己的密码"
             )
+
+    def _one_of(self, accounts: Iterable[Account]) -> bool:
+        return any(manages(each) and self._belongs(each.user) for each in accounts)
 
 
 def first_password() -> str:
@@ -106,6 +161,17 @@ def manages(account: Account) -> bool:
     """Whether an account can really be used to manage users: a first password is none yet."""
     user = User(account.user, frozenset(Role(each) for each in account.roles))
     return user.may(Right.MANAGE) and not account.disabled and bool(account.password) and not account.initial
+
+
+def state_of(account: Account, *, here: bool) -> State:
+    """Whether an account lets its user in; ``here``: who is in the directory today."""
+    if account.disabled:
+        return State.DISABLED
+    if not here:
+        return State.LEFT
+    if not account.password:
+        return State.UNSET
+    return State.INITIAL if account.initial else State.GOOD
 
 
 def _known(roles: Iterable[str]) -> tuple[str, ...]:

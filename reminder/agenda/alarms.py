@@ -7,22 +7,33 @@ a second expansion changes nothing.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
+from operator import attrgetter
 from zoneinfo import ZoneInfo
 
-from reminder.agenda.duties import after_rotation
+from reminder.agenda.duties import after_rotation, may_rotate
 from reminder.agenda.facts import NOTHING, Facts
-from reminder.agenda.occurrences import Occurrence, occurrences, widest_day_span, zone_of
-from reminder.agenda.steps import steps_of
+from reminder.agenda.occurrences import (
+    Occurrence,
+    PlannedWhen,
+    Span,
+    occurrence_of,
+    occurrences,
+    spans,
+    widest_day_span,
+    zone_of,
+)
+from reminder.agenda.steps import Step, steps_of, timing
+from reminder.agenda.value import value
 from reminder.calendars.arrangement import DayStatus
 from reminder.calendars.workdays import WorkCalendar
 from reminder.plan.model import Anchor, Item, Plan, Rung
-from reminder.plan.when import EventWhen, EveryWhen, FestivalsWhen, WindowWhen
+from reminder.plan.when import DrawWhen, EventWhen, EveryWhen, FestivalsWhen, WindowWhen
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Alarm:
     """One rung of one occurrence.
 
@@ -65,18 +76,18 @@ def expand(
 ) -> tuple[Alarm, ...]:
     """Every alarm with ``since`` ≤ ``at`` < ``until`` (aware), in order."""
     # A year has few instants and many alarms in each: sorting the keys within them is the cheaper way.
-    at_once: dict[datetime, list[Alarm]] = {}
+    at_once: defaultdict[datetime, list[Alarm]] = defaultdict(list)
+    window = Window(plan, calendar, since, until, facts)
     for item in plan.items:
-        for alarm in alarms_of(item, plan, calendar, since, until, facts):
-            at_once.setdefault(alarm.at, []).append(alarm)
+        for alarm in window.alarms_of(item):
+            at_once[alarm.at].append(alarm)
     found: list[Alarm] = []
     for at in sorted(at_once):
         found += sorted(at_once[at], key=_key)
     return tuple(found)
 
 
-def _key(alarm: Alarm) -> str:
-    return alarm.key
+_key = attrgetter("key")
 
 
 def alarms_of(
@@ -86,27 +97,111 @@ def alarms_of(
     since: datetime,
     until: datetime,
     facts: Facts = NOTHING,
-) -> Iterator[Alarm]:
-    """The alarms of one item with ``since`` ≤ ``at`` < ``until``, unordered."""
-    rungs = item.rungs
-    if not rungs or since >= until:
-        return
-    zone = zone_of(plan.head.timezone)
-    before, after = _reach(rungs, item)
-    first, last = since.astimezone(zone).date() - after, until.astimezone(zone).date() + before
-    for each in occurrences(item, plan.head, calendar, first, last, facts):
-        for occurrence in (each, *after_rotation(item, each, plan.directory, calendar)):
-            for alarm in ladder(item, rungs, occurrence, calendar, zone):
-                if since <= alarm.at < until:
-                    yield alarm
+) -> list[Alarm]:
+    """The alarms of one item with ``since`` ≤ ``at`` < ``until``, unordered; of many, ask one :class:`Window`."""
+    return Window(plan, calendar, since, until, facts).alarms_of(item)
+
+
+@value
+class _Place:
+    """A span, the steps of a ladder in it that lie in the window, and whether the directory changes in it."""
+
+    span: Span
+    steps: tuple[Step, ...]
+    rotates: bool
+
+
+class Window:
+    """The alarms with ``since`` ≤ ``at`` < ``until`` (aware), and what the items of a plan share there.
+
+    Ten thousand items have a few dozen whens and ladders: where each pair of
+    them puts its alarms is found for the first item that has it, and an item
+    more costs its keys and names.
+    """
+
+    def __init__(
+        self, plan: Plan, calendar: WorkCalendar, since: datetime, until: datetime, facts: Facts = NOTHING
+    ) -> None:
+        self._plan, self._calendar, self._facts = plan, calendar, facts
+        self._since, self._until = since, until
+        self._zone = zone_of(plan.head.timezone)
+        self._first, self._last = since.astimezone(self._zone).date(), until.astimezone(self._zone).date()
+        self._known: dict[object, tuple[_Place, ...]] = {}
+        self._reaches: dict[object, tuple[timedelta, timedelta]] = {}
+
+    def alarms_of(self, item: Item) -> list[Alarm]:
+        """Those of one item, unordered."""
+        found: list[Alarm] = []
+        if not item.rungs or self._since >= self._until:
+            return found
+        when = item.spec.when
+        if not isinstance(when, EventWhen | DrawWhen):
+            for place in self._places(item, when):
+                occurrence = occurrence_of(item, place.span)
+                found += _made(item, item.rungs, occurrence, place.steps)
+                if place.rotates:
+                    found += self._rotated(item, occurrence)
+            return found
+        head, (first, last) = self._plan.head, self._days(item)
+        for occurrence in occurrences(item, head, self._calendar, first, last, self._facts):
+            found += _made(item, item.rungs, occurrence, self._steps(item, occurrence))
+            found += self._rotated(item, occurrence)
+        return found
+
+    def _places(self, item: Item, when: PlannedWhen) -> tuple[_Place, ...]:
+        """Where the alarms of an item lie; spans without any are left out."""
+        duty = item.spec.duty
+        key = (when, timing(item.rungs), None if duty is None else duty.on_rotation)
+        places = self._known.get(key)
+        if places is None:
+            places = self._known[key] = tuple(self._found(item, when))
+        return places
+
+    def _found(self, item: Item, when: PlannedWhen) -> Iterator[_Place]:
+        for span in spans(when, self._plan.head, self._calendar, *self._days(item)):
+            occurrence = occurrence_of(item, span)
+            steps = self._steps(item, occurrence)
+            rotates = may_rotate(item, occurrence, self._plan.directory)
+            if steps or rotates:
+                yield _Place(span, steps, rotates)
+
+    def _days(self, item: Item) -> tuple[date, date]:
+        """Between which due dates an occurrence can have an alarm in the window."""
+        when, duty = item.spec.when, item.spec.duty
+        every = when.every if isinstance(when, EveryWhen) else None
+        key = (timing(item.rungs), type(when), every, None if duty is None else duty.on_rotation)
+        reach = self._reaches.get(key)
+        if reach is None:
+            reach = self._reaches[key] = _reach(item.rungs, item)
+        before, after = reach
+        return self._first - after, self._last + before
+
+    def _steps(self, item: Item, occurrence: Occurrence) -> tuple[Step, ...]:
+        """The steps in the window."""
+        steps = steps_of(item.rungs, occurrence, self._calendar, self._zone)
+        return tuple([step for step in steps if self._since <= step.at < self._until])
+
+    def _rotated(self, item: Item, occurrence: Occurrence) -> list[Alarm]:
+        """The alarms for those who came to their post within an occurrence."""
+        found = []
+        for each in after_rotation(item, occurrence, self._plan.directory, self._calendar):
+            found += _made(item, item.rungs, each, self._steps(item, each))
+        return found
 
 
 def ladder(
     item: Item, rungs: tuple[Rung, ...], occurrence: Occurrence, calendar: WorkCalendar, zone: ZoneInfo
 ) -> list[Alarm]:
     """All alarms of one occurrence, whenever they are; one after a rotation has none before it."""
+    return _made(item, rungs, occurrence, steps_of(rungs, occurrence, calendar, zone))
+
+
+def _made(
+    item: Item, rungs: tuple[Rung, ...], occurrence: Occurrence, steps: tuple[Step, ...]
+) -> list[Alarm]:
+    """An alarm for each step."""
     found = []
-    for step in steps_of(rungs, occurrence, calendar, zone):
+    for step in steps:
         rung = rungs[step.index]
         again = f"~{step.number}" if step.number > 1 else ""
         key = f"{occurrence.id}#{rung.id}{again}"

@@ -153,11 +153,9 @@ def after_rotation(
     under the id of the occurrence itself.
     """
     duty = item.spec.duty
-    if duty is None or occurrence.rotated is not None:
+    if duty is None or not may_rotate(item, occurrence, directory):
         return
     first, last = _span(occurrence)
-    if not _changes(directory, first, last):  # as nearly always: nothing to look at
-        return
     due_on: dict[date, date] = {}
     for cell in _followed(item, duty, first, last, last, directory, calendar):
         if cell.since is not None and cell.due is not None and cell.due > last:
@@ -175,6 +173,13 @@ def after_rotation(
             rotated=since,
             period=(first, last),
         )
+
+
+def may_rotate(item: Item, occurrence: Occurrence, directory: Directory) -> bool:
+    """Whether anybody can come or go within an occurrence: nearly always there is nothing to look at."""
+    if item.spec.duty is None or occurrence.rotated is not None:
+        return False
+    return bool(_changes(directory, *_span(occurrence)))
 
 
 def _at(day: date, occurrence: Occurrence) -> datetime:

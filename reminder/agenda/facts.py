@@ -75,6 +75,18 @@ class Way(enum.StrEnum):
     CONSOLE = "console"
 
 
+WAY_TEXT: Mapping[Way, str] = MappingProxyType(
+    {
+        Way.LINK: "本人链接",
+        Way.LIAISON: "代填",
+        Way.COMMAND: "命令行",
+        Way.IMPORT: "表格",
+        Way.CONSOLE: "网页",
+    }
+)
+"""What people read of a way."""
+
+
 @dataclass(frozen=True, slots=True)
 class DutyEvent:
     """One transition of one cell, as it was recorded.

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
-from reminder.agenda.alarms import Alarm, alarms_of, ladder
+from reminder.agenda.alarms import Alarm, Window, ladder
 from reminder.agenda.approvals import asks_at, panel
 from reminder.agenda.facts import NOTHING
 from reminder.agenda.occurrences import Occurrence, zone_of
@@ -126,8 +126,9 @@ def _instants(plan: Plan, since: date, until: date) -> tuple[datetime, datetime]
 
 
 def _alarms(plan: Plan, calendar: WorkCalendar, start: datetime, end: datetime) -> Iterator[Alarm]:
+    window = Window(plan, calendar, start, end)
     for item in plan.items:
-        yield from alarms_of(item, plan, calendar, start, end)
+        yield from window.alarms_of(item)
         for occurrence in _examples(item, plan, calendar, start, end):
             for alarm in ladder(item, item.rungs, occurrence, calendar, zone_of(plan.head.timezone)):
                 if start <= alarm.at < end:

@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 from dateutil.rrule import rrulestr
 
 from reminder.agenda.facts import NOTHING, Facts, Registered
+from reminder.agenda.value import value
 from reminder.calendars.arrangement import DayStatus
 from reminder.calendars.lunar import lunar_date
 from reminder.calendars.periods import Period, PeriodKind, periods
@@ -39,6 +40,9 @@ from reminder.plan.when import (
 FESTIVAL_LEAD_WORKDAYS = 10
 """A festival's occurrence opens this many working days before its break."""
 
+PlannedWhen = FestivalsWhen | EveryWhen | WindowWhen | DatesWhen | LunarWhen | RruleWhen
+"""What can be said beforehand of every item with that ``when``; events and lots are facts of one item."""
+
 _NAMES_WITHOUT_JIE = {"清明", "端午", "中秋", "国庆"}
 _CERTAINTY = (DayStatus.OFFICIAL, DayStatus.MAY_CHANGE, DayStatus.PROVISIONAL)
 
@@ -52,7 +56,26 @@ class Festival:
     rest: Break
 
 
-@dataclass(frozen=True, slots=True)
+@value
+class Span:
+    """An occurrence without its item: one period, window, festival or day of a ``when``.
+
+    ``suffix`` follows the item's id; the rest is as in :class:`Occurrence`.
+    Items with one ``when`` share their spans.
+    """
+
+    suffix: str
+    label: str
+    first: date
+    last: date
+    opens: date
+    due: date
+    due_at: datetime
+    status: DayStatus = DayStatus.OFFICIAL
+    festival: Festival | None = None
+
+
+@value
 class Occurrence:
     """One item in one period.
 
@@ -130,42 +153,70 @@ def occurrences(
     since, until = max(first, head.from_), min(last, head.until)
     if since > until:
         return
-    for found in _candidates(item, head, calendar, since, until, facts):
-        if since <= found.due <= until:
-            yield found
+    match item.spec.when:
+        case EventWhen() as when:
+            started = (event for event in facts.events if event.event == when.event)
+            for found in (_started(item, when, event, head, calendar) for event in started):
+                if since <= found.due <= until:
+                    yield found
+        case DrawWhen() as when:
+            for found in _drawn(item, when, head, since, until, facts):
+                if since <= found.due <= until:
+                    yield found
+        case when:
+            for span in spans(when, head, calendar, since, until):
+                yield occurrence_of(item, span)
+
+
+def occurrence_of(item: Item, span: Span) -> Occurrence:
+    """An item in one of its spans."""
+    current, former = _ids(item, span.suffix)
+    return Occurrence(
+        current,
+        former,
+        span.label,
+        span.first,
+        span.last,
+        span.opens,
+        span.due,
+        span.due_at,
+        span.status,
+        span.festival,
+    )
+
+
+def spans(
+    when: PlannedWhen, head: PlanHead, calendar: WorkCalendar, first: date, last: date
+) -> Iterator[Span]:
+    """Every span of a ``when`` that is known beforehand, due in the plan and in [first, last]."""
+    since, until = max(first, head.from_), min(last, head.until)
+    if since > until:
+        return
+    for span in _candidates(when, head, calendar, since, until):
+        if since <= span.due <= until:
+            yield span
 
 
 def _candidates(
-    item: Item,
-    head: PlanHead,
-    calendar: WorkCalendar,
-    since: date,
-    until: date,
-    facts: Facts,
-) -> Iterator[Occurrence]:
-    when = item.spec.when
+    when: PlannedWhen, head: PlanHead, calendar: WorkCalendar, since: date, until: date
+) -> Iterator[Span]:
     match when:
-        case EventWhen():
-            started = (event for event in facts.events if event.event == when.event)
-            yield from (_started(item, when, event, head, calendar) for event in started)
-        case DrawWhen():
-            yield from _drawn(item, when, head, since, until, facts)
         case FestivalsWhen():
-            yield from _festivals(item, when, head, calendar, since, until)
+            yield from _festivals(when, head, calendar, since, until)
         case EveryWhen():
-            yield from _periodic(item, when, head, calendar, since, until)
+            yield from _periodic(when, head, calendar, since, until)
         case WindowWhen():
-            yield from _windows(item, when, head, since, until)
+            yield from _windows(when, head, since, until)
         case DatesWhen():
             for day in when.days:
-                yield _single(item, str(day), _day_label(day), day, when, head)
+                yield _single(str(day), _day_label(day), day, when, head)
         case LunarWhen():
             # The last months of a lunar year fall into the next solar one.
             days = ((y, lunar_date(y, *when.lunar)) for y in range(since.year - 1, until.year + 1))
-            yield from (_single(item, str(y), f"{y}年", day, when, head) for y, day in days)
+            yield from (_single(str(y), f"{y}年", day, when, head) for y, day in days)
         case RruleWhen():
             for day in _rule_days(when.rrule, head.from_, since, until):
-                yield _single(item, str(day), _day_label(day), day, when, head)
+                yield _single(str(day), _day_label(day), day, when, head)
 
 
 def _started(
@@ -240,43 +291,25 @@ def instant(day: date, clock: time, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, clock, tzinfo=zone).astimezone(UTC).astimezone(zone)
 
 
-def _due_at(
-    day: date,
-    when: EveryWhen | FestivalsWhen | WindowWhen | DatesWhen | LunarWhen | RruleWhen,
-    head: PlanHead,
-) -> datetime:
+def _due_at(day: date, when: PlannedWhen, head: PlanHead) -> datetime:
     return instant(day, when.at, zone_of(head.timezone))
 
 
 def _ids(item: Item, suffix: str) -> tuple[str, tuple[str, ...]]:
-    current, *former = (f"{each}/{suffix}" for each in item.ids)
-    return current, tuple(former)
+    spec = item.spec
+    return f"{spec.id}/{suffix}", tuple([f"{each}/{suffix}" for each in spec.was]) if spec.was else ()
 
 
-def _single(
-    item: Item, suffix: str, label: str, day: date, when: DatesWhen | LunarWhen | RruleWhen, head: PlanHead
-) -> Occurrence:
-    current, former = _ids(item, suffix)
-    return Occurrence(current, former, label, day, day, day, day, _due_at(day, when, head))
+def _single(suffix: str, label: str, day: date, when: PlannedWhen, head: PlanHead) -> Span:
+    return Span(suffix, label, day, day, day, day, _due_at(day, when, head))
 
 
 def _periodic(
-    item: Item, when: EveryWhen, head: PlanHead, calendar: WorkCalendar, since: date, until: date
-) -> Iterator[Occurrence]:
-    zone = zone_of(head.timezone)
+    when: EveryWhen, head: PlanHead, calendar: WorkCalendar, since: date, until: date
+) -> Iterator[Span]:
     for period, due, status in _dues(PeriodKind(when.every), when.due, calendar, since, until):
-        current, former = _ids(item, period.id)
-        yield Occurrence(
-            current,
-            former,
-            period.label,
-            period.first,
-            period.last,
-            period.first,
-            due,
-            instant(due, when.at, zone),
-            status,
-        )
+        due_at = _due_at(due, when, head)
+        yield Span(period.id, period.label, period.first, period.last, period.first, due, due_at, status)
 
 
 @lru_cache(maxsize=1024)
@@ -315,18 +348,15 @@ def day_of_month(year: int, month: int, day: int) -> date:
 
 
 def _festivals(
-    item: Item, when: FestivalsWhen, head: PlanHead, calendar: WorkCalendar, since: date, until: date
-) -> Iterator[Occurrence]:
+    when: FestivalsWhen, head: PlanHead, calendar: WorkCalendar, since: date, until: date
+) -> Iterator[Span]:
     # A break at the new year may have its due date in the year before.
     for year in range(since.year, until.year + 2):
         for name in when.festivals:
-            if found := _festival(item, when, name, year, head, calendar):
-                yield found
+            yield _festival(when, name, year, head, calendar)
 
 
-def _festival(
-    item: Item, when: FestivalsWhen, name: str, year: int, head: PlanHead, calendar: WorkCalendar
-) -> Occurrence | None:
+def _festival(when: FestivalsWhen, name: str, year: int, head: PlanHead, calendar: WorkCalendar) -> Span:
     if name in STATUTORY_FESTIVALS:
         day = calendar.festival_day(name, year)
         rest = calendar.festival_break(name, year)
@@ -335,10 +365,8 @@ def _festival(
         day = _extra_day(extra, year)
         rest = calendar.break_around(day)
     due = calendar.before(rest.first, 1)
-    current, former = _ids(item, f"{year}/{name}")
-    return Occurrence(
-        current,
-        former,
+    return Span(
+        f"{year}/{name}",
         f"{year}年{festival_title(name)}",
         rest.first,
         rest.last,
@@ -363,20 +391,19 @@ def _extra_day(extra: ExtraFestival, year: int) -> date:
     return day_of_month(year, extra.date.month, extra.date.day)
 
 
-def _windows(item: Item, when: WindowWhen, head: PlanHead, since: date, until: date) -> Iterator[Occurrence]:
+def _windows(when: WindowWhen, head: PlanHead, since: date, until: date) -> Iterator[Span]:
     opens, closes = when.window.opens, when.window.closes
-    spans: list[tuple[date, date]] = []
+    windows: list[tuple[date, date]] = []
     if isinstance(opens, date) and isinstance(closes, date):
-        spans.append((opens, closes))
+        windows.append((opens, closes))
     elif isinstance(opens, MonthDay) and isinstance(closes, MonthDay):
         over_new_year = (closes.month, closes.day) < (opens.month, opens.day)
         for year in range(since.year - 1, until.year + 1):
             first = day_of_month(year, opens.month, opens.day)
-            spans.append((first, day_of_month(year + over_new_year, closes.month, closes.day)))
-    for first, last in spans:
-        current, former = _ids(item, str(first.year))
+            windows.append((first, day_of_month(year + over_new_year, closes.month, closes.day)))
+    for first, last in windows:
         due_at = _due_at(last, when, head)
-        yield Occurrence(current, former, f"{first.year}年", first, last, first, last, due_at)
+        yield Span(str(first.year), f"{first.year}年", first, last, first, last, due_at)
 
 
 def widest_day_span(days: int, workdays: int) -> timedelta:

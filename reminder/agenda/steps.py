@@ -7,12 +7,12 @@ once and remembered, for as many ladders and periods as an office has.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from reminder.agenda.occurrences import Occurrence, day_of_month, instant, least_certain
+from reminder.agenda.value import value
 from reminder.calendars.arrangement import DayStatus
 from reminder.calendars.workdays import WorkCalendar
 from reminder.plan.fields import DueKind
@@ -28,7 +28,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Step:
     """The ``number``-th coming, from 1, of the rung at ``index``.  Instants are aware, in the plan's zone."""
 
@@ -44,7 +44,7 @@ def steps_of(
 ) -> tuple[Step, ...]:
     """What a ladder comes to in one occurrence; after a rotation nothing that lies before it."""
     key = (
-        _timing(rungs),
+        timing(rungs),
         occurrence.first,
         occurrence.last,
         occurrence.opens,
@@ -62,18 +62,33 @@ def steps_of(
     return steps
 
 
+class Timing:
+    """What of a ladder its instants depend on: one and the same for all items whose rungs come alike.
+
+    Compared as itself, which is what makes it a cheap key.  ``alike`` numbers
+    the rungs: those that say the same to the same have one number.
+    """
+
+    __slots__ = ("alike",)
+
+    def __init__(self, alike: tuple[int, ...]) -> None:
+        self.alike = alike
+
+
 _steps: dict[object, tuple[Step, ...]] = {}
-_timings: dict[int, tuple[tuple[Rung, ...], object]] = {}
+_timings: dict[object, Timing] = {}
+_timing_of: dict[int, tuple[tuple[Rung, ...], Timing]] = {}
 
 
-def _timing(rungs: tuple[Rung, ...]) -> object:
-    """What of a ladder its instants depend on: equal for all items whose rungs come alike."""
-    known = _timings.get(id(rungs))
+def timing(rungs: tuple[Rung, ...]) -> Timing:
+    """The timing of a ladder."""
+    known = _timing_of.get(id(rungs))
     # The ladder is kept beside its timing, so that its ``id`` is no other's meanwhile.
     if known is not None and known[0] is rungs:
         return known[1]
     said = [(rung.to, rung.template) for rung in rungs]
-    timing = tuple(
+    alike = tuple(said.index(each) for each in said)
+    content = tuple(
         (
             rung.anchor,
             rung.workdays,
@@ -83,12 +98,16 @@ def _timing(rungs: tuple[Rung, ...]) -> object:
             (rung.repeat.every_workdays, rung.repeat.every_days, rung.repeat.at_most)
             if rung.repeat
             else None,
-            said.index(said[number]),
+            alike[number],
         )
         for number, rung in enumerate(rungs)
     )
-    _keep(_timings, id(rungs), (rungs, timing))
-    return timing
+    found = _timings.get(content)
+    if found is None:
+        found = Timing(alike)
+        _keep(_timings, content, found)
+    _keep(_timing_of, id(rungs), (rungs, found))
+    return found
 
 
 def _keep(memory: dict[K, V], key: K, value: V) -> None:
@@ -106,17 +125,16 @@ def _worked_out(
         for number, day in enumerate(_days(rung, occurrence, calendar), start=1)
         if occurrence.rotated is None or day >= occurrence.rotated
     ]
+    alike = timing(rungs).alike
     steps = []
     for index, number, day, at in timed:
         rung = rungs[index]
-        later = [
-            other
-            for peer, _, _, other in timed
-            if other > at and (rungs[peer].to, rungs[peer].template) == (rung.to, rung.template)
-        ]
-        until = _useful_until(at, occurrence, later)
-        if until is None:
-            until = instant(calendar.after(day, USEFUL_WORKDAYS_AFTER_LAST), rung.at, zone)
+        until = occurrence.due_at
+        if at >= until:  # of use until the next rung that says the same
+            later = [other for peer, _, _, other in timed if other > at and alike[peer] == alike[index]]
+            until = min(later, default=None) or instant(
+                calendar.after(day, USEFUL_WORKDAYS_AFTER_LAST), rung.at, zone
+            )
         steps.append(Step(index, number, at, until, _status(rung, day, occurrence, calendar)))
     return tuple(steps)
 
@@ -199,13 +217,6 @@ def _anchor_day(anchor: Anchor, offset: int, occurrence: Occurrence) -> date:
             return occurrence.first
         case Anchor.PERIOD_END:
             return occurrence.last
-
-
-def _useful_until(at: datetime, occurrence: Occurrence, later: list[datetime]) -> datetime | None:
-    """Until the due date, then until the next rung that says the same; None for the last."""
-    if at < occurrence.due_at:
-        return occurrence.due_at
-    return min(later, default=None)
 
 
 def _status(rung: Rung, day: date, occurrence: Occurrence, calendar: WorkCalendar) -> DayStatus:

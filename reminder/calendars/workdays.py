@@ -151,6 +151,13 @@ class WorkCalendar:
         count = self._count_before(last) + self.day(last).is_workday
         return self._found(last.year, count - 1, first, last)
 
+    def workdays_between(self, start: date, end: date) -> int:
+        """Working days from the day after ``start`` up to ``end``; negative when ``end`` lies before."""
+        if end < start:
+            return -self.workdays_between(end, start)
+        whole = sum(len(self._table(year).working) for year in range(start.year, end.year))
+        return whole + self._count_up_to(end) - self._count_up_to(start)
+
     def festival_day(self, name: str, year: int) -> date:
         """The day itself of a festival in the Gregorian ``year``."""
         return festival_day(name, year)
@@ -267,6 +274,11 @@ class WorkCalendar:
     def _count_before(self, d: date) -> int:
         table = self._table(d.year)
         return table.before[d.toordinal() - table.first_ordinal]
+
+    def _count_up_to(self, d: date) -> int:
+        """Working days of the year up to ``d``, itself included."""
+        table = self._table(d.year)
+        return table.before[d.toordinal() - table.first_ordinal + 1]
 
     def _found(self, year: int, index: int, first: date, last: date) -> date | None:
         self._table(first.year)

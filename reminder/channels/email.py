@@ -15,6 +15,7 @@ import re
 import ssl
 from collections.abc import Callable
 from email.utils import format_datetime
+from functools import lru_cache
 
 from reminder.channels.base import Outcome, OutcomeKind, Parcel, Recipient, Stamp
 from reminder.channels.deadline import Budget
@@ -85,11 +86,14 @@ class EmailAdapter:
                 f"通道“{config.id}”的 username“{config.username}”含非英文字符；请填邮箱全称"
             )
         self._sender = parse_mailbox(config.from_)
-        self._reply_to = parse_mailbox(config.reply_to or office_mailbox)
+        self._own_fields = (
+            mailbox_field("From", self._sender),
+            mailbox_field("Reply-To", parse_mailbox(config.reply_to or office_mailbox)),
+        )
         self._seconds = float(config.timeout_seconds)
         self._account = Account(config.host, config.port, config.tls, config.username, password, route)
         self._context = context or ssl.create_default_context()
-        self._kept = KeptConnections()
+        self._kept = KeptConnections(config.connections)
         self.peer: Peer | None = None
         """Whom the last probe reached."""
         login = f"\0{config.username}\0{password}" if password else None
@@ -104,11 +108,12 @@ class EmailAdapter:
         if stamp.date.tzinfo is None:
             raise ValueError("a mail needs an aware date")
         identity = message_id(stamp.message_id)
+        sender, reply_to = self._own_fields
         head = [
-            mailbox_field("From", self._sender),
+            sender,
             mailbox_field("To", Mailbox(to.name, to.address)),
-            mailbox_field("Reply-To", self._reply_to),
-            unstructured("Subject", message.subject),
+            reply_to,
+            _subject(message.subject),
             structured("Date", format_datetime(stamp.date)),
             structured("Message-ID", identity),
             # RFC 3834 §5: no vacation notice shall answer; the second line says so to Exchange.
@@ -231,6 +236,11 @@ class EmailAdapter:
         return Outcome(row.kind, code, self._words(detail), row.retry_after, reach=row.reach)
 
 
+@lru_cache(64)  # one alarm's messages agree in it
+def _subject(subject: str) -> bytes:
+    return unstructured("Subject", subject)
+
+
 def _part(subtype: str, text: str) -> tuple[bytes, bytes]:
     """Header and body of one text part, lines ended by CRLF (RFC 2046 §4.1.1) before they are encoded."""
     canonical = "\r\n".join(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"))
@@ -243,7 +253,9 @@ def _part(subtype: str, text: str) -> tuple[bytes, bytes]:
 
 
 def _wrapped(octets: bytes) -> bytes:
-    return base64.encodebytes(octets).replace(b"\n", b"\r\n")
+    """In base64, lines of 76 characters (RFC 2045 §6.8)."""
+    encoded = base64.b64encode(octets)
+    return b"".join([encoded[start : start + 76] + b"\r\n" for start in range(0, len(encoded), 76)])
 
 
 def _alternative(parts: list[tuple[bytes, bytes]], identity: str) -> bytes:

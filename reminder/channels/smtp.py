@@ -140,17 +140,25 @@ class SmtpConnection:
     def transfer(self, sender: str, recipient: str, message: bytes, budget: Budget) -> tuple[int, bytes]:
         """Hand one message over for one recipient; returns the server's 2yz reply.
 
-        Raises :class:`Refused` or :class:`Lost`.  ``Lost`` at ``Stage.REPLY``
+        Both addresses as :func:`~reminder.channels.headers.wire_address` gives
+        them.  Raises :class:`Refused` or :class:`Lost`.  ``Lost`` at ``Stage.REPLY``
         means that every octet was handed to the network and no answer came.
         """
         client = self._client
         self._socket.budget = budget
         octets = _dot_stuffed(message)
-        options = [f"size={len(message)}"] if client.has_extn("size") else []
+        size = f" SIZE={len(message)}" if client.has_extn("size") else ""
+        mail, rcpt = f"MAIL FROM:<{sender}>{size}\r\n", f"RCPT TO:<{recipient}>\r\n"
+        # RFC 2920: both in one go. DATA waits for their answers, so that no server is ever left
+        # with a text that it has nobody to give to.
+        at_once = client.has_extn("pipelining")
         with _watched(Stage.MAIL, budget):
-            _expect(Stage.MAIL, client.mail(sender, options), 250)
+            client.send(mail + rcpt if at_once else mail)
+            _expect(Stage.MAIL, client.getreply(), 250)
         with _watched(Stage.RCPT, budget):
-            _expect(Stage.RCPT, client.rcpt(recipient), 250, 251, 252)
+            if not at_once:
+                client.send(rcpt)
+            _expect(Stage.RCPT, client.getreply(), 250, 251, 252)
         with _watched(Stage.DATA, budget):
             _expect(Stage.DATA, client.docmd("DATA"), 354)
         with _watched(Stage.TEXT, budget):
@@ -197,7 +205,7 @@ class SmtpConnection:
 class KeptConnections:
     """Idle sessions of one account, at most ``idle`` of them; safe to use from several threads."""
 
-    def __init__(self, idle: int = 2) -> None:
+    def __init__(self, idle: int) -> None:
         self._most = idle
         self._idle: list[SmtpConnection] = []
         self._lock = threading.Lock()
@@ -268,5 +276,7 @@ def _literal(sock: socket.socket) -> str:
 
 def _dot_stuffed(message: bytes) -> bytes:
     """A message as DATA carries it, its final dot included (RFC 5321 §4.5.2)."""
-    octets = re.sub(rb"(?m)^\.", b"..", message)
+    octets = message
+    if message.startswith(b".") or b"\n." in message:  # seldom: what is encoded has no dots
+        octets = re.sub(rb"(?m)^\.", b"..", message)
     return octets + (b".\r\n" if octets.endswith(b"\r\n") else b"\r\n.\r\n")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -29,11 +28,8 @@ from reminder.errors import ReminderError, UsageError
 
 if TYPE_CHECKING:
     from reminder.check import Edition
-    from reminder.ledger.accounts import Account
     from reminder.ledger.ledger import Ledger
 
-CHANGED = "account-changed"
-"""Kind of the note in the ledger; it never tells of a password but that it was set."""
 LONGEST_LINE = 1000
 
 user_app = typer.Typer(
@@ -73,10 +69,8 @@ def passwd(
     templates: TemplatesOption = None,
 ) -> None:
     """建立网页控制台的账户，或重设密码、更改角色、停用；重设后立即解除登录锁定。"""
-    from reminder.access.login import hash_password
-    from reminder.access.users import manages
+    from reminder.access.users import Users
     from reminder.cli.desk import required_person
-    from reminder.ledger.accounts import Account
 
     if disable and (role or private is not None or stdin or keep_password):
         raise UsageError("--disable 只停用账户，不能与其他选项同用；重新启用请重设密码")
@@ -100,22 +94,20 @@ def passwd(
             raise UsageError(f"{holder.name}（{holder.id}）的账户已停用；重新启用须重设密码；未作更改")
         now_roles = roles or (before.roles if before is not None else ())
         now_private = private if private is not None else before is not None and before.private
-        if disable and before is not None:
-            new = replace(before, disabled=True, changed_at=now)
-        elif keep_password and before is not None:
-            new = replace(before, roles=now_roles, private=now_private, changed_at=now)
+        directory = edition.plan.directory
+        users = Users(ledger, edition.plan.id, lambda user: directory.belongs(user, today), last_stays=False)
+        if disable or keep_password:
+            users.change(holder.id, now_roles, private=now_private, disabled=disable, by=author, now=now)
         else:
-            password = hash_password(holder.id, _password(holder.name, stdin=stdin))
-            new = Account(holder.id, now_roles, now_private, password, now)
-        ledger.accounts.put(edition.plan.id, new)
-        _note(ledger, edition.plan.id, new, before, author, now)
-        left = [each for each in ledger.accounts.every(edition.plan.id) if manages(each)]
+            password = _password(holder.name, stdin=stdin)
+            users.set_password(holder.id, password, now_roles, private=now_private, by=author, now=now)
+        left = users.somebody_manages()
     name = f"{holder.name}（{holder.id}）"
     if disable:
         print(f"已停用 {name} 的账户，并使其退出登录。重新启用：reminder passwd {holder.id}")
     else:
         did = "已更改" if keep_password else ("已建立" if before is None else "已重设密码：")
-        print(f"{did} {name} 的账户：{roles_text(new.roles)}{'，可查看非公开事项' if new.private else ''}。")
+        print(f"{did} {name} 的账户：{roles_text(now_roles)}{'，可查看非公开事项' if now_private else ''}。")
     print("原有登录一律失效；已记入台账。")
     if not left:
         print("注意：现在没有可用的管理员账户，网页上不能管理；请执行 reminder passwd 人员编号 --role admin")
@@ -129,6 +121,7 @@ def list_users(
     format: FormatOption = Format.TABLE,
 ) -> None:
     """列出账户：角色、可否查看非公开事项、是否停用、上次登录。"""
+    from reminder.access.users import STATE_TEXT, state_of
     from reminder.agenda.occurrences import zone_of
     from reminder.cli.output import print_json, print_table
 
@@ -137,6 +130,7 @@ def list_users(
         last = ledger.accounts.last_logins(edition.plan.id)
     zone = zone_of(edition.plan.head.timezone)
     directory = edition.plan.directory
+    states = {each.user: state_of(each, here=directory.belongs(each.user, today)) for each in found}
     if format is Format.JSON:
         print_json(
             [
@@ -145,7 +139,7 @@ def list_users(
                     "name": author_name(each.user, directory),
                     "roles": list(each.roles),
                     "private": each.private,
-                    "state": _state(each, edition, today)[0],
+                    "state": states[each.user].value,
                     "changed_at": each.changed_at.astimezone(zone).isoformat(),
                     "last_login": last[each.user].astimezone(zone).isoformat() if each.user in last else None,
                 }
@@ -162,7 +156,7 @@ def list_users(
             author_name(each.user, directory),
             roles_text(each.roles),
             "可" if each.private else "不可",
-            _state(each, edition, today)[1],
+            STATE_TEXT[states[each.user]],
             f"{last[each.user].astimezone(zone):%Y-%m-%d %H:%M}" if each.user in last else "从未",
         )
         for each in found
@@ -283,28 +277,3 @@ def _password(name: str, *, stdin: bool) -> str:
     if first != again:
         raise ReminderError("两次输入的密码不一样；未作更改")
     return first
-
-
-def _note(
-    ledger: Ledger, plan_id: str, new: Account, before: Account | None, author: str, now: datetime
-) -> None:
-    from reminder.ledger.records import Note
-
-    detail = {
-        "user": new.user,
-        "roles": list(new.roles),
-        "private": new.private,
-        "disabled": new.disabled,
-        "password": before is None or before.password != new.password,
-    }
-    ledger.note(plan_id, Note(CHANGED, now, author, detail))
-
-
-def _state(account: Account, edition: Edition, today: date) -> tuple[str, str]:
-    """Whether its user may come in, as a word and as people read it."""
-    person = edition.plan.directory.person(account.user)
-    if account.disabled:
-        return "disabled", "已停用"
-    if person is None or not person.holds(today):
-        return "left", "不在名册，不能登录"
-    return "good", "可登录"

@@ -73,7 +73,6 @@ def _sources(settings: Settings) -> Any:
     from reminder.plan.loader import load_plan
 
     plan = load_plan(settings.schedules).plan
-    folder = settings.secrets or settings.data / "secrets"
     return Sources(
         file_of(settings.ledger),
         settings.schedules,
@@ -81,8 +80,8 @@ def _sources(settings: Settings) -> Any:
         settings.keys,
         plan.id if plan is not None else "",
         plan.head.timezone if plan is not None else "Asia/Shanghai",
-        (folder, settings.data),
-        tuple(_secrets(settings, folder)),
+        (settings.secrets_folder, settings.data),
+        tuple(_secrets(settings, settings.secrets_folder)),
     )
 
 
@@ -219,11 +218,10 @@ def _print_restored(restored: Restored, settings: Settings) -> None:
         print(f"  {path}")
     for was, now in restored.aside:
         print(f"原有的 {was} 已改名为 {now}，没有删除")
-    secrets = settings.secrets or settings.data / "secrets"
     print(
         "台账已暂停发送：备份之后发过什么，它不知道。接下来：\n"
         "  1. 确认原机器上的守护进程已停止，不再启动\n"
-        f"  2. 放好密钥（备份不含密码；默认放在 {secrets}），执行 reminder doctor 核对\n"
+        f"  2. 放好密钥（备份不含密码；默认放在 {settings.secrets_folder}），执行 reminder doctor 核对\n"
         "  3. 执行 reminder resume，核对备份之后发过的提醒并确认\n"
         "  4. 启动守护进程（先启动也可以：确认之前它什么也不发）"
     )

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from reminder.calendars.workdays import WorkCalendar
     from reminder.settings import Settings
 
-KIND_TEXT = {"workday": "工作日", "restday": "休息日", "holiday": "放假", "makeup": "调休上班"}
 _MARKS = {"workday": " ", "restday": "·", "holiday": "休", "makeup": "班"}
 
 

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reminder.agenda.facts import DUTY_STATE_TEXT, DutyAction, DutyEvent, DutyState, Way
+from reminder.agenda.facts import DUTY_STATE_TEXT, WAY_TEXT, DutyAction, DutyEvent, DutyState, Way
 from reminder.cli.app import settings_of
 from reminder.cli.people import author_name, author_of
 from reminder.cli.planning import edition_of
@@ -19,13 +19,6 @@ if TYPE_CHECKING:
     from reminder.check import Edition
     from reminder.plan.directory import Directory, Person
     from reminder.recording.recorder import Recorder
-
-WAY_TEXT = {
-    Way.LINK: "本人链接",
-    Way.COMMAND: "命令行",
-    Way.IMPORT: "表格",
-    Way.CONSOLE: "网页",
-}
 
 _REASONED = (DutyAction.RETURN, DutyAction.WAIVE, DutyAction.REOPEN)
 

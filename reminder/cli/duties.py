@@ -70,7 +70,7 @@ def duties(
 
     view = view_of(settings_of(schedules, templates, data))
     edition, directory = view.edition, view.edition.plan.directory
-    items = [required_item(edition, item).id] if item is not None else []
+    items = [required_item(edition, item).id] if item is not None else None
     owner = required_person(person, directory, view.today).id if person is not None else None
     concerned = required_unit(unit, edition) if unit is not None else None
     viewer = author_of(by, directory, view.today) if by is not None else None

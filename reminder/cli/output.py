@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from reminder.errors import Problem, Severity
@@ -34,8 +34,10 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: st
     console.print(table)
 
 
-def print_problems(problems: Iterable[Problem], *, to_stdout: bool = False) -> None:
+def print_problems(problems: Collection[Problem], *, to_stdout: bool = False) -> None:
     """Each problem on a line of its own, as ``file:line:column: path: …``."""
+    if not problems:
+        return
     from rich.console import Console
     from rich.text import Text
 

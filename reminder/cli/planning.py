@@ -25,7 +25,7 @@ from reminder.errors import PlanProblems, UsageError
 if TYPE_CHECKING:
     from reminder.agenda.alarms import Alarm
     from reminder.calendars.periods import Period
-    from reminder.check import Edition
+    from reminder.check import Edition, Examination
     from reminder.plan.model import Item
     from reminder.settings import Settings
 
@@ -41,12 +41,26 @@ def edition_of(settings: Settings) -> Edition:
 
     Raises ``PlanProblems`` with every problem when it cannot be accepted.
     """
-    from reminder.check import examine
-
-    examination = examine(settings.schedules, settings.templates, settings.public_url)
+    examination = examined(settings)
     if examination.edition is None:
         raise PlanProblems(examination.errors)
     return examination.edition
+
+
+def load_reader() -> None:
+    """Load what reads a plan; what renders starts meanwhile."""
+    from reminder.messages import limited
+
+    limited.shared.start()
+    import reminder.check  # noqa: F401
+
+
+def examined(settings: Settings) -> Examination:
+    """Everything found in the folders."""
+    load_reader()
+    from reminder.check import examine
+
+    return examine(settings.schedules, settings.templates, settings.public_url)
 
 
 @app.command(cls=Command)
@@ -57,11 +71,9 @@ def check(
     format: FormatOption = Format.TABLE,
 ) -> None:
     """检查计划、名册、通道、日历与模板，列出全部问题；没有问题则不输出。"""
-    from reminder.check import examine
     from reminder.cli.output import print_json, print_problems, problem_json
 
-    settings = settings_of(directory or schedules, templates)
-    examination = examine(settings.schedules, settings.templates, settings.public_url)
+    examination = examined(settings_of(directory or schedules, templates))
     if format is Format.JSON:
         print_json([problem_json(problem) for problem in examination.problems])
     else:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,7 +29,7 @@ from reminder.cli.app import (
     settings_of,
     span_of,
 )
-from reminder.cli.planning import edition_of
+from reminder.cli.planning import edition_of, load_reader
 from reminder.cli.usage import Command
 from reminder.errors import ReminderError, UsageError, system_reason
 
@@ -37,8 +41,8 @@ if TYPE_CHECKING:
     from reminder.settings import Settings
 
 AHEAD_SHOWN = 8
-UNPLANNED = {"notice": "管理员通知", "approval": "提请审批"}
-"""What the ledger's items that no plan has are called."""
+_OF_DAEMON = ("reminder.daemon", "reminder.backup.guard", "reminder.cli.wiring")
+"""What a daemon needs besides what reads its plan."""
 
 
 @app.command(cls=Command)
@@ -47,17 +51,19 @@ def run(
 ) -> None:
     """启动守护进程。默认只写入 outbox（试运行），不真正发送。"""
     from reminder import log
-    from reminder.backup.guard import open_ledger
-    from reminder.cli.wiring import channels_for, heartbeat_of, page_of, secrets_mark_of
     from reminder.clock import SystemClock
-    from reminder.daemon import Daemon
     from reminder.lock import DataFolderLock
 
     settings = settings_of(schedules, templates, data)
     # A reload asked for before the daemon listens must not end it, which is the default.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     log.set_up(settings.log_level, settings.log_format)
-    edition = edition_of(settings)
+    with _loading(*_OF_DAEMON):
+        edition = edition_of(settings)
+    from reminder.backup.guard import open_ledger
+    from reminder.cli.wiring import channels_for, heartbeat_of, page_of, secrets_mark_of
+    from reminder.daemon import Daemon
+
     writable(settings.data)
     lock = DataFolderLock(settings.lock)
     lock.acquire()
@@ -81,6 +87,28 @@ def run(
         lock.release()
     print("已停止。", flush=True)
     raise typer.Exit(code)
+
+
+@contextmanager
+def _loading(*modules: str) -> Iterator[None]:
+    """Load modules beside what is done here, which mostly waits for the process that renders.
+
+    What both need is loaded before: some packages import in circles, and such a
+    circle must not be entered from two ends at once.
+    """
+    load_reader()
+
+    def load() -> None:
+        with suppress(Exception):  # whoever imports them by name meets the same, and tells of it
+            for each in modules:
+                import_module(each)
+
+    thread = threading.Thread(target=load, name="loading")
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
 
 
 def writable(folder: Path) -> None:
@@ -231,6 +259,7 @@ def _of_daemon(folder: Path, settings: Settings) -> bool:
 def _by_item(ledger: object, edition: Edition, since: datetime) -> list[dict[str, object]]:
     from reminder.ledger.ledger import Ledger
     from reminder.ledger.shown import EntryFilter
+    from reminder.views.ledger import OWN_ITEMS
 
     assert isinstance(ledger, Ledger)
     entries = ledger.entries(edition.plan.id, EntryFilter(since=since, limit=10_000_000))
@@ -251,7 +280,7 @@ def _by_item(ledger: object, edition: Edition, since: datetime) -> list[dict[str
     for item_id in order:
         if item_id not in alarms:
             continue
-        clause, title = titles.get(item_id, ("", UNPLANNED.get(item_id, item_id)))
+        clause, title = titles.get(item_id, ("", OWN_ITEMS.get(item_id, item_id)))
         rows[item_id] = {
             "item": item_id,
             "clause": clause,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from reminder.agenda.occurrences import zone_of
@@ -18,7 +19,7 @@ from reminder.ledger.records import Transport
 from reminder.links import PLACEHOLDER, Links, open_links
 from reminder.log import redactor
 from reminder.progress import Heartbeat
-from reminder.settings import Settings, read_secret
+from reminder.settings import Listen, Settings, read_secret
 from reminder.sweep.rehearsal import rehearsal_channel
 
 if TYPE_CHECKING:
@@ -34,10 +35,9 @@ Secrets = Callable[[str], str | None]
 
 def secrets_of(settings: Settings) -> Secrets:
     """Look secrets up by name, and have every one found masked in all logs."""
-    folder = settings.secrets or settings.data / "secrets"
 
     def secret(name: str) -> str | None:
-        value = read_secret(name, folder)
+        value = read_secret(name, settings.secrets_folder)
         if value is not None:
             # As it stands, as the adapters take it, and the password of a ``user:password`` alone.
             for form in (value, value.strip(), value.strip().partition(":")[2]):
@@ -103,9 +103,18 @@ def tokens_of(settings: Settings, edition: Edition) -> Callable[[Parcel], str]:
 
 
 def page_of(settings: Settings, daemon: Daemon, clock: Clock) -> Page | None:
-    """The page behind the links, or None where it is not to be served: then nothing of it is loaded."""
+    """The page behind the links, or None where it is not to be served: then nothing of it is loaded.
+
+    Nor is anything before it is first tended, which is after the first tick.
+    """
     if settings.listen is None:
         return None
+    from reminder.daemon.page import LatePage
+
+    return LatePage(str(settings.listen), partial(_page, settings, settings.listen, daemon, clock))
+
+
+def _page(settings: Settings, listen: Listen, daemon: Daemon, clock: Clock) -> Page:
     from urllib.parse import urlsplit
 
     from reminder.access.syslog import Syslog
@@ -124,12 +133,11 @@ def page_of(settings: Settings, daemon: Daemon, clock: Clock) -> Page | None:
         clock=clock,
         edition=lambda: daemon.edition,
         ledger=lambda: daemon.ledger,
-        links=links,
         channel=lambda edition, channel: build(edition, daemon.transport, channel),
-        **({"told_of_logins": Syslog(settings.syslog)} if settings.syslog is not None else {}),
+        told_of_logins=Syslog(settings.syslog) if settings.syslog is not None else None,
     )
     prefix = urlsplit(settings.public_url).path if settings.public_url else ""
-    return PageServer(create_app(desk, clock, prefix, site), settings.listen, clock)
+    return PageServer(create_app(desk, clock, prefix, site), listen, clock)
 
 
 def secrets_mark_of(settings: Settings) -> Callable[[Edition, Transport], str]:

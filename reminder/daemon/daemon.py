@@ -50,6 +50,8 @@ log = logging.getLogger(__package__)
 
 TICK_SECONDS = 1.0
 DRAIN_SECONDS = 30.0
+FIRST_TICK_SECONDS = 2.0
+"""So long the page waits for the first tick; one that takes longer has much to send."""
 HANDOVERS_AHEAD = timedelta(days=366)
 PROBLEMS_SHOWN = 10
 
@@ -112,6 +114,7 @@ class Daemon:
         self._taken_up = False
         self._heartbeat = heartbeat
         self._page: Page | None = None
+        self._ticked = threading.Event()
 
     def _first_channels(self) -> Mapping[str, Channel]:
         """Those of the ledger's transport; on hold, those that really went out before.
@@ -165,6 +168,7 @@ class Daemon:
         try:
             self._alarm_clock.start(self._edition, self._sweeper.facts)
             thread.start()
+            self._ticked.wait(FIRST_TICK_SECONDS)  # reminders come first
             self._tend_page()
             notify_systemd("READY=1")
             if ready is not None:
@@ -260,6 +264,7 @@ class Daemon:
             problem = str(error)
             log.error("sweep failed", extra={"error": problem})
         self._write_health(now, problem)
+        self._ticked.set()
         # A tick that went through is progress, also while the ledger is in trouble: a
         # restart would mend nothing.  The monitor outside hears only of good health.
         notify_systemd("WATCHDOG=1")
@@ -487,13 +492,13 @@ class Daemon:
             log.error("note not recorded", extra={"kind": kind, "error": str(error)})
 
     def _write_health(self, now: datetime, problem: str) -> None:
-        pending = self._sweeper.pending()
+        upcoming = self._sweeper.next_alarm_at
         status = {
             "at": now.isoformat(),
             "pid": os.getpid(),
             "transport": str(self._transport),
             "plan": self._edition.plan.id,
-            "next": pending[0].at.isoformat() if pending else None,
+            "next": upcoming.isoformat() if upcoming is not None else None,
             "plan_refused": bool(self._refused),
             "paused": list(self._dispatch.broken),
             "held": str(self.held.reason) if self.held is not None else None,

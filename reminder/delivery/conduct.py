@@ -9,8 +9,12 @@ from datetime import UTC, tzinfo
 from reminder.agenda.occurrences import zone_of
 from reminder.delivery.rate import quotas_of
 from reminder.ledger.records import Quota
+from reminder.plan.channels import EmailChannel
 from reminder.plan.model import Plan
 from reminder.plan.sending import Quiet
+
+ABREAST = 2
+"""Tries of one channel on their way at once: one that waits for its server does not hold up the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +22,8 @@ class Conduct:
     """One channel's quotas, quiet hours (in ``zone``), and what to do with an unknown outcome.
 
     ``hold``: whether a message of which nobody knows whether it arrived waits for
-    a person, instead of being sent again.  ``fingerprint`` changes with the
-    channel's settings.
+    a person, instead of being sent again.  ``abreast``: how many tries may be on
+    their way at once.  ``fingerprint`` changes with the channel's settings.
     """
 
     hold: bool = False
@@ -27,6 +31,7 @@ class Conduct:
     quiet: Quiet | None = None
     zone: tzinfo = UTC
     fingerprint: str = ""
+    abreast: int = ABREAST
 
 
 def conduct_of(plan: Plan) -> dict[str, Conduct]:
@@ -40,6 +45,7 @@ def conduct_of(plan: Plan) -> dict[str, Conduct]:
             zone=zone,
             # Pydantic's repr names every field in a fixed order, and no secret's value.
             fingerprint=hashlib.sha256(repr(config).encode()).hexdigest()[:16],
+            abreast=config.connections if isinstance(config, EmailChannel) else ABREAST,
         )
         for name, config in plan.channels.items()
     }

@@ -16,6 +16,7 @@ from datetime import datetime
 from reminder.channels.base import Channel, Outcome, OutcomeKind, Parcel
 from reminder.clock import Clock
 from reminder.delivery.conduct import Conduct
+from reminder.delivery.journal import Journal
 from reminder.delivery.judge import judged
 from reminder.delivery.quiet import postponed_to
 from reminder.delivery.unrecorded import Unrecorded
@@ -54,13 +55,18 @@ class Deliverer:
         self._channels = channels
         self._clock = clock
         self._conduct = dict(conduct or {})
-        self._quotas = {name: each.quotas for name, each in self._conduct.items() if each.quotas}
+        quotas = {name: each.quotas for name, each in self._conduct.items() if each.quotas}
+        self._journal = Journal(ledger, plan_id, clock, quotas)
         self._random = random.Random()
         self._paused: frozenset[str] = frozenset()
         self._orphans: set[str] = set()
         self.broken: tuple[str, ...] = ()
         """Channels with a lasting pause, at the last look: somebody has to mend them."""
         self.unrecorded = Unrecorded() if unrecorded is None else unrecorded
+
+    def abreast(self, channel: str) -> int:
+        """How many threads a channel's deliveries may be given to."""
+        return self._conduct.get(channel, _DEFAULT).abreast
 
     def deliver(self, delivery: Delivery) -> DeliveryState | Wait | None:
         """Try once; the state it leads to.
@@ -70,31 +76,71 @@ class Deliverer:
         begun because an earlier outcome is not yet recorded.  Raises
         ``LedgerError`` if the intent cannot be written: then nothing was sent.
         """
+        begun = self.begin(delivery)
+        if not isinstance(begun, int):
+            return begun
+        end = self.attempt(delivery, begun)
+        self.end(end)
+        return end.state
+
+    def begin(self, delivery: Delivery, last: AttemptEnd | None = None) -> int | Wait | None:
+        """Commit the intent to try, and with it how the ``last`` delivery of this thread ended.
+
+        The attempt's number; a wait, None and ``LedgerError`` as :meth:`deliver`
+        has them.  Whichever it is, ``last`` is recorded, or kept until it can be.
+        """
         if len(self.unrecorded):
+            self.end(last)
             return None
         conduct = self._conduct.get(delivery.channel, _DEFAULT)
         now = self._clock.now()
         later = postponed_to(conduct.quiet, conduct.zone, now, delivery.expires_at)
         if later is not None:
+            self.end(last)
             self._ledger.postpone(self._plan_id, delivery.id, later, now)
             return Wait(later, whole_channel=False)
-        begun = self._ledger.begin(self._plan_id, delivery.id, now, self._quotas)
-        if begun is None or isinstance(begun, Wait):
-            return begun
+        try:
+            return self._journal.record(last, delivery.id)
+        except LedgerError as error:
+            self._keep(last, error)
+            raise
+
+    def attempt(self, delivery: Delivery, number: int) -> AttemptEnd:
+        """Try once, what :meth:`begin` gave this number; how it ended, which nobody has recorded yet."""
+        conduct = self._conduct.get(delivery.channel, _DEFAULT)
+        begun = self._clock.now()
         outcome = self._try(delivery)
         end = judged(
             delivery,
-            begun,
+            number,
             outcome,
             self._clock.now(),
             self._random,
             hold=conduct.hold,
             fingerprint=self._fingerprint(delivery.channel),
-            recovered=now if delivery.channel in self._paused else None,
+            recovered=begun if delivery.channel in self._paused else None,
         )
-        self._record(end)
         if end.pause is not None:
             self._paused |= {delivery.channel}
+        self._tell(delivery, number, outcome, end)
+        return end
+
+    def end(self, end: AttemptEnd | None) -> None:
+        """Commit how a try ended, or keep it until that can be done."""
+        if end is None:
+            return
+        try:
+            self._journal.record(end)
+        except LedgerError as error:
+            self._keep(end, error)
+
+    def _keep(self, end: AttemptEnd | None, error: LedgerError) -> None:
+        if end is not None:
+            self.unrecorded.keep(end)
+            log.error("outcome not recorded yet", extra={"delivery": end.delivery, "error": str(error)})
+
+    @staticmethod
+    def _tell(delivery: Delivery, number: int, outcome: Outcome, end: AttemptEnd) -> None:
         got_through = end.state is DeliveryState.ACCEPTED and not end.refused
         log.log(
             logging.INFO if got_through else logging.WARNING,
@@ -103,7 +149,7 @@ class Deliverer:
                 "delivery": delivery.id,
                 "channel": delivery.channel,
                 "receiver": delivery.receiver,
-                "number": begun,
+                "number": number,
                 "outcome": str(outcome.kind),
                 "code": outcome.code,
                 "state": str(end.state),
@@ -113,7 +159,6 @@ class Deliverer:
                 **({"refused": len(end.refused)} if end.refused else {}),
             },
         )
-        return end.state
 
     def _try(self, delivery: Delivery) -> Outcome:
         channel = self._channels.get(delivery.channel)
@@ -137,13 +182,6 @@ class Deliverer:
             # daemon with it, and whether something was sent is then unknown.
             log.exception("channel raised", extra={"channel": delivery.channel})
             return Outcome(OutcomeKind.UNCERTAIN, "internal", type(error).__name__)
-
-    def _record(self, end: AttemptEnd) -> None:
-        try:
-            self._ledger.finish_many(self._plan_id, [end])
-        except LedgerError as error:
-            self.unrecorded.keep(end)
-            log.error("outcome not recorded yet", extra={"delivery": end.delivery, "error": str(error)})
 
     def _fingerprint(self, channel: str) -> str:
         """Changes when the channel's settings or its secret do; tells nothing of the secret."""

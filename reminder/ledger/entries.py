@@ -196,8 +196,8 @@ def _of_status(plan_id: str, status: str, decision: ColumnElement[str]) -> Itera
         yield decision == status
 
 
-def _standing(plan_id: str, status: str) -> CompoundSelect[Any]:
-    """Claims of which a part of the message stands so, or whose receiver was refused."""
+def _standing(plan_id: str, status: str) -> Select[Any] | CompoundSelect[Any]:
+    """Claims of which a part of the message stands so; among the failed also those whose receiver was refused."""
     stands = (
         select(claims.c.id)
         .select_from(deliveries)
@@ -229,7 +229,7 @@ def _standing(plan_id: str, status: str) -> CompoundSelect[Any]:
         )
         .where(refusals.c.plan_id == plan_id)
     )
-    return stands.union(refused)
+    return stands.union(refused) if status == DeliveryState.FAILED else stands
 
 
 def _beyond(
@@ -248,8 +248,14 @@ def _beyond(
 
 def _stands(status: str) -> ColumnElement[bool]:
     """The claim's message is in this state, by its least advanced part; refused receivers count as failed."""
+    stands, refused = worst_part() == ADVANCE.index(DeliveryState(status)), was_refused()
+    return or_(stands, refused) if status == DeliveryState.FAILED else and_(stands, ~refused)
+
+
+def worst_part() -> ScalarSelect[Any]:
+    """Where the message of a claim stands, as a place in :data:`ADVANCE`; NULL without one."""
     rank = case({state.value: number for number, state in enumerate(ADVANCE)}, value=deliveries.c.state)
-    worst = (
+    return (
         select(func.min(rank))
         .where(
             deliveries.c.plan_id == claims.c.plan_id,
@@ -259,14 +265,16 @@ def _stands(status: str) -> ColumnElement[bool]:
         .correlate(claims)
         .scalar_subquery()
     )
-    stands = worst == ADVANCE.index(DeliveryState(status))
-    refused = exists().where(
+
+
+def was_refused() -> ColumnElement[bool]:
+    """A server refused the claim's receiver out of a batch."""
+    return exists().where(
         refusals.c.plan_id == claims.c.plan_id,
         refusals.c.transport == claims.c.transport,
         refusals.c.message == claims.c.message,
         refusals.c.receiver == claims.c.receiver,
     )
-    return or_(stands, refused) if status == DeliveryState.FAILED else and_(stands, ~refused)
 
 
 def _refusals(connection: Connection, plan_id: str, transport: str, messages: set[str]) -> Iterator[AnyRow]:

@@ -64,6 +64,7 @@ from reminder.ledger.records import (
     Unreached,
     Wait,
 )
+from reminder.ledger.sending import Begun
 from reminder.ledger.shown import Entry, EntryFilter, Leaf, Made
 from reminder.ledger.storage import BUSY_TIMEOUT, Storage
 from reminder.ledger.storage_sqlite import SqliteStorage
@@ -467,6 +468,18 @@ class Ledger:
         """:meth:`begin` for many in one transaction, ``quotas`` by channel; holds only those that were won."""
         with self._storage.write(plan_id) as connection:
             return dict(sending.begin_many(connection, plan_id, delivery_ids, now, quotas or {}).numbers)
+
+    def advance(
+        self,
+        plan_id: str,
+        ends: Iterable[AttemptEnd],
+        delivery_ids: Iterable[str],
+        now: datetime,
+        quotas: Mapping[str, Sequence[Quota]],
+    ) -> Begun:
+        """:meth:`finish_many` and then :meth:`begin_many`, in one transaction."""
+        with self._storage.write() as connection:
+            return sending.advance(connection, plan_id, ends, delivery_ids, now, quotas)
 
     def postpone(self, plan_id: str, delivery_id: str, until: datetime, now: datetime) -> bool:
         """Let a pending delivery wait until an instant; False if it waits as long already."""

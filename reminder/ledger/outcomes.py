@@ -12,12 +12,13 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, case, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, case, func, or_, select
 
-from reminder.ledger.entries import ADVANCE
+from reminder.ledger.entries import ADVANCE, was_refused, worst_part
+from reminder.ledger.reading import made_for
 from reminder.ledger.records import DeliveryState, Transport
 from reminder.ledger.statements import chunks
-from reminder.ledger.tables import AnyRow, alarms, attempts, claims, deliveries, refusals
+from reminder.ledger.tables import AnyRow, alarms, attempts, claims, deliveries
 
 MOST_MESSAGES = 3000
 """Of one span that are looked at; an office sends fewer in a day."""
@@ -121,7 +122,7 @@ def stuck(connection: Connection, plan_id: str, transport: Transport, since: dat
         *connection.execute(_in_state(DeliveryState.UNCERTAIN), bound),
         *connection.execute(_in_state(DeliveryState.FAILED), bound),
     ]
-    items = _items_of(connection, plan_id, transport, {row.message for row in rows})
+    made = made_for(connection, plan_id, transport, (row.message for row in rows))
     found = [
         Stuck(
             row.delivery,
@@ -132,7 +133,7 @@ def stuck(connection: Connection, plan_id: str, transport: Transport, since: dat
             row.updated_at,
             row.code or "",
             row.detail or "",
-            items.get(row.message, ()),
+            tuple(dict.fromkeys(each.item for each in made.get(row.message, ()))),
         )
         for row in rows
     ]
@@ -238,24 +239,8 @@ def _lines(*conditions: ColumnElement[bool]) -> Select[Any]:
 
 def _stands() -> ColumnElement[Any]:
     """Where the message of a claim stands, as a place in :data:`ADVANCE`; NULL without one."""
-    rank = case({state.value: number for number, state in enumerate(ADVANCE)}, value=deliveries.c.state)
-    worst = (
-        select(func.min(rank))
-        .where(
-            deliveries.c.plan_id == claims.c.plan_id,
-            deliveries.c.transport == claims.c.transport,
-            deliveries.c.message == claims.c.message,
-        )
-        .correlate(claims)
-        .scalar_subquery()
-    )
-    refused = exists().where(
-        refusals.c.plan_id == claims.c.plan_id,
-        refusals.c.transport == claims.c.transport,
-        refusals.c.message == claims.c.message,
-        refusals.c.receiver == claims.c.receiver,
-    )
-    return case((and_(claims.c.message.is_not(None), refused), ADVANCE.index(DeliveryState.FAILED)), else_=worst)  # fmt: skip
+    refused = and_(claims.c.message.is_not(None), was_refused())
+    return case((refused, ADVANCE.index(DeliveryState.FAILED)), else_=worst_part())
 
 
 def _outcome(row: AnyRow) -> Outcome:
@@ -316,26 +301,6 @@ def _in_state(state: DeliveryState) -> Select[Any]:
     if state is DeliveryState.FAILED:
         query = query.where(deliveries.c.updated_at >= bindparam("since"))
     return query
-
-
-def _items_of(
-    connection: Connection, plan_id: str, transport: Transport, messages: Collection[str]
-) -> dict[str, tuple[str, ...]]:
-    found: dict[str, list[str]] = {}
-    for some in chunks(sorted(messages)):
-        query = (
-            select(claims.c.message, alarms.c.item)
-            .join(alarms, claims.c.alarm_id == alarms.c.id)
-            .where(
-                claims.c.plan_id == plan_id,
-                claims.c.transport == transport.value,
-                claims.c.message.in_(some),
-            )
-            .distinct()
-        )
-        for message, item in connection.execute(query):
-            found.setdefault(message, []).append(item)
-    return {message: tuple(items) for message, items in found.items()}
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from reminder.ledger.records import AttemptEnd, Pause, PauseKind, Transport, TroubleKind
 from reminder.ledger.tables import pauses
@@ -14,27 +14,29 @@ RECOVERED = "recovered"
 """Author of the end of a pause when a message got through."""
 
 
+_OPEN = (
+    select(
+        pauses.c.channel,
+        pauses.c.kind,
+        pauses.c.since,
+        pauses.c.until,
+        pauses.c.strikes,
+        pauses.c.lasting,
+        pauses.c.code,
+        pauses.c.detail,
+        pauses.c.fingerprint,
+    )
+    .where(
+        pauses.c.plan_id == bindparam("plan"),
+        pauses.c.transport == bindparam("transport"),
+        pauses.c.ended_at.is_(None),
+    )
+    .order_by(pauses.c.id)
+)
+
+
 def open_pauses(connection: Connection, plan_id: str, transport: Transport) -> list[Pause]:
     """Pauses that nobody and nothing has ended, whether they hold at this moment or not."""
-    query = (
-        select(
-            pauses.c.channel,
-            pauses.c.kind,
-            pauses.c.since,
-            pauses.c.until,
-            pauses.c.strikes,
-            pauses.c.lasting,
-            pauses.c.code,
-            pauses.c.detail,
-            pauses.c.fingerprint,
-        )
-        .where(
-            pauses.c.plan_id == plan_id,
-            pauses.c.transport == transport.value,
-            pauses.c.ended_at.is_(None),
-        )
-        .order_by(pauses.c.id)
-    )
     return [
         Pause(
             row.channel,
@@ -47,7 +49,7 @@ def open_pauses(connection: Connection, plan_id: str, transport: Transport) -> l
             row.detail,
             row.fingerprint,
         )
-        for row in connection.execute(query)
+        for row in connection.execute(_OPEN, {"plan": plan_id, "transport": transport.value})
     ]
 
 

@@ -49,6 +49,69 @@ class Begun:
     waits: Mapping[str, Wait]
 
 
+# Built once: to build such a statement costs as much as to carry it out.
+_DUE = (
+    select(
+        deliveries.c.id,
+        deliveries.c.delivery,
+        deliveries.c.attempts,
+        deliveries.c.channel,
+        deliveries.c.transport,
+    )
+    .where(
+        deliveries.c.plan_id == bindparam("plan"),
+        deliveries.c.delivery.in_(bindparam("ids", expanding=True)),
+        in_state(DeliveryState.PENDING),
+        deliveries.c.not_before <= bindparam("now"),
+        deliveries.c.expires_at > bindparam("now"),
+    )
+    .order_by(deliveries.c.id)
+    .with_for_update(skip_locked=True)
+)
+_OPENED = (
+    update(deliveries)
+    .where(deliveries.c.id.in_(bindparam("rows", expanding=True)))
+    .values(
+        state=DeliveryState.SENDING.value, attempts=deliveries.c.attempts + 1, updated_at=bindparam("now")
+    )
+)
+_TRY = insert(attempts)
+_UNDER_WAY = (
+    select(
+        deliveries.c.id,
+        deliveries.c.delivery,
+        deliveries.c.attempts,
+        deliveries.c.not_before,
+        deliveries.c.channel,
+        deliveries.c.transport,
+        deliveries.c.message,
+        deliveries.c.receiver,
+    )
+    .where(
+        deliveries.c.plan_id == bindparam("plan"),
+        deliveries.c.delivery.in_(bindparam("ids", expanding=True)),
+        in_state(DeliveryState.SENDING),
+    )
+    .order_by(deliveries.c.id)
+    .with_for_update()
+)
+_STATE = (
+    update(deliveries)
+    .where(deliveries.c.id == bindparam("row"))
+    .values(state=bindparam("to"), not_before=bindparam("again"), updated_at=bindparam("ended"))
+)
+_END = (
+    update(attempts)
+    .where(attempts.c.delivery_id == bindparam("row"), attempts.c.number == bindparam("try"))
+    .values(
+        finished_at=bindparam("ended"),
+        outcome=bindparam("outcome_"),
+        code=bindparam("code_"),
+        detail=bindparam("detail_"),
+    )
+)
+
+
 def begin_many(
     connection: Connection,
     plan_id: str,
@@ -65,24 +128,7 @@ def begin_many(
     numbers: dict[str, int] = {}
     waits: dict[str, Wait] = {}
     for ids in chunks(dict.fromkeys(delivery_ids)):
-        rows = connection.execute(
-            select(
-                deliveries.c.id,
-                deliveries.c.delivery,
-                deliveries.c.attempts,
-                deliveries.c.channel,
-                deliveries.c.transport,
-            )
-            .where(
-                deliveries.c.plan_id == plan_id,
-                deliveries.c.delivery.in_(ids),
-                in_state(DeliveryState.PENDING),
-                deliveries.c.not_before <= now,
-                deliveries.c.expires_at > now,
-            )
-            .order_by(deliveries.c.id)
-            .with_for_update(skip_locked=True)
-        ).all()
+        rows = connection.execute(_DUE, {"plan": plan_id, "ids": ids, "now": now}).all()
         gate = _Gate(connection, plan_id, quotas, now)
         free = []
         for row in rows:
@@ -141,13 +187,9 @@ class _Gate:
 
 
 def _open(connection: Connection, plan_id: str, rows: Sequence[AnyRow], now: datetime) -> None:
+    connection.execute(_OPENED, {"rows": [row.id for row in rows], "now": now})
     connection.execute(
-        update(deliveries)
-        .where(deliveries.c.id.in_([row.id for row in rows]))
-        .values(state=DeliveryState.SENDING.value, attempts=deliveries.c.attempts + 1, updated_at=now)
-    )
-    connection.execute(
-        insert(attempts),
+        _TRY,
         [
             {
                 "plan_id": plan_id,
@@ -183,33 +225,13 @@ def finish_many(connection: Connection, plan_id: str, ends: Iterable[AttemptEnd]
     for ids in chunks(wanted):
         rows = [
             row
-            for row in connection.execute(
-                select(
-                    deliveries.c.id,
-                    deliveries.c.delivery,
-                    deliveries.c.attempts,
-                    deliveries.c.not_before,
-                    deliveries.c.channel,
-                    deliveries.c.transport,
-                    deliveries.c.message,
-                    deliveries.c.receiver,
-                )
-                .where(
-                    deliveries.c.plan_id == plan_id,
-                    deliveries.c.delivery.in_(ids),
-                    in_state(DeliveryState.SENDING),
-                )
-                .order_by(deliveries.c.id)
-                .with_for_update()
-            )
+            for row in connection.execute(_UNDER_WAY, {"plan": plan_id, "ids": ids})
             if row.attempts == wanted[row.delivery].number
         ]
         if not rows:
             continue
         connection.execute(
-            update(deliveries)
-            .where(deliveries.c.id == bindparam("row"))
-            .values(state=bindparam("to"), not_before=bindparam("again"), updated_at=bindparam("ended")),
+            _STATE,
             [
                 {
                     "row": row.id,
@@ -221,14 +243,7 @@ def finish_many(connection: Connection, plan_id: str, ends: Iterable[AttemptEnd]
             ],
         )
         connection.execute(
-            update(attempts)
-            .where(attempts.c.delivery_id == bindparam("row"), attempts.c.number == bindparam("try"))
-            .values(
-                finished_at=bindparam("ended"),
-                outcome=bindparam("outcome_"),
-                code=bindparam("code_"),
-                detail=bindparam("detail_"),
-            ),
+            _END,
             [
                 {
                     "row": row.id,
@@ -246,6 +261,19 @@ def finish_many(connection: Connection, plan_id: str, ends: Iterable[AttemptEnd]
             _follow_up(connection, plan_id, row, wanted[row.delivery])
         taken.update(row.delivery for row in rows)
     return taken
+
+
+def advance(
+    connection: Connection,
+    plan_id: str,
+    ends: Iterable[AttemptEnd],
+    delivery_ids: Iterable[str],
+    now: datetime,
+    quotas: Mapping[str, Sequence[Quota]],
+) -> Begun:
+    """Outcomes first, then intents: what those that were asked for together share is one commit."""
+    finish_many(connection, plan_id, ends)
+    return begin_many(connection, plan_id, delivery_ids, now, quotas)
 
 
 def _follow_up(connection: Connection, plan_id: str, row: AnyRow, end: AttemptEnd) -> None:

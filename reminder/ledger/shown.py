@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from reminder.ledger.records import DeliveryState, Refusal, Transport
 
@@ -44,6 +44,17 @@ class Mark:
     planned_at: datetime
     alarm: int
     claim: int = 0
+
+
+def mark_of(planned_at: str, alarm: int, claim: int) -> Mark | None:
+    """A place in the lines as it came back from outside, its instant in ISO 8601; None for what is none."""
+    try:
+        at = datetime.fromisoformat(planned_at)
+        at.astimezone(UTC)  # as the ledger is asked
+    except (ValueError, OverflowError):
+        return None
+    bounded = at.tzinfo is not None and 0 <= alarm < 2**62 and 0 <= claim < 2**62
+    return Mark(at, alarm, claim) if bounded else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ ends it at once, by the kernel's hand here or by its parent's.
 
 from __future__ import annotations
 
+import gc
 import math
 import os
 import resource
@@ -24,6 +25,9 @@ from reminder.messages.trouble import TemplateError
 KEPT = 2
 """Bundles whose compiled templates are kept: while a plan is reloaded there are two."""
 
+COLLECTED = 10_000
+"""New objects between two looks for garbage: a few megabytes of the hundred."""
+
 
 def main(cpu_seconds: int, memory: int) -> None:
     """Serve descriptor 0.  ``memory`` is what may be taken beyond what the interpreter has, in octets."""
@@ -31,6 +35,9 @@ def main(cpu_seconds: int, memory: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     _warm_up()
+    # Parsing makes many objects and hardly a circle: the collector need not look so often, nor at what stays.
+    gc.freeze()
+    gc.set_threshold(COLLECTED)
     _limit(memory)
     _send({"ready": True})
     engines: dict[str, Engine] = {}
@@ -58,6 +65,8 @@ def _answer(request: dict[str, Any], engines: dict[str, Engine]) -> dict[str, An
     if "faults" in request:
         return {"problems": [frames.problem_to(each) for each in engine.faults(request["faults"])]}
     try:
+        if "common" in request:
+            return engine.common(request["common"], request["context"], request["place"])
         return {"forms": engine.forms(request["forms"], request["context"])}
     except TemplateError as error:
         return {"problem": frames.problem_to(error.problem)}

@@ -83,7 +83,7 @@ def section_context(
         "alarm": {
             "id": first.rung.id,
             "phase": phase,
-            "workdays_left": workdays_between(calendar, today, occurrence.due),
+            "workdays_left": calendar.workdays_between(today, occurrence.due),
             "planned": first.at.date(),
             "late": is_late(first, now),
             "repetition": first.repetition,
@@ -283,11 +283,3 @@ def _festival(alarms: Sequence[Alarm], *, provisional: bool) -> dict[str, Any] |
         "makeup": list(rest.makeup),
         "provisional": provisional,
     }
-
-
-def workdays_between(calendar: WorkCalendar, start: date, end: date) -> int:
-    """Working days from the day after ``start`` up to ``end``; negative when ``end`` lies before."""
-    if end < start:
-        return -workdays_between(calendar, end, start)
-    days = (date.fromordinal(ordinal) for ordinal in range(start.toordinal() + 1, end.toordinal() + 1))
-    return sum(calendar.is_workday(day) for day in days)

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jinja2 import TemplateSyntaxError, meta, nodes
+from jinja2 import TemplateSyntaxError, nodes
 from markupsafe import Markup
 
 from reminder.errors import Position, Problem
 from reminder.messages.explain import clipped, render_problem, syntax_problem, unreadable
 from reminder.messages.forms import FORMS, LAYOUT, LAYOUT_NAMES, SECTION_NAMES, Bundle, Form
-from reminder.messages.sandbox import Sandbox, environments, rendered
+from reminder.messages.receiver import Watched, only_says_name
+from reminder.messages.sandbox import Sandbox, Sources, environments, rendered
 from reminder.messages.trouble import TemplateError, place, unknown_name
 
 
@@ -24,7 +25,9 @@ class Engine:
 
     def __init__(self, bundle: Bundle) -> None:
         self._bundle = bundle
-        self._environments: dict[Form, Sandbox] = environments(bundle.sources, bundle.shown_as)
+        self._says: dict[str, bool] = {}
+        self._files = Sources(bundle.sources, bundle.shown_as)
+        self._environments: dict[Form, Sandbox] = environments(self._files)
 
     def faults(self, name: str) -> list[Problem]:
         """Syntax errors, unknown variables and unknown files of one file, in branches never reached too.
@@ -49,7 +52,9 @@ class Engine:
             allowed = SECTION_NAMES | LAYOUT_NAMES
         tree = environment.parse(source, name, shown)
         # This generates code, and so meets unknown filters and tests as well.
-        unknown = meta.find_undeclared_variables(tree) - allowed - set(environment.globals)
+        unknown = environment.expected(tree, name, shown) - allowed
+        if name.partition("/")[2] not in FORMS:
+            self._files.keep(name, tree)
         # Jinja2 counts a name as undeclared if only one branch sets it.
         unknown -= {each.name for each in tree.find_all(nodes.Name) if each.ctx != "load"}
         problems: list[Problem] = []
@@ -80,6 +85,31 @@ class Engine:
         if folder == LAYOUT:
             context = {**context, "sections": [_escaped(each) for each in context["sections"]]}
         return {file: self._render(f"{folder}/{file}", form, context) for file, form in FORMS.items()}
+
+    def common(self, folder: str, context: Mapping[str, Any], place: str) -> dict[str, Any]:
+        """As :meth:`forms`, for whoever reads the same: ``forms``, and ``read``.
+
+        ``read`` are the fields of the receiver that the texts depend on: for any
+        other receiver who agrees in these they are the same.  Where all that the
+        files do with the receiver's name is to say it, ``place`` stands for the
+        name, and the name is not among the fields.
+        """
+        read: set[str] = set()
+        receiver = context["receiver"]
+        if self._only_says_name(folder):
+            receiver = {**receiver, "name": place}
+        forms = self.forms(folder, {**context, "receiver": Watched(receiver, read)})
+        if receiver is not context["receiver"]:
+            read.discard("name")
+        return {"forms": forms, "read": sorted(read)}
+
+    def _only_says_name(self, folder: str) -> bool:
+        if folder not in self._says:
+            self._says[folder] = all(
+                only_says_name(self._environments[form].parse(self._bundle.sources[f"{folder}/{file}"]))
+                for file, form in FORMS.items()
+            )
+        return self._says[folder]
 
     def _render(self, name: str, form: Form, context: Mapping[str, Any]) -> str:
         environment = self._environments[form]

@@ -227,14 +227,32 @@ class Limited:
         Raises :class:`TemplateError`, also for what went over the limits, and
         :class:`RendererUnavailable`.
         """
+        return self._forms(bundle, folder, {"forms": folder, "context": context})[0]
+
+    def common(
+        self, bundle: Bundle, folder: str, context: Mapping[str, Any], place: str
+    ) -> tuple[dict[str, str], tuple[str, ...]]:
+        """The same for all receivers who agree in the fields that are named; as :meth:`Engine.common`.
+
+        Raises as :meth:`forms` does.
+        """
+        forms, answer = self._forms(bundle, folder, {"common": folder, "context": context, "place": place})
+        read = answer.get("read")
+        if not isinstance(read, list) or not all(isinstance(each, str) for each in read):
+            raise TemplateError(_unusable(Position(bundle.shown_as(folder))))
+        return forms, tuple(read)
+
+    def _forms(
+        self, bundle: Bundle, folder: str, request: dict[str, Any]
+    ) -> tuple[dict[str, str], dict[str, Any]]:
         where = Position(bundle.shown_as(folder))
-        answer = self._ask(bundle, {"forms": folder, "context": context}, where, "模板")
+        answer = self._ask(bundle, request, where, "模板")
         try:
             if "problem" in answer:
                 raise TemplateError(frames.problem_from(answer["problem"]))
             forms = answer["forms"]
             if forms.keys() == FORMS.keys() and all(isinstance(text, str) for text in forms.values()):
-                return dict(forms)
+                return dict(forms), answer
         except (AttributeError, KeyError, TypeError, ValueError):
             pass
         raise TemplateError(_unusable(where))
@@ -322,9 +340,9 @@ class Limited:
         raise AssertionError("unreachable")
 
     def _drop(self) -> None:
-        if (child := self._mine()) is not None:
+        child, self._child = self._mine(), None
+        if child is not None:
             child.end()
-        self._child = None
 
     def _arm(self) -> None:
         if self._timer is None and self._child is not None:

@@ -11,11 +11,11 @@ from __future__ import annotations
 import hashlib
 import re
 import stat
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 from reminder.errors import Position, Problem, system_reason
 from reminder.messages import limited
@@ -31,6 +31,7 @@ from reminder.messages.forms import (
     Bundle,
 )
 from reminder.messages.message import Message
+from reminder.messages.shared import PLACE, Forms, SharedTexts
 from reminder.messages.trouble import RendererUnavailable, TemplateError, TemplateStopped, unknown_name
 
 __all__ = [
@@ -68,12 +69,20 @@ class Section:
     title: str = ""
 
 
+T = TypeVar("T")
+M = TypeVar("M", Section, Message)
+
+
 class Renderer(Protocol):
     """Finds faults and makes texts: :class:`~reminder.messages.limited.Limited`, or the engine itself."""
 
     def faults(self, bundle: Bundle, name: str) -> list[Problem]: ...
 
     def forms(self, bundle: Bundle, folder: str, context: Mapping[str, Any]) -> dict[str, str]: ...
+
+    def common(
+        self, bundle: Bundle, folder: str, context: Mapping[str, Any], place: str
+    ) -> tuple[dict[str, str], tuple[str, ...]]: ...
 
 
 class Templates:
@@ -82,8 +91,11 @@ class Templates:
     def __init__(self, bundle: Bundle, digests: Mapping[str, str], renderer: Renderer) -> None:
         self._bundle = bundle
         self._digests = dict(digests)
+        folders = {name.partition("/")[0] for name in digests if "/" in name}
+        self._names = tuple(sorted(folder for folder in folders if not folder.startswith("_")))
         self._renderer = renderer
         self._stopped: dict[object, TemplateStopped] = {}
+        self._shared = SharedTexts()
 
     @classmethod
     def load(
@@ -146,8 +158,7 @@ class Templates:
 
     def names(self) -> tuple[str, ...]:
         """The templates a plan may name, in alphabetical order."""
-        folders = {name.partition("/")[0] for name in self._digests if "/" in name}
-        return tuple(sorted(folder for folder in folders if not folder.startswith("_")))
+        return self._names
 
     def files(self) -> Mapping[str, str]:
         """SHA-256 of every file the texts depend on, by its path in the folder."""
@@ -179,47 +190,66 @@ class Templates:
             _id(context.get("alarm")),
             context.get("today"),
         )
-        forms = self._forms(name, context, about)
-        return Section(
-            subject=_one_line(forms[SUBJECT]),
-            text=_tidy(forms[TEXT]),
-            html=_tidy(forms[HTML]),
-            markdown=_tidy(forms[MARKDOWN]),
-            title="" if item is None or item["private"] else _one_line(str(item["title"])),
-        )
+        title = "" if item is None or item["private"] else _one_line(str(item["title"]))
+
+        def finish(forms: Forms) -> Section:
+            return Section(
+                subject=_one_line(forms[SUBJECT]),
+                text=_tidy(forms[TEXT]),
+                html=_tidy(forms[HTML]),
+                markdown=_tidy(forms[MARKDOWN]),
+                title=title,
+            )
+
+        return self._text(name, context, about, finish)
 
     def message(self, sections: Sequence[Section], context: Mapping[str, Any]) -> Message:
         """Wrap sections, most urgent first, into one message.
 
-        ``context`` has the names of ``LAYOUT_NAMES`` but ``sections``.  Raises
+        ``context`` has the names of ``LAYOUT_NAMES``; its ``sections`` are not looked at.  Raises
         as :meth:`section` does, and ``ValueError`` if there is no section.
         """
         if not sections:
             raise ValueError("a message needs at least one section")
-        parts = [
-            {
-                "subject": section.subject,
-                "title": section.title,
-                "text": section.text,
-                "html": section.html,
-                "markdown": section.markdown,
-            }
-            for section in sections
-        ]
-        forms = self._forms(LAYOUT, {**context, "sections": parts}, (LAYOUT, tuple(sections)))
-        return Message(
-            subject=_one_line(forms[SUBJECT]),
-            text=_tidy(forms[TEXT]) + "\n",
-            html=_tidy(forms[HTML]) + "\n",
-            markdown=_tidy(forms[MARKDOWN]),
-        )
 
-    def _forms(self, folder: str, context: Mapping[str, Any], about: object) -> dict[str, str]:
+        def finish(forms: Forms) -> Message:
+            return Message(
+                subject=_one_line(forms[SUBJECT]),
+                text=_tidy(forms[TEXT]) + "\n",
+                html=_tidy(forms[HTML]) + "\n",
+                markdown=_tidy(forms[MARKDOWN]),
+            )
+
+        frame = {name: value for name, value in context.items() if name != "sections"}
+        return self._text(LAYOUT, frame, (LAYOUT, tuple(sections)), finish, tuple(sections))
+
+    def _text(
+        self,
+        folder: str,
+        context: Mapping[str, Any],
+        about: object,
+        finish: Callable[[Forms], M],
+        sections: tuple[Section, ...] = (),
+    ) -> M:
+        """What is said to one receiver: rendered once for all who read the same."""
+
+        def whole() -> Mapping[str, Any]:
+            return {**context, "sections": [_part(each) for each in sections]} if sections else context
+
+        def common(place: str) -> tuple[Forms, tuple[str, ...]]:
+            return self._once(about, lambda: self._renderer.common(self._bundle, folder, whole(), place))
+
+        made = self._shared.of((folder, sections), context, common, finish, _named)
+        if made is None:
+            made = finish(self._once(about, lambda: self._renderer.forms(self._bundle, folder, whole())))
+        return made
+
+    def _once(self, about: object, render: Callable[[], T]) -> T:
         """What went over the limits once is not tried for each of a hundred receivers."""
         if (stopped := self._stopped.get(about)) is not None:
             raise stopped
         try:
-            return self._renderer.forms(self._bundle, folder, context)
+            return render()
         except TemplateStopped as error:
             while len(self._stopped) >= STOPPED_KEPT:
                 self._stopped.pop(next(iter(self._stopped)), None)
@@ -268,6 +298,27 @@ def _judged(content: bytes, shown: str) -> tuple[bytes, Problem | None]:
     except UnicodeDecodeError:
         return content, Problem(Position(shown, 1, 1), "", "文件不是 UTF-8 编码", "", "请另存为 UTF-8")
     return content, None
+
+
+def _part(section: Section) -> dict[str, str]:
+    """A section as the layout sees it."""
+    return {
+        "subject": section.subject,
+        "title": section.title,
+        "text": section.text,
+        "html": section.html,
+        "markdown": section.markdown,
+    }
+
+
+def _named(made: M, name: str) -> M:
+    """With the name where its place is; the same object if it has none."""
+    found = {
+        field: text.replace(PLACE, name)
+        for field in ("subject", "text", "html", "markdown")
+        if PLACE in (text := getattr(made, field))
+    }
+    return replace(made, **found) if found else made
 
 
 def _id(value: Any) -> object:

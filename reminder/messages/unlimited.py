@@ -31,6 +31,16 @@ class Unlimited:
         except MemoryError:
             raise TemplateError(_too_much(bundle.shown_as(folder))) from None
 
+    def common(
+        self, bundle: Bundle, folder: str, context: Mapping[str, Any], place: str
+    ) -> tuple[dict[str, str], tuple[str, ...]]:
+        """The texts for all who agree in the fields named.  Raises :class:`TemplateError`."""
+        try:
+            found = self._of(bundle).common(folder, context, place)
+        except MemoryError:
+            raise TemplateError(_too_much(bundle.shown_as(folder))) from None
+        return found["forms"], tuple(found["read"])
+
     def _of(self, bundle: Bundle) -> Engine:
         if self._engine is None or self._engine[0] != bundle.key:
             self._engine = (bundle.key, Engine(bundle))

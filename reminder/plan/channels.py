@@ -10,6 +10,8 @@ from reminder.plan.fields import AppNumber, Flag, Identifier, Integer, Line, fau
 from reminder.plan.networks import Networks
 from reminder.plan.sending import Sending
 
+MOST_CONNECTIONS = 16
+"""More at once look like an attack to a mail server."""
 WECOM_BASE_URL = "https://qyapi.weixin.qq.com"
 
 
@@ -30,6 +32,8 @@ class EmailChannel(Sending):
     """Default: the office's mailbox."""
     timeout_seconds: Integer = 60
     """Total deadline of one message, connection included."""
+    connections: Integer = 4
+    """To the server at once, at most; more pay only if it answers slowly and allows them."""
     allow_networks: Networks = ()
     """Networks of the office's own that the server may stand in, besides the public net."""
     ca_file: Line | None = None
@@ -41,6 +45,8 @@ class EmailChannel(Sending):
             raise fault("登录信息不全", "username 与 secret 须同时写，或都不写")
         if not 1 <= self.port <= 65535 or not 1 <= self.timeout_seconds <= 600:
             raise fault("端口或时限超出范围", "port 为 1–65535，timeout_seconds 为 1–600")
+        if not 1 <= self.connections <= MOST_CONNECTIONS:
+            raise fault(f"connections 为 {self.connections}", f"1–{MOST_CONNECTIONS} 的整数")
         return self
 
     @property

@@ -244,6 +244,11 @@ class Directory:
             case _:
                 return ()
 
+    def belongs(self, person_id: str, on: date) -> bool:
+        """Whether there is such a person on that day."""
+        person = self.person(person_id)
+        return person is not None and person.holds(on)
+
     def belongs_to(self, person: Person, unit_id: str, on: date) -> bool:
         """Whether a person works in a unit, or holds a post of it, on that day."""
         return unit_id in self._units_with(person, on)

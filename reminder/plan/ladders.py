@@ -28,22 +28,20 @@ class LadderBook:
 
     ladders: Mapping[str, Sequence[Entry[RungSpec]]]
     default_via: tuple[Route, ...]
-    _made: dict[tuple[str, tuple[Route, ...], str], tuple[Rung, ...]] = field(default_factory=dict)
+    _made: dict[object, tuple[Rung, ...]] = field(default_factory=dict)
+    """Rungs by what they are made of: items that are reminded alike have the same ones."""
 
     def rungs_of(self, spec: ItemSpec) -> tuple[Rung, ...]:
         """The ladder's rungs, then the item's own."""
         via, template = spec.via or self.default_via, spec.template or DEFAULT_TEMPLATE
-        rungs: tuple[Rung, ...] = ()
-        if spec.ladder is not None:
-            key = (spec.ladder, via, template)
-            if key not in self._made:
-                entries = self.ladders.get(spec.ladder, ())
-                self._made[key] = tuple(
-                    rung for entry in entries for rung in rungs_from(entry.value, via, template)
-                )
-            rungs = self._made[key]
-        own = tuple(rung for each in spec.remind for rung in rungs_from(each, via, template))
-        return rungs + own
+        key = (spec.ladder, spec.remind, via, template)
+        rungs = self._made.get(key)
+        if rungs is None:
+            entries = self.ladders.get(spec.ladder, ()) if spec.ladder is not None else ()
+            written = (*(entry.value for entry in entries), *spec.remind)
+            rungs = tuple(rung for each in written for rung in rungs_from(each, via, template))
+            self._made[key] = rungs
+        return rungs
 
 
 def rungs_from(spec: RungSpec, via: tuple[Route, ...], template: str) -> Iterator[Rung]:

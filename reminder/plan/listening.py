@@ -41,19 +41,20 @@ def check_listening(
     a problem of their own.
     """
     for rung in rungs:
-        loc = where(rung)
         reached = sorted({*channels_of(rung.via)} & {*groups})
         if names_who_owes(rung) and reached and not spec.private:
             found = f"提醒“{rung.id}”点到未办结的人，而通道里有群：{'、'.join(reached)}"
             allowed = f"owing、escalation、if 和 {MISSING_LIST} 只能逐人发送"
-            yield place.problem(loc, found, allowed, "请改该提醒的 via")
+            yield place.problem(where(rung), found, allowed, "请改该提醒的 via")
         if spec.duty is None and (rung.condition is not None or rung.template == MISSING_LIST):
             what = f"if: {rung.condition}" if rung.condition is not None else f"template: {MISSING_LIST}"
             found = f"提醒“{rung.id}”写了 {what}，而本项没有写 duty"
-            yield place.problem(loc, found, "", "请写 duty（谁承担），或删去这一行")
+            yield place.problem(where(rung), found, "", "请写 duty（谁承担），或删去这一行")
         if spec.duty is not None and has(rung, TermKind.ESCALATION) and _comes_before_due(rung, spec):
             found = f"提醒“{rung.id}”在截止之前就提请上级关注"
-            yield place.problem(loc, found, "", "通常从截止之后开始，如 workdays: +3", Severity.WARNING)
+            yield place.problem(
+                where(rung), found, "", "通常从截止之后开始，如 workdays: +3", Severity.WARNING
+            )
     if spec.duty is not None and spec.duty.each == "unit" and "on_rotation" in spec.duty.model_fields_set:
         found = "each: unit 而写了 on_rotation：单位承担的，不因换人而另起一份"
         yield place.problem(("duty", "on_rotation"), found, "", "请删去这一行", Severity.WARNING)

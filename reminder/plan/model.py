@@ -12,6 +12,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import time
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -335,7 +336,9 @@ class Plan:
 
     def item(self, item_id: str) -> Item | None:
         """The item of this id, or of this former id."""
-        for item in self.items:
-            if item_id in item.ids:
-                return item
-        return None
+        return self._by_id.get(item_id)
+
+    @cached_property
+    def _by_id(self) -> Mapping[str, Item]:
+        """Items by every id they ever had; of two that had the same, the first."""
+        return {each: item for item in reversed(self.items) for each in item.ids}

@@ -14,7 +14,7 @@ from reminder.plan.edges import check_edges
 from reminder.plan.fields import did_you_mean
 from reminder.plan.ladders import DEFAULT_TEMPLATE, LadderBook, anchor_fault, check_rungs, rungs_from
 from reminder.plan.listening import Where, check_listening, names_who_owes
-from reminder.plan.model import STATUTORY_FESTIVALS, ItemSpec, PlanHead, Rung
+from reminder.plan.model import STATUTORY_FESTIVALS, Duty, ItemSpec, PlanHead, Rung
 from reminder.plan.names import CHANNEL, GROUP, ITEM, LADDER, POST, UNIT, Names
 from reminder.plan.place import Place
 from reminder.plan.roster import check_directory
@@ -153,6 +153,7 @@ class ItemChecks:
         self._incomplete = any(person.mail is None or person.wecom is None for person in directory.people)
         self._timing = TimingChecks(names, head)
         self._meant: dict[Audience, set[str]] = {}
+        self._owing: dict[Duty, set[str]] = {}
 
     def check(self, entry: Entry[ItemSpec], rungs: tuple[Rung, ...]) -> Iterator[Problem]:
         """Every problem, warning and notice of the item."""
@@ -283,14 +284,21 @@ class ItemChecks:
             yield from self._check_addresses(spec, place, rungs)
 
     def _where(self, spec: ItemSpec) -> Where:
-        """Where a rung stands: in the item's own ``remind``, or else in its ladder."""
-        via, template = spec.via or self._head.via, spec.template or DEFAULT_TEMPLATE
-        own: dict[str, Loc] = {
-            rung.id: ("remind", index)
-            for index, each in enumerate(spec.remind)
-            for rung in rungs_from(each, via, template)
-        }
-        return lambda rung: own.get(rung.id, ("ladder",))
+        """Where a rung stands: in the item's own ``remind``, or else in its ladder.
+
+        Asked only of a rung that something is wrong with.
+        """
+
+        def where(rung: Rung) -> Loc:
+            via, template = spec.via or self._head.via, spec.template or DEFAULT_TEMPLATE
+            own: dict[str, Loc] = {
+                each.id: ("remind", index)
+                for index, written in enumerate(spec.remind)
+                for each in rungs_from(written, via, template)
+            }
+            return own.get(rung.id, ("ladder",))
+
+        return where
 
     def _check_asked(self, spec: ItemSpec, place: Place, rungs: tuple[Rung, ...]) -> Iterator[Problem]:
         """A duty that no rung listens to, and whose obligors are not named by one either."""
@@ -337,8 +345,14 @@ class ItemChecks:
         return self._meant[audience]
 
     def _obligors(self, spec: ItemSpec) -> set[str]:
-        duty, directory = spec.duty, self._directory
+        duty = spec.duty
         assert duty is not None
+        if duty not in self._owing:
+            self._owing[duty] = self._who_owe(duty)
+        return self._owing[duty]
+
+    def _who_owe(self, duty: Duty) -> set[str]:
+        directory = self._directory
         if duty.of == "supervision":
             posts = {each.leader for each in directory.supervision}
             return {p.id for day in self._days() for post in posts for p in directory.holders(post, day)}

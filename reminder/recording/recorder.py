@@ -96,15 +96,15 @@ class Recorder:
         self,
         now: datetime,
         *,
-        items: Collection[str] = (),
+        items: Collection[str] | None = None,
         person: str | None = None,
         unit: str | None = None,
         open_only: bool = False,
     ) -> list[Row]:
         """The cells of every occurrence that may be recorded by now, in order of due date.
 
-        ``person``: whose they are, or whose deputy or liaison they are for the
-        day; ``unit``: whom they concern.
+        ``items``: of these alone, None for all; ``person``: whose they are, or
+        whose deputy or liaison they are for the day; ``unit``: whom they concern.
         """
         view, directory = self.view(now), self._edition.plan.directory
         rows = []

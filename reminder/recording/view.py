@@ -79,10 +79,10 @@ class View:
         self.today: date = now.astimezone(zone_of(edition.plan.head.timezone)).date()
         self._recorded = {under for under, _ in facts.duties}
 
-    def rows(self, items: Collection[str] = ()) -> Iterator[Row]:
-        """Every cell of which something may be recorded, item by item."""
+    def rows(self, items: Collection[str] | None = None) -> Iterator[Row]:
+        """Every cell of which something may be recorded, item by item: of these items, None for all."""
         for item in self.edition.plan.items:
-            if not items or item.id in items:
+            if items is None or item.id in items:
                 for occurrence in self.in_view(item):
                     yield from self.rows_of(item, occurrence)
 
@@ -96,10 +96,10 @@ class View:
             for standing in standings(item, each, directory, calendar, self.facts, self.now)
         ]
 
-    def gone(self, items: Collection[str] = ()) -> Iterator[Gone]:
-        """What is recorded of cells that the directory closed since."""
+    def gone(self, items: Collection[str] | None = None) -> Iterator[Gone]:
+        """What is recorded of cells that the directory closed since: of these items, None for all."""
         for item in self.edition.plan.items:
-            if items and item.id not in items:
+            if items is not None and item.id not in items:
                 continue
             for occurrence in self.in_view(item):
                 yield from self.gone_of(item, occurrence)

@@ -13,8 +13,8 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from reminder.agenda.alarms import Alarm, alarms_of
-from reminder.agenda.approvals import Panel, asks_at, covered, may_be_asked, may_need, panel
+from reminder.agenda.alarms import Alarm, Window, alarms_of
+from reminder.agenda.approvals import Panel, asks_at, covered, may_be_asked, panel
 from reminder.agenda.facts import Approval, ApprovalRequest, Facts
 from reminder.agenda.occurrences import zone_of
 from reminder.agenda.policy import needs_approval
@@ -160,17 +160,13 @@ def candidates(
     edition: Edition, facts: Facts, since: datetime, until: datetime, settled: Collection[str] = ()
 ) -> list[Alarm]:
     """Alarms in [since, until) that may have to be approved, less those ``settled`` or before their adoption."""
-    plan = edition.plan
-    found = (
-        alarm
-        for item in plan.items
-        if any(may_be_asked(item, rung) for rung in item.rungs)
-        for alarm in alarms_of(item, plan, edition.calendar, since, until, facts)
-    )
+    window = Window(edition.plan, edition.calendar, since, until, facts)
+    found = []
+    for item in edition.plan.items:
+        if rungs := {rung.id for rung in item.rungs if may_be_asked(item, rung)}:
+            found += [alarm for alarm in window.alarms_of(item) if alarm.rung.id in rungs]
     return [
-        alarm
-        for alarm in found
-        if may_need(alarm) and not any(key in settled for key in alarm.keys) and in_force(alarm, facts)
+        alarm for alarm in found if not any(key in settled for key in alarm.keys) and in_force(alarm, facts)
     ]
 
 

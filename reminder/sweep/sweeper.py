@@ -12,6 +12,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from itertools import takewhile
 
 from reminder.agenda.alarms import Alarm, expand
 from reminder.agenda.facts import Facts
@@ -146,8 +147,9 @@ class Sweeper:
         if self._looked_on == day or daily <= now:
             daily = datetime.combine(day + timedelta(days=1), DEFAULT_ALARM_TIME, tzinfo=self._zone)
         waiting = self._ledger.next_postponed(self.edition.plan.id, self.transport)
-        held = (each.useful_until for each in self._pending if each.key in self._held)
-        alarm = next((each.at for each in self._pending if each.key not in self._held), None)
+        # What is on hold came due first and stands before all the rest, of which the first is enough.
+        held = [e.useful_until for e in takewhile(lambda each: each.key in self._held, self._pending)]
+        alarm = self._pending[len(held)].at if len(held) < len(self._pending) else None
         # A lot's day: that instant is for whoever moves the clock, and for no eyes.
         lot = self._draws.next_instant(self.edition, now) if self._draws is not None else None
         found = (daily, alarm, waiting, min(held, default=None), self._asking.next_instant(), lot)
@@ -157,6 +159,11 @@ class Sweeper:
     def facts(self) -> Facts:
         """What was known at the last sweep."""
         return self._facts
+
+    @property
+    def next_alarm_at(self) -> datetime | None:
+        """When the first of what is still ahead comes; None if nothing is, as far as the agenda is built."""
+        return self._pending[0].at if self._pending else None
 
     def pending(self) -> Sequence[Alarm]:
         """What is still ahead, in order, as far as the agenda is built."""

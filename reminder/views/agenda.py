@@ -56,13 +56,30 @@ _years: Kept[_Year] = Kept(24)
 
 def alarms_between(look: Look, since: datetime, until: datetime) -> tuple[Alarm, ...]:
     """The alarms with ``since`` ≤ ``at`` < ``until`` (aware) that the reader may see, in order of time."""
+    return tuple(alarm for alarm in every_alarm_between(look, since, until) if look.sees(alarm.item))
+
+
+def every_alarm_between(look: Look, since: datetime, until: datetime) -> tuple[Alarm, ...]:
+    """All of them, those of private items too, whoever looks."""
     found: list[Alarm] = []
     first, last = since.astimezone(look.zone).year, until.astimezone(look.zone).year
     for year in _in_reach(look, first, last):
         known = _year(look, year)
         begin, end = bisect_left(known.alarm_times, since), bisect_left(known.alarm_times, until)
-        found += (alarm for alarm in known.alarms[begin:end] if look.sees(alarm.item))
+        found += known.alarms[begin:end]
     return tuple(found)
+
+
+def first_alarm(look: Look, since: datetime, until: datetime) -> Alarm | None:
+    """The first of :func:`alarms_between`; no year is reckoned after the one that it is in."""
+    first, last = since.astimezone(look.zone).year, until.astimezone(look.zone).year
+    for year in _in_reach(look, first, last):
+        known = _year(look, year)
+        begin, end = bisect_left(known.alarm_times, since), bisect_left(known.alarm_times, until)
+        for place in range(begin, end):
+            if look.sees(known.alarms[place].item):
+                return known.alarms[place]
+    return None
 
 
 def alarms_on(look: Look, first: date, last: date) -> tuple[Alarm, ...]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import threading
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,6 +35,7 @@ from reminder.sweep.approvals import (
 )
 from reminder.sweep.request import OWN_LINK, differences, named, to_whom, without_names
 from reminder.sweep.texts import CODE_LENGTH, Said, Text
+from reminder.views.kept import Kept
 from reminder.views.look import Look
 
 __all__ = ["FURTHEST", "REMARK_LENGTH", "ApprovalRefused", "Case", "Change", "Letter", "Reading"]
@@ -48,36 +48,23 @@ _QUOTED = ("｜", "> ")
 
 
 class _Texts:
-    """What was rendered of an edition, and what waited by it; one thread at a time."""
+    """What was rendered of an edition, and what waited by it; for one thread at a time, under the lock."""
 
     def __init__(self, edition: Edition) -> None:
         self.edition = edition
         self.memory = Memory(edition)
         self.lock = threading.Lock()
-        self.waiting: OrderedDict[tuple[object, ...], tuple[Ledger, list[Waiting]]] = OrderedDict()
+        self.waiting: Kept[tuple[Ledger, list[Waiting]]] = Kept(LISTS)
 
 
-class _Editions:
-    """The texts of the editions that were asked for last.  Safe to use from several threads."""
-
-    def __init__(self) -> None:
-        self._known: OrderedDict[int, _Texts] = OrderedDict()
-        self._lock = threading.Lock()
-
-    @contextmanager
-    def of(self, edition: Edition) -> Iterator[_Texts]:
-        with self._lock:
-            known = self._known.get(id(edition))
-            if known is None or known.edition is not edition:
-                known = self._known[id(edition)] = _Texts(edition)
-            self._known.move_to_end(id(edition))
-            while len(self._known) > EDITIONS:
-                self._known.popitem(last=False)
-        with known.lock:
-            yield known
+_editions: Kept[_Texts] = Kept(EDITIONS)
 
 
-_editions = _Editions()
+@contextmanager
+def _texts_of(edition: Edition) -> Iterator[_Texts]:
+    known = _editions.of(id(edition), lambda: _Texts(edition), lambda kept: kept.edition is edition)
+    with known.lock:
+        yield known
 
 
 def _waiting(look: Look, ahead: timedelta) -> list[Waiting]:
@@ -86,16 +73,19 @@ def _waiting(look: Look, ahead: timedelta) -> list[Waiting]:
     minute = look.now.replace(second=0, microsecond=0)
     submitter = submitter_of(ledger, plan_id)
     key = (id(ledger), look.transport, look.facts.number, submitter, minute, ahead)
-    with _editions.of(look.edition) as texts:
-        kept = texts.waiting.get(key)
-        if kept is None or kept[0] is not ledger:
-            found = pending(ledger, look.edition, look.now, ahead=ahead, decided=True, memory=texts.memory)
-            kept = texts.waiting[key] = (ledger, found)
-            while len(texts.waiting) > LISTS:
-                texts.waiting.popitem(last=False)
-    keys = {key for each in kept[1] for key in each.said.keys}
+    with _texts_of(look.edition) as texts:
+        memory = texts.memory
+        _, found = texts.waiting.of(
+            key,
+            lambda: (
+                ledger,
+                pending(ledger, look.edition, look.now, ahead=ahead, decided=True, memory=memory),
+            ),
+            lambda kept: kept[0] is ledger,
+        )
+    keys = {key for each in found for key in each.said.keys}
     settled = ledger.settled_of(plan_id, look.transport, keys)
-    return [each for each in kept[1] if settled.isdisjoint(each.said.keys)]
+    return [each for each in found if settled.isdisjoint(each.said.keys)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,13 +151,13 @@ class Reading:
 
 def cases(look: Look, ahead: timedelta = timedelta(0)) -> tuple[Case, ...]:
     """What waits, and what was said and has not gone out yet, in order of its hour."""
-    return tuple(_case(look, waiting) for waiting in _waiting(look, ahead) if _sees(look, waiting))
+    return tuple(_case(look, waiting) for waiting in _waiting(look, ahead) if may_see(look, waiting))
 
 
 def reading(look: Look, code: str, receiver: int = 0) -> Reading:
     """The text of a code, for the receiver of that number.  Raises ``ApprovalRefused``."""
     waiting = _find(look, code)
-    if not _sees(look, waiting):
+    if not may_see(look, waiting):
         raise ApprovalRefused("没有这个审批编号")
     person = look.edition.plan.directory.person(look.user.id)
     item = waiting.said.first.item
@@ -193,9 +183,9 @@ def reading(look: Look, code: str, receiver: int = 0) -> Reading:
 
 def say(look: Look, code: str, remark: str, *, granted: bool) -> Given:
     """Record the reader's word.  Raises ``ApprovalRefused``."""
-    with _editions.of(look.edition) as texts:
+    with _texts_of(look.edition) as texts:
         waiting = find(look.ledger, look.edition, code, look.now, texts.memory)
-        if not _sees(look, waiting):
+        if not may_see(look, waiting):
             raise ApprovalRefused("没有这个审批编号")
         return approve(
             look.ledger, look.edition, look.user.id, code, look.now,
@@ -209,11 +199,12 @@ def _find(look: Look, code: str) -> Waiting:
         for waiting in _waiting(look, ahead):
             if waiting.said.code == code:
                 return waiting
-    with _editions.of(look.edition) as texts:
+    with _texts_of(look.edition) as texts:
         return find(look.ledger, look.edition, code, look.now, texts.memory)
 
 
-def _sees(look: Look, waiting: Waiting) -> bool:
+def may_see(look: Look, waiting: Waiting) -> bool:
+    """Whether the reader may know of a text: its item may be seen, or they are asked to approve it."""
     panel = waiting.panel
     return look.sees(waiting.said.first.item) or look.user.id in {
         each.id for each in (*panel.able, *panel.asked)

@@ -14,6 +14,7 @@ from reminder.agenda.duties import Standing
 from reminder.agenda.facts import (
     DUTY_STATE_TEXT,
     TRANSITIONS,
+    WAY_TEXT,
     DutyAction,
     DutyEvent,
     DutyState,
@@ -28,13 +29,6 @@ from reminder.recording.recorder import ACTION_TEXT
 from reminder.recording.view import Gone, Refused, Row, View
 from reminder.views.look import Look
 
-WAY_TEXT = {
-    Way.LINK: "本人链接",
-    Way.LIAISON: "代填",
-    Way.COMMAND: "命令行",
-    Way.IMPORT: "表格",
-    Way.CONSOLE: "网页",
-}
 _MARKS = {
     DutyState.DONE: "done",
     DutyState.WAIVED: "waived",
@@ -124,7 +118,6 @@ class Sheet:
     gone: tuple[tuple[str, str], ...]
     """Cells that the directory closed: what they were called, and how they stood."""
     tally: Tally
-    owed: tuple[Chip, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +293,6 @@ def sheet(look: Look, occurrence_id: str) -> Sheet | None:
         tuple(chips),
         tuple(_gone(each) for each in view.gone_of(item, occurrence)),
         _tally(row.standing for row in rows),
-        tuple(chip for chip, row in zip(chips, rows, strict=True) if row.standing.owed),
     )
 
 

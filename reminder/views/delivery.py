@@ -12,7 +12,7 @@ from reminder.ledger.records import DELIVERY_TEXT, AttemptRecord, DeliveryState,
 from reminder.ledger.recovery import CHAIN, REPLACED
 from reminder.ledger.shown import Leaf, Made
 from reminder.recording.sending import possible
-from reminder.views.ledger import BAD, HIDDEN_SUBJECT, WAITS, receiver_name, sees, titles_of
+from reminder.views.ledger import BAD, HIDDEN_SUBJECT, WAITS, receiver_title, sees, titles_of
 from reminder.views.look import Look
 
 OUTCOME_TEXT = {
@@ -67,8 +67,8 @@ class Try:
 class Sent:
     """A message, or a part of one, as people look at it.
 
-    ``text`` is None where the reader may not see all of it.  ``html``: it is a
-    mail with a formatted part.  ``possible`` is what a person may decide now.
+    ``text`` is None where the reader may not see all of it.  ``possible`` is
+    what a person may decide now.
     """
 
     leaf: Leaf
@@ -81,12 +81,13 @@ class Sent:
     expires_at: datetime
     told: tuple[Told, ...]
     tries: tuple[Try, ...]
+    attempts: tuple[AttemptRecord, ...]
+    """The same, as the ledger has them."""
     decided: tuple[Decided, ...]
     refused: tuple[tuple[str, str], ...]
     receivers: tuple[tuple[str, str], ...]
     subject: str
     text: str | None
-    html: bool
     seen: tuple[Made, ...]
     """The claims it was made for, as the ledger has them, that the reader may know of."""
     possible: tuple[HandDecision, ...]
@@ -108,6 +109,7 @@ def sent(look: Look, delivery: str) -> Sent | None:
         return None
     whole = len(seen) == len(leaf.made)
     text = look.ledger.text_of(look.plan_id, delivery) if whole else None
+    attempts = tuple(look.ledger.attempts_of(look.plan_id, delivery))
     in_force = leaf.transport is look.transport
     zone = look.zone
     accepted = leaf.state is DeliveryState.ACCEPTED
@@ -119,13 +121,14 @@ def sent(look: Look, delivery: str) -> Sent | None:
         leaf=leaf,
         state=state,
         mark="done" if accepted and leaf.transport is Transport.LIVE else mark,
-        receiver=receiver_name(look, leaf.receiver),
+        receiver=receiver_title(look, leaf.receiver),
         channel=leaf.channel,
         planned_at=leaf.planned_at.astimezone(zone),
         not_before=leaf.not_before.astimezone(zone),
         expires_at=leaf.expires_at.astimezone(zone),
         told=tuple(_told(look, made) for made in seen),
-        tries=tuple(_try(each, look) for each in look.ledger.attempts_of(look.plan_id, delivery)),
+        tries=tuple(_try(each, look) for each in attempts),
+        attempts=attempts,
         decided=tuple(
             Decided(
                 each.at.astimezone(zone),
@@ -135,13 +138,12 @@ def sent(look: Look, delivery: str) -> Sent | None:
             for each in leaf.resolutions
         ),
         refused=tuple(
-            (receiver_name(look, each.receiver), f"{each.code} {each.detail}".strip())
+            (receiver_title(look, each.receiver), f"{each.code} {each.detail}".strip())
             for each in leaf.refused
         ),
         receivers=tuple((look.name_of(receiver), address) for receiver, address in leaf.receivers),
         subject=leaf.subject if whole else HIDDEN_SUBJECT,
         text=text,
-        html=whole and _html_of(look, delivery) is not None,
         seen=tuple(seen),
         possible=possible(leaf, in_force, look.now) if whole else (),
         expired=leaf.expires_at <= look.now,
@@ -154,10 +156,6 @@ def mail_html(look: Look, delivery: str) -> str | None:
     leaf = look.ledger.leaf(look.plan_id, delivery)
     if leaf is None or not all(sees(look, made) for made in leaf.made) or not (leaf.made or look.private):
         return None
-    return _html_of(look, delivery)
-
-
-def _html_of(look: Look, delivery: str) -> str | None:
     payload = look.ledger.payload_of(look.plan_id, delivery)
     if b"Content-Type: multipart/alternative" not in payload[:4096]:
         return None
@@ -169,7 +167,7 @@ def _told(look: Look, made: Made) -> Told:
     return Told(
         titles_of(look).get(made.item, made.item),
         made.occurrence,
-        receiver_name(look, made.receiver),
+        receiver_title(look, made.receiver),
         f"{ACTION_TEXT.get(made.decision, made.decision)}：{reason_text(made.reason)}",
     )
 

@@ -145,7 +145,11 @@ def templates(look: Look, shelf: Shelf) -> tuple[TemplateLine, ...]:
     for folder, names in folders.items():
         states = []
         for file in names:
-            document = shelf.read(f"{TEMPLATES_FOLDER}/{folder}/{file}")
+            try:
+                document = shelf.read(f"{TEMPLATES_FOLDER}/{folder}/{file}")
+            except EditRefused:
+                states.append(FileState.DIFFERS)  # its own page says why it cannot be read
+                continue
             if document is not None:
                 states.append(_state(document, digests, look))
         worst = next((each for each in states if each is not FileState.IN_FORCE), FileState.IN_FORCE)

@@ -14,7 +14,6 @@ from email.utils import parseaddr
 from reminder.access.rights import ROLE_TEXT
 from reminder.access.users import manages
 from reminder.agenda.reach import in_charge
-from reminder.ledger.accounts import Account
 from reminder.plan.channels import EmailChannel, WecomAppChannel, WecomRobotChannel
 from reminder.plan.directory import Person
 from reminder.plan.model import Plan
@@ -82,23 +81,18 @@ def handover(look: Look, settings: Settings, person: Person | None = None) -> Ha
             "没有由其审批的事项。" if person else "没有须经审批的事项。",
         ),
         Part("故障通知", tuple(_alerts(look.edition.plan, look.today, person)), "不由其接收。"),
-        Part("职务与代理", tuple(_posts(look.edition.plan, look.today, person)), "没有。"),
+        Part("职务与代理", tuple(_posts(look, person)), "没有。"),
         Part("邮箱、机器人与密钥", tuple(_channels(look, settings, person)), "没有。"),
         Part("程序之外", BEYOND),
     )
     return Handover(person, parts)
 
 
-def may_manage(account: Account, plan: Plan, on: date) -> bool:
-    """Whether an account can still manage the console on a day."""
-    person = plan.directory.person(account.user)
-    return person is not None and person.holds(on) and manages(account)
-
-
 def _accounts(look: Look, person: Person | None) -> Iterator[Tie]:
     plan = look.edition.plan
     known = look.ledger.accounts.every(plan.id)
-    managers = [each.user for each in known if may_manage(each, plan, look.today)]
+    here = {each.user for each in known if plan.directory.belongs(each.user, look.today)}
+    managers = [each.user for each in known if each.user in here and manages(each)]
     if person is None and len(managers) < LEAST:
         names = "、".join(look.name_of(each) for each in managers)
         found = f"只有 {names} 是管理员" if names else "没有可用的管理员账户"
@@ -108,8 +102,7 @@ def _accounts(look: Look, person: Person | None) -> Iterator[Tie]:
             continue
         roles = "、".join(ROLE_TEXT.get(role, role) for role in each.roles)
         private = "，可查看非公开事项" if each.private else ""
-        holder = plan.directory.person(each.user)
-        left = holder is None or not holder.holds(look.today)
+        left = each.user not in here
         only = managers == [each.user]
         found = f"{roles}{private}" + ("；已不在名册，不能登录" if left else "")
         remedy = f"离任时停用：reminder passwd {each.user} --disable"
@@ -170,7 +163,8 @@ def _alerts(plan: Plan, on: date, person: Person | None) -> Iterator[Tie]:
         yield Tie(f"{each.person.name}（{each.person.id}）", found, remedy, urgent=few or not each.address)
 
 
-def _posts(plan: Plan, on: date, person: Person | None) -> Iterator[Tie]:
+def _posts(look: Look, person: Person | None) -> Iterator[Tie]:
+    plan, on = look.edition.plan, look.today
     directory = plan.directory
     charged = in_charge(plan, on)
     for each in directory.people:
@@ -189,20 +183,14 @@ def _posts(plan: Plan, on: date, person: Person | None) -> Iterator[Tie]:
         if deputy.holds(on) and person.id in (deputy.of, deputy.deputy):
             yield Tie(
                 "代理",
-                f"{_name(plan, deputy.deputy)}代{_name(plan, deputy.of)}",
+                f"{look.name_of(deputy.deputy)}代{look.name_of(deputy.of)}",
                 "写 until 结束，另定代理人",
             )
-
-
-def _name(plan: Plan, person_id: str) -> str:
-    person = plan.directory.person(person_id)
-    return person.name if person is not None else person_id
 
 
 def _channels(look: Look, settings: Settings, person: Person | None) -> Iterator[Tie]:
     plan = look.edition.plan
     owners = _owners(plan.directory.people)
-    folder = settings.secrets or settings.data / "secrets"
     office = plan.head.office.mailbox
     yield from _mailbox("单位邮箱（office.mailbox）", [office], owners, person)
     for channel in plan.channels.values():
@@ -224,7 +212,7 @@ def _channels(look: Look, settings: Settings, person: Person | None) -> Iterator
                 yield Tie(
                     f"{where}：{secret}",
                     f"{kind}，离任人可能知道",
-                    f"{cure}，写入 {folder / secret}；程序一秒内自动换用",
+                    f"{cure}，写入 {settings.secrets_folder / secret}；程序一秒内自动换用",
                 )
 
 

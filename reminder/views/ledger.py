@@ -17,13 +17,14 @@ from reminder.ledger.shown import Entry, EntryFilter, Made, Mark
 from reminder.plan.model import Item
 from reminder.sweep.approvals import APPROVAL_ITEM
 from reminder.sweep.notices import NOTICE_ITEM
+from reminder.views.lines import receiver_name
 from reminder.views.look import Look
 
 PAGE = 50
 """Lines of a page."""
 BATCH = 1000
 """Lines read at once for a table."""
-OWN_ITEMS = {NOTICE_ITEM: "系统通知", APPROVAL_ITEM: "提请审批"}
+OWN_ITEMS = {NOTICE_ITEM: "管理员通知", APPROVAL_ITEM: "提请审批"}
 """What the ledger keeps under no item of the plan."""
 TRANSPORT_TEXT = {Transport.LIVE: "正式", Transport.OUTBOX: "试运行"}
 STATUS_TEXT: dict[str, str] = {
@@ -158,7 +159,7 @@ def _lines(look: Look, found: Sequence[Entry]) -> Iterator[Line]:
             title=titles.get(entry.item, entry.item),
             occurrence=entry.occurrence,
             alarm=entry.alarm,
-            receiver=receiver_name(look, entry.receiver) if entry.receiver else "",
+            receiver=receiver_title(look, entry.receiver) if entry.receiver else "",
             channel=entry.channel or "",
             subject=(entry.subject or "") if shown else HIDDEN_SUBJECT,
             decision=f"{ACTION_TEXT.get(entry.decision, entry.decision)}：{reason_text(entry.reason)}",
@@ -203,12 +204,10 @@ def titles_of(look: Look) -> dict[str, str]:
     return OWN_ITEMS | {each: item.spec.title for item in look.edition.plan.items for each in item.ids}
 
 
-def receiver_name(look: Look, receiver: str) -> str:
-    """A person's name, or a group's."""
-    if receiver.startswith("group:"):
-        config = look.edition.plan.channels.get(receiver.removeprefix("group:"))
-        return f"群“{getattr(config, 'name', None) or receiver.removeprefix('group:')}”"
-    return look.name_of(receiver)
+def receiver_title(look: Look, receiver: str) -> str:
+    """The receiver's name; of a group it is said that it is one."""
+    name = receiver_name(look, receiver)
+    return f"群“{name}”" if receiver.startswith("group:") else name
 
 
 def status_text(entry: Entry, look: Look | None = None) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
@@ -16,38 +14,25 @@ from reminder.check import Edition
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import Transport
 from reminder.plan.model import Item
+from reminder.views.kept import Kept
+
+_known: Kept[tuple[Ledger, Facts]] = Kept(4)
 
 
-class _Known:
-    """The facts that were read last, of a few ledgers.  Safe to use from several threads.
+def _facts(ledger: Ledger, plan_id: str, transport: Transport, now: datetime) -> Facts:
+    """The facts, read again once something was recorded.
 
-    Facts of one number are the same but for the adoptions, which follow a new
+    Those of one number are the same but for the adoptions, which follow a new
     plan within moments: hence never older than the minute.
     """
-
-    KEPT = 4
-
-    def __init__(self) -> None:
-        self._facts: OrderedDict[tuple[object, ...], tuple[Ledger, Facts]] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def of(self, ledger: Ledger, plan_id: str, transport: Transport, now: datetime) -> Facts:
-        number = ledger.facts_number(plan_id)
-        key = (id(ledger), plan_id, transport, number, now.replace(second=0, microsecond=0))
-        with self._lock:
-            kept = self._facts.get(key)
-        if kept is not None and kept[0] is ledger:
-            return kept[1]
-        facts = ledger.facts(plan_id, transport)
-        if facts.number == number:  # or else something was recorded in between
-            with self._lock:
-                self._facts[key] = ledger, facts
-                while len(self._facts) > self.KEPT:
-                    self._facts.popitem(last=False)
-        return facts
-
-
-_known = _Known()
+    number = ledger.facts_number(plan_id)
+    key = (id(ledger), plan_id, transport, number, now.replace(second=0, microsecond=0))
+    return _known.of(
+        key,
+        lambda: (ledger, ledger.facts(plan_id, transport)),
+        # The number of a ledger may be that of one that is gone; and something may have been recorded meanwhile.
+        lambda kept: kept[0] is ledger and kept[1].number == number,
+    )[1]
 
 
 @dataclass(frozen=True)
@@ -81,7 +66,7 @@ class Look:
     @cached_property
     def facts(self) -> Facts:
         """What is known at this moment, read once, and not again while nothing was recorded."""
-        return _known.of(self.ledger, self.plan_id, self.transport, self.now)
+        return _facts(self.ledger, self.plan_id, self.transport, self.now)
 
     @cached_property
     def digest(self) -> str:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from reminder.access.login import EVENT_TEXT
 from reminder.access.rights import ROLE_TEXT, Right, Role
-from reminder.access.users import Users, manages
+from reminder.access.users import STATE_TEXT, Users, state_of
 from reminder.agenda.facts import Silence, SilenceKind
-from reminder.ledger.accounts import EXPIRED, FAILED, LOCKED, LOGOUT, SUCCEEDED, Account
+from reminder.ledger.accounts import FAILED, LOCKED, Account
 from reminder.ledger.records import Pause
 from reminder.plan.channels import EmailChannel, WecomAppChannel, WecomRobotChannel
 from reminder.recording.silences import KIND_TEXT, Silences
@@ -21,13 +22,6 @@ from reminder.views.look import Look
 LOGINS_SHOWN = 100
 LONG_AGO = timedelta(days=3650)
 
-EVENT_TEXT = {
-    SUCCEEDED: "登录",
-    FAILED: "失败：用户名或密码不对",
-    LOCKED: "被拒：尝试次数过多",
-    LOGOUT: "退出",
-    EXPIRED: "久未使用，自动退出",
-}
 KIND_OF_CHANNEL = {"email": "电子邮件", "wecom_robot": "企业微信群机器人", "wecom_app": "企业微信自建应用"}
 _TLS = {"implicit": "连接即加密", "starttls": "先连接后加密", "none": "不加密"}
 _OUTCOME = {
@@ -99,7 +93,6 @@ class UserView:
     name: str
     roles: tuple[str, ...]
     state: str
-    manages: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,27 +224,10 @@ def users(look: Look) -> tuple[UserView, ...]:
             each,
             look.name_of(each.user),
             tuple(ROLE_TEXT[Role(role)] for role in each.roles),
-            _state(each, here=belongs(look, each.user)),
-            manages(each),
+            STATE_TEXT[state_of(each, here=look.edition.plan.directory.belongs(each.user, look.today))],
         )
         for each in Users(look.ledger, look.plan_id).every()
     )
-
-
-def belongs(look: Look, user: str) -> bool:
-    """Whether a user is in the directory today: who is not cannot log in."""
-    person = look.edition.plan.directory.person(user)
-    return person is not None and person.holds(look.today)
-
-
-def _state(account: Account, *, here: bool) -> str:
-    if account.disabled:
-        return "停用"
-    if not here:
-        return "不在名录，不能登录"
-    if not account.password:
-        return "未设密码"
-    return "待本人改密码" if account.initial else "使用中"
 
 
 def logins(look: Look) -> tuple[LoginView, ...]:

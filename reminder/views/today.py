@@ -22,6 +22,7 @@ from reminder.views.agenda import (
     lots_between,
     start_of,
 )
+from reminder.views.ledger import OWN_ITEMS
 from reminder.views.lines import (
     AlarmLine,
     DueLine,
@@ -48,7 +49,6 @@ WEEK = 7
 LOOKED_AT = 40
 """Coming alarms that are asked whom they reach, until one reaches somebody."""
 _SENT = (Action.SEND, Action.MERGE)
-NOTICES = {"notice": "管理员通知", "approval": "提请审批"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +257,7 @@ def _line(look: Look, found: list[Outcome], labels: Mapping[str, str]) -> SentLi
     mood, state = outcome_words(found)
     return SentLine(
         first.planned_at.astimezone(look.zone),
-        item.spec.title if item is not None else NOTICES.get(first.item, first.item),
+        item.spec.title if item is not None else OWN_ITEMS.get(first.item, first.item),
         item.id if item is not None else "",
         labels.get(first.occurrence, first.occurrence.partition("/")[2]) if item is not None else "",
         recorded_receivers(look, found),

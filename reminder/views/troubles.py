@@ -13,8 +13,18 @@ from reminder.agenda.reasons import reason_text
 from reminder.ledger.outcomes import Stuck
 from reminder.ledger.records import DELIVERY_TEXT, DeliveryState, PauseKind
 from reminder.status import Status
-from reminder.sweep.approvals import FURTHEST, Memory, State, asking, in_force, submitter_of, waiting_among
-from reminder.views.agenda import alarms_between, facts_key
+from reminder.sweep.approvals import (
+    FURTHEST,
+    Memory,
+    State,
+    Waiting,
+    asking,
+    in_force,
+    submitter_of,
+    waiting_among,
+)
+from reminder.views.agenda import every_alarm_between, facts_key
+from reminder.views.approvals import may_see
 from reminder.views.kept import Kept
 from reminder.views.lines import receiver_name
 from reminder.views.look import Look
@@ -111,18 +121,18 @@ def pause_lines(look: Look) -> tuple[PauseLine, ...]:
     )
 
 
-_waiting: Kept[tuple[WaitingLine, ...]] = Kept(16)
+_waiting: Kept[tuple[Waiting, ...]] = Kept(16)
 
 
 def waiting_lines(look: Look) -> tuple[WaitingLine, ...]:
-    """What waits for an approval, or was sent back, of items the reader may see, the most urgent first.
+    """What waits for an approval, or was sent back, of what the reader may know of, the most urgent first.
 
     As :func:`reminder.sweep.approvals.pending` has it; texts are rendered once
     for each state of plan and facts.
     """
     alarms = [
         alarm
-        for alarm in alarms_between(look, look.now - FURTHEST, look.now + FURTHEST)
+        for alarm in every_alarm_between(look, look.now - FURTHEST, look.now + FURTHEST)
         if alarm.useful_until > look.now and may_need(alarm) and in_force(alarm, look.facts)
     ]
     asked = asking(alarms, look.edition, look.facts, look.now)
@@ -135,17 +145,17 @@ def waiting_lines(look: Look) -> tuple[WaitingLine, ...]:
         return ()
     submitter = submitter_of(look.ledger, look.plan_id)
     key: Hashable = (facts_key(look), look.today, submitter, tuple(alarm.key for alarm in asked))
-    return _waiting.of(key, lambda: _rendered(look, asked, submitter))
-
-
-def _rendered(look: Look, asked: list[Alarm], submitter: str) -> tuple[WaitingLine, ...]:
-    found = waiting_among(asked, look.edition, look.facts, submitter, look.now, Memory(look.edition))
     lines = [
         WaitingLine(each.said.code, each.title, each.goes_at, each.state is State.RETURNED)
-        for each in found
-        if each.state is not State.APPROVED
+        for each in _waiting.of(key, lambda: _rendered(look, asked, submitter))
+        if each.state is not State.APPROVED and may_see(look, each)
     ]
     return tuple(sorted(lines, key=lambda line: (line.goes_at, line.code)))
+
+
+def _rendered(look: Look, asked: list[Alarm], submitter: str) -> tuple[Waiting, ...]:
+    memory = Memory(look.edition)
+    return tuple(waiting_among(asked, look.edition, look.facts, submitter, look.now, memory))
 
 
 def refusal_lines(look: Look, status: Status | None) -> tuple[str, ...]:

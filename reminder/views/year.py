@@ -11,6 +11,7 @@ from reminder.calendars.arrangement import STATUS_TEXT, DayKind, DayStatus
 from reminder.calendars.workdays import Break, Day
 from reminder.ledger.outcomes import Outcome
 from reminder.views.agenda import DAY, Lots, alarms_on, dues_on, lots_between, start_of
+from reminder.views.ledger import OWN_ITEMS
 from reminder.views.lines import AlarmLine, DueLine, Mood, alarm_lines, due_lines, outcome_words
 from reminder.views.look import Look
 from reminder.views.wording import day_words
@@ -187,7 +188,7 @@ def _gone(look: Look, day: date, known: set[str]) -> tuple[Gone, ...]:
     for each in outcomes:
         item = look.edition.plan.item(each.item)
         # What the admins are told is no reminder; what is planned elsewhere now stands there.
-        if each.alarm not in known and each.item not in ("notice", "approval") and look.sees(item):
+        if each.alarm not in known and each.item not in OWN_ITEMS and look.sees(item):
             others.setdefault(each.alarm, []).append(each)
     lines = []
     for found in others.values():

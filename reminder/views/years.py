@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
 
 from reminder.calendars.announcement import import_year
 from reminder.calendars.arrangement import STATUS_TEXT, Arrangement, DayStatus, doubts, library_version
 from reminder.calendars.lunar import LAST_YEAR
 from reminder.calendars.workdays import Break, WorkCalendar
-from reminder.calendars.yearfile import WEEKDAYS, dump_year
+from reminder.calendars.yearfile import dump_year
 from reminder.check import CALENDAR_FOLDER
 from reminder.views.look import Look
 
 
 @dataclass(frozen=True, slots=True)
-class Makeup:
-    """A working Saturday or Sunday."""
-
-    day: date
-    weekday: str
-
-
-@dataclass(frozen=True, slots=True)
 class YearView:
-    """A year's breaks and makeup days; ``file`` is the admin's file, if it is from one."""
+    """A year's breaks; ``file`` is the admin's file, if it is from one."""
 
     year: int
     status: str
@@ -32,7 +23,6 @@ class YearView:
     source: str
     file: str
     breaks: tuple[Break, ...]
-    makeup: tuple[Makeup, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +72,6 @@ def _year(calendar: WorkCalendar, year: int) -> YearView:
         source = "录入的文件"
     else:
         source = f"软件内置（chinesecalendar {library_version()}）" if official else "按法定节日和惯例推算"
-    days = sorted({day for each in calendar.breaks(year) for day in each.makeup if day.year == year})
     return YearView(
         year,
         STATUS_TEXT[status],
@@ -90,5 +79,4 @@ def _year(calendar: WorkCalendar, year: int) -> YearView:
         source,
         f"{CALENDAR_FOLDER}/{year}.yaml" if given else "",
         calendar.breaks(year),
-        tuple(Makeup(day, f"周{WEEKDAYS[day.weekday()]}") for day in days),
     )

@@ -144,7 +144,7 @@ class Desk:
         occurrences = {occurrence for _, occurrence in concerns}
         meant = (edition.plan.item(each.partition("/")[0]) for each in occurrences)
         items = {item.id for item in meant if item is not None}
-        board = recorder.board(now, items=items, person=person.id) if items else []
+        board = recorder.board(now, items=items, person=person.id)
         return tuple(row for row in board if occurrences.intersection(row.occurrence.ids))
 
     def record(

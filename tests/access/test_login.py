@@ -28,6 +28,7 @@ from reminder.ledger.copying import take_copy
 from reminder.ledger.holds import Hold, HoldReason
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import LedgerKind
+from tests.harness.console import anybody
 from tests.plans import at
 
 PASSWORD = "correct-horse-7"
@@ -45,7 +46,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 @pytest.fixture
 def door(ledger: Ledger) -> Door:
-    return Door(ledger, "test")
+    return Door(ledger, "test", anybody)
 
 
 def put(
@@ -323,8 +324,8 @@ def test_no_copy_of_a_ledger_brings_a_session_back(door: Door, ledger: Ledger, t
     token = door.enter("p-clerk", PASSWORD, "127.0.0.1", NOW).token
     take_copy(ledger.path, tmp_path / "copy.sqlite3", NOW)
     with Ledger.open(tmp_path / "copy.sqlite3", kind=LedgerKind.DAEMON, now=NOW, create=False) as copy:
-        assert Door(copy, "test").who(token, NOW) is None
-        assert Door(copy, "test").enter("p-clerk", PASSWORD, "127.0.0.1", NOW)
+        assert Door(copy, "test", anybody).who(token, NOW) is None
+        assert Door(copy, "test", anybody).enter("p-clerk", PASSWORD, "127.0.0.1", NOW)
     assert door.who(token, NOW) is not None
 
 
@@ -334,7 +335,7 @@ def test_who_is_in_may_still_read_when_the_ledger_cannot_be_written(door: Door, 
     quick = Ledger.open(ledger.path, kind=LedgerKind.DAEMON, now=NOW, busy_timeout=0.1)
     blocked.execute("BEGIN IMMEDIATE")
     try:
-        assert Door(quick, "test").who(token, NOW + timedelta(minutes=5)) is not None
+        assert Door(quick, "test", anybody).who(token, NOW + timedelta(minutes=5)) is not None
     finally:
         blocked.execute("ROLLBACK")
         blocked.close()

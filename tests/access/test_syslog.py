@@ -15,6 +15,7 @@ from reminder.access.syslog import WAITING, Syslog
 from reminder.ledger.accounts import FAILED, Account, LoginEvent
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import LedgerKind
+from tests.harness.console import anybody
 from tests.harness.process import wait_for
 from tests.plans import at
 
@@ -41,7 +42,7 @@ def test_every_login_and_every_failure_is_told_over_udp(tmp_path: Path) -> None:
     ):
         account = Account("p-clerk", ("viewer",), False, hash_password("p-clerk", PASSWORD), NOW)
         ledger.accounts.put("test", account)
-        door = Door(ledger, "test", tell=Syslog(sock.getsockname()))
+        door = Door(ledger, "test", anybody, tell=Syslog(sock.getsockname()))
         with pytest.raises(LoginRefused):
             door.enter("p-clerk", "wrong-password", "192.0.2.7", NOW)
         door.leave(door.enter("p-clerk", PASSWORD, "192.0.2.7", NOW).token, NOW)

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from reminder.access.login import INITIAL_LASTS, Door, LoginRefused, WeakPassword
+from reminder.access.login import INITIAL_LASTS, Door, Locked, LoginRefused, WeakPassword
 from reminder.access.rights import Role
 from reminder.access.users import AccountRefused, Users
 from reminder.ledger.accounts import Account
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import LedgerKind
-from tests.harness.console import HASH, PASSWORD
+from tests.harness.console import HASH, PASSWORD, anybody
 from tests.plans import at
 
 NOW = at("2026-06-01 09:00")
@@ -35,7 +35,7 @@ def change(users: Users, user: str, *roles: Role, disabled: bool = False, by: st
 
 
 def test_a_first_password_lets_in_once_it_is_changed_and_is_told_to_nobody_else(ledger: Ledger) -> None:
-    users, door = Users(ledger, "test"), Door(ledger, "test")
+    users, door = Users(ledger, "test"), Door(ledger, "test", anybody)
     password = users.invite("p-c", [Role.EDITOR], private=False, by="p-a", now=NOW)
     assert password not in str(ledger.notes("test"))
     assert door.enter("p-c", password, "", NOW).initial
@@ -55,19 +55,46 @@ def test_a_first_password_lets_in_once_it_is_changed_and_is_told_to_nobody_else(
 
 def test_a_first_password_that_nobody_used_ends(ledger: Ledger) -> None:
     password = Users(ledger, "test").invite("p-c", [Role.EDITOR], private=False, by="p-a", now=NOW)
-    door = Door(ledger, "test")
+    door = Door(ledger, "test", anybody)
     assert door.enter("p-c", password, "", NOW + INITIAL_LASTS)
     with pytest.raises(LoginRefused):
         door.enter("p-c", password, "", NOW + INITIAL_LASTS + timedelta(seconds=1))
 
 
 def test_wrong_current_passwords_lock_like_wrong_logins(ledger: Ledger) -> None:
-    door = Door(ledger, "test")
+    door = Door(ledger, "test", anybody)
     for _ in range(5):
         with pytest.raises(LoginRefused, match="现在的密码不对"):
             door.change_password("p-a", "guess-guess", OWN, NOW)
     with pytest.raises(LoginRefused, match="请15分钟后再试"):
         door.change_password("p-a", PASSWORD, OWN, NOW)
+
+
+def test_nobody_who_guesses_at_a_name_hinders_its_user_from_setting_another_password(ledger: Ledger) -> None:
+    """Also not from the first own one, without which a new user gets no further."""
+    users, door = Users(ledger, "test"), Door(ledger, "test", anybody)
+    for user, current in (
+        ("p-a", PASSWORD),
+        ("p-c", users.invite("p-c", [Role.EDITOR], private=False, by="p-a", now=NOW)),
+    ):
+        door.enter(user, current, "127.0.0.1", NOW)
+        for _ in range(5):
+            with pytest.raises(LoginRefused):
+                door.enter(user, "guess-guess", "127.0.0.9", NOW)
+        with pytest.raises(Locked):
+            door.enter(user, current, "127.0.0.9", NOW)
+        with pytest.raises(LoginRefused, match="现在的密码不对"):
+            door.change_password(user, "guess-guess", OWN, NOW)
+        door.change_password(user, current, OWN, NOW)
+
+
+def test_wrong_current_passwords_lock_nobody_out_of_the_login(ledger: Ledger) -> None:
+    door = Door(ledger, "test", anybody)
+    for _ in range(6):
+        with pytest.raises(LoginRefused):
+            door.change_password("p-a", "guess-guess", OWN, NOW)
+    assert [each.event for each in ledger.accounts.events("test", NOW)] == ["locked"] + ["failed"] * 5
+    assert door.enter("p-a", PASSWORD, "127.0.0.1", NOW).user.id == "p-a"
 
 
 def test_every_change_is_recorded_with_its_author(ledger: Ledger) -> None:
@@ -80,6 +107,7 @@ def test_every_change_is_recorded_with_its_author(ledger: Ledger) -> None:
         "roles": ["viewer"],
         "private": True,
         "disabled": False,
+        "password": False,
         "first_password": False,
     }
 

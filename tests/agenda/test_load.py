@@ -8,11 +8,10 @@ from pathlib import Path
 from reminder.agenda.load import Letter, Load, group_posts, load_of
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import LedgerKind
-from reminder.plan.loader import load_plan_bytes
 from reminder.plan.model import Plan
 from reminder.simulate import play
 from tests.editions import Remembering, edition_of, remembering
-from tests.plans import CALENDAR, CHANNELS, at, day, files_of, item_yaml, plan_of
+from tests.plans import CALENDAR, CHANNELS, at, day, item_yaml, plan_of
 
 APP = """\
   - id: wecom
@@ -92,8 +91,7 @@ def test_a_week_is_judged_without_what_goes_to_everyone() -> None:
 def test_a_chain_counts_on_the_channel_that_has_an_address_and_a_group_is_nobodys() -> None:
     chain = "via:\n  - group\n  - first: wecom\n    else: mail"
     item = item_yaml("x", "date: 2026-06-10", rung(0, "everyone"), chain)
-    plan = load_plan_bytes(files_of(item, channels=CHANNELS + APP)).plan
-    assert plan is not None
+    plan = plan_of(item, channels=CHANNELS + APP)
     found = loads(plan)
     assert found["p-office"].by_channel == {"wecom": 1}
     assert found["p-clerk"].by_channel == {"mail": 1}  # no account there

@@ -11,12 +11,11 @@ import requests
 
 from reminder.access.rights import Role
 from reminder.access.tokens import Wanted, make
-from reminder.plan.loader import load_plan_bytes
 from tests.console.conftest import NOW, REPORT, TALK
 from tests.editions import edition_of
 from tests.harness.console import Served
 from tests.harness.desk import festival
-from tests.plans import DIRECTORY, files_of
+from tests.plans import plan_of
 
 
 class Program:
@@ -42,10 +41,7 @@ Programs = Callable[..., Program]
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
     """A small plan: a public duty, a private one, a festival message that is approved; 2026-06-10 at nine."""
-    files = files_of(REPORT, TALK, festival(names=("端午",)))
-    files |= {"directory.yaml": (DIRECTORY + "...\n").encode()}
-    plan = load_plan_bytes(files).plan
-    assert plan is not None
+    plan = plan_of(REPORT, TALK, festival(names=("端午",)))
     with Served(tmp_path, edition_of(plan), NOW) as office:
         yield office
 

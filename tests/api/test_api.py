@@ -11,14 +11,16 @@ import pytest
 import requests
 
 from reminder.access.rights import Role
-from reminder.access.tokens import revoke
+from reminder.access.tokens import Wanted, make, revoke
 from reminder.ledger.accounts import Account
 from reminder.ledger.records import Transport
 from reminder.ledger.shown import EntryFilter
 from reminder.sweep.accept import accept
 from reminder.web.api.bounds import MOST_OCTETS
+from reminder.web.api.paging import cursor_of
 from tests.api.conftest import NOW, Program, Programs, problem_of
 from tests.console.conftest import REPORT
+from tests.console.conftest import TALK as PRIVATE
 from tests.editions import edition_of
 from tests.harness.console import HASH, Served, csrf_on
 from tests.plans import plan_of
@@ -217,8 +219,12 @@ def test_the_ledger_is_read_page_by_page_without_a_gap(served: Served, program: 
     assert not caller.get("/ledger", transport="live").json()["lines"]
 
 
+BEYOND_TIME = [cursor_of((at, 1, 1)) for at in ("0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59")]
+
+
 @pytest.mark.parametrize(
-    "cursor", ["x", "W10", "WyJ4IiwxLDFd", "WyIyMDI2LTAxLTAxIiwxLDFd", "=", "汉字", "W1tbW1tb" * 50]
+    "cursor",
+    ["x", "W10", "WyJ4IiwxLDFd", "WyIyMDI2LTAxLTAxIiwxLDFd", "=", "汉字", "W1tbW1tb" * 50, *BEYOND_TIME],
 )
 def test_a_cursor_that_is_none_of_ours_is_refused(program: Programs, cursor: str) -> None:
     caller = program()
@@ -245,9 +251,21 @@ def test_health_is_what_the_daemon_last_said(served: Served, program: Programs) 
     )
     found = caller.get("/health").json()
     assert (found["healthy"], found["paused"], found["held"]) == (True, ["mail"], False)
+    days = {"from": "2026-06-10", "to": "2027-06-10"}
+    assert found["next"] == caller.get("/agenda", **days).json()["alarms"][0]["at"]
 
 
 # -- what is recorded --------------------------------------------------------------
+
+
+def test_whoever_may_see_no_item_is_told_of_no_duty(tmp_path: Path) -> None:
+    """Nothing to see is not everything."""
+    talks = [TALK, "p-leader/p-theory"]
+    with Served(tmp_path, edition_of(plan_of(PRIVATE)), NOW) as office:
+        for name, private, cells in (("blind", False, []), ("seeing", True, talks)):
+            wanted = Wanted(name, frozenset({Role.VIEWER}), private)
+            caller = Program(office, make(office.ledger, "test", wanted, by="p-clerk", now=NOW)[0])
+            assert [each["cell"] for each in caller.get("/duties").json()["duties"]] == cells
 
 
 def test_duties_are_listed_page_by_page_and_recorded_once(served: Served, program: Programs) -> None:

@@ -43,6 +43,15 @@ def test_after_counts_as_a_person_would(day: date, n: int) -> None:
     assert CALENDAR.after(day, n) == naive_after(day, n)
 
 
+@given(DAYS, st.integers(-800, 800))
+def test_between_two_days_are_as_many_as_a_person_would_count(start: date, days: int) -> None:
+    """From the day after the first up to the last, over the years' ends too; backwards they count negative."""
+    end = start + days * DAY
+    between = range(min(start, end).toordinal() + 1, max(start, end).toordinal() + 1)
+    counted = sum(CALENDAR.is_workday(date.fromordinal(each)) for each in between)
+    assert CALENDAR.workdays_between(start, end) == (counted if days >= 0 else -counted)
+
+
 @given(DAYS, st.integers(-600, 600))
 def test_whatever_is_computed_is_a_working_day(day: date, n: int) -> None:
     assert CALENDAR.is_workday(CALENDAR.shift(day, n))

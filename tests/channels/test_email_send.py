@@ -52,6 +52,25 @@ def test_lines_of_dots_survive(mail: Build, smtp: SmtpStub) -> None:
     assert [each.content for each in smtp.messages] == [PAYLOAD, b".\r\n"]
 
 
+@pytest.mark.parametrize("pipelining", [True, False])
+def test_sender_and_recipient_go_together_where_the_server_allows_it(mail: Build, pipelining: bool) -> None:
+    """RFC 2920: in one piece if it says so, one waiting for the other if not; the text waits always."""
+    with SmtpStub(pipelining=pipelining) as stub:
+        stub.misbehave("rcpt", "reply", "550 no such user", only="nobody")
+        adapter = mail(stub)
+        kinds = [
+            adapter.send(parcel(PAYLOAD, f"{name}@example.com")).kind
+            for name in ("a", "nobody", "b", "nobody")
+        ]
+        assert kinds == [
+            OutcomeKind.ACCEPTED, OutcomeKind.PERMANENT, OutcomeKind.ACCEPTED, OutcomeKind.PERMANENT,
+        ]  # fmt: skip
+        assert [each.recipient for each in stub.messages] == ["a@example.com", "b@example.com"]
+        assert stub.connections == 1, "a refused receiver leaves answers and questions in step"
+        assert stub.commands.count("DATA") == 2, "no text is offered to nobody"
+        assert stub.together == (4 if pipelining else 0)
+
+
 @pytest.mark.parametrize("tls", ["implicit", "starttls"])
 @pytest.mark.parametrize("mechanisms", ["PLAIN LOGIN", "LOGIN"])
 def test_login_over_tls(mail: Build, tls: str, mechanisms: str) -> None:
@@ -107,9 +126,11 @@ def test_a_connection_is_kept_and_used_again(mail: Build, smtp: SmtpStub) -> Non
     assert smtp.commands[-1] == "QUIT"
 
 
-def test_threads_share_the_channel_and_at_most_two_connections_stay(mail: Build, smtp: SmtpStub) -> None:
+def test_threads_share_the_channel_and_no_more_connections_stay_than_are_set(
+    mail: Build, smtp: SmtpStub
+) -> None:
     """Eight at once: each mail arrives once; the surplus connections say farewell."""
-    adapter = mail(smtp)
+    adapter = mail(smtp, connections="2")
     barrier = threading.Barrier(8)
     kinds: list[OutcomeKind] = []
 

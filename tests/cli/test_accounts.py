@@ -13,14 +13,15 @@ from unittest import mock
 
 import pytest
 
-from reminder.access.login import Door, Locked, LoginRefused
+from reminder.access.login import INITIAL_LASTS, Door, Locked, LoginRefused
 from reminder.access.rights import Right, User
 from reminder.access.tokens import bearer
-from reminder.cli.accounts import CHANGED
+from reminder.access.users import NOTE, Users
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import LedgerKind
 from tests.editions import ROOT, TEMPLATES
 from tests.harness.command import Said, here
+from tests.harness.console import anybody
 from tests.plans import ON_DUE_DAY, at, item_yaml, write_plan
 
 NOW = at("2026-06-10 09:00")
@@ -50,7 +51,7 @@ class Server:
 
     def enter(self, user: str, password: str = PASSWORD, now: datetime = NOW) -> User:
         with self.ledger as ledger:
-            return Door(ledger, "test").enter(user, password, "127.0.0.1", now).user
+            return Door(ledger, "test", anybody).enter(user, password, "127.0.0.1", now).user
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ def test_the_first_account_is_made_as_the_login_page_says(server: Server) -> Non
     assert "已建立 机关党委办公室干事（p-clerk） 的账户：管理员" in said.out
     assert server.enter("p-clerk").may(Right.MANAGE)
     with server.ledger as ledger:
-        (note,) = ledger.notes("test", CHANGED)
+        (note,) = ledger.notes("test", NOTE)
     assert note.author.startswith("服务器用户 ")
     assert note.detail == {
         "user": "p-clerk",
@@ -76,6 +77,7 @@ def test_the_first_account_is_made_as_the_login_page_says(server: Server) -> Non
         "private": False,
         "disabled": False,
         "password": True,
+        "first_password": False,
     }
 
 
@@ -89,7 +91,7 @@ def test_roles_add_up_and_private_items_are_a_right_of_their_own(server: Server)
     assert said.code == 0, said.err
     assert server.enter("p-office").rights == {Right.READ}
     with server.ledger as ledger:
-        note = ledger.notes("test", CHANGED)[0]
+        note = ledger.notes("test", NOTE)[0]
     assert (note.author, note.detail["password"]) == ("p-clerk", False)
 
 
@@ -103,6 +105,35 @@ def test_a_new_password_keeps_the_roles_and_opens_a_locked_door(server: Server) 
     later = NOW + timedelta(seconds=5)
     assert server.passwd("p-clerk", password="Another-2026-one", now=later).code == 0
     assert server.enter("p-clerk", "Another-2026-one", later).may(Right.MANAGE)
+
+
+def test_other_roles_prolong_no_first_password_and_forget_no_failures(server: Server) -> None:
+    """What is changed with ``--keep-password`` is the roles and nothing else."""
+    server.passwd("p-clerk", "--role", "admin")
+    with server.ledger as ledger:
+        first = Users(ledger, "test").invite("p-office", ["viewer"], private=False, by="p-clerk", now=NOW)
+    later = NOW + INITIAL_LASTS + timedelta(seconds=1)
+    words = ("passwd", "p-office", "--role", "editor", "--keep-password")
+    assert server(*words, now=later).code == 0
+    with pytest.raises(LoginRefused):
+        server.enter("p-office", first, later)
+    for _ in range(5):
+        with pytest.raises(LoginRefused):
+            server.enter("p-clerk", "wrong-password")
+    words = ("passwd", "p-clerk", "--role", "admin", "--role", "approver", "--keep-password")
+    assert server(*words, now=NOW + timedelta(seconds=5)).code == 0
+    with pytest.raises(Locked):
+        server.enter("p-clerk", now=NOW + timedelta(seconds=6))
+
+
+def test_an_admin_who_has_left_the_directory_is_none(server: Server) -> None:
+    server.passwd("p-office", "--role", "admin")
+    directory = server.schedules / "directory.yaml"
+    directory.write_text(
+        directory.read_text().replace("id: p-office\n", "id: p-office\n    until: 2026-06-09\n", 1)
+    )
+    assert "现在没有可用的管理员账户" in server.passwd("p-clerk", "--role", "viewer").out
+    assert "管理员账户" not in server.passwd("p-clerk", "--role", "admin").out
 
 
 def test_a_disabled_account_lets_nobody_in_until_it_has_a_new_password(server: Server) -> None:

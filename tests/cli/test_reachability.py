@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -27,6 +26,7 @@ from reminder.cli.reachability import probe_findings, settings_findings
 from reminder.plan.authorities import earliest_end
 from reminder.plan.channels import ChannelConfig, EmailChannel, WecomRobotChannel
 from tests.editions import TEMPLATES
+from tests.harness.ports import a_free_port
 from tests.plans import ON_DUE_DAY, item_yaml, write_plan
 from tests.servers.certificates import authority, client_context, stranger_context
 from tests.servers.proxy import ConnectProxy
@@ -89,19 +89,13 @@ def office() -> Iterator[Office]:
         yield Office(stack)
 
 
-def closed_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
 CAUSES: dict[str, tuple[Callable[[Office], list[Finding]], str, str]] = {
     "mail: no such host": (
         lambda o: o.mail_to(465, host="smtp.invalid"),
         "域名解析失败",
         "getent hosts smtp.invalid",
     ),
-    "mail: nobody listens": (lambda o: o.mail_to(closed_port()), "连接不上", "放行本机到 127.0.0.1:"),
+    "mail: nobody listens": (lambda o: o.mail_to(a_free_port()), "连接不上", "放行本机到 127.0.0.1:"),
     "mail: silent": (lambda o: o.mail(Fault("connect", "hang")), "没有及时答复", "线路"),
     "mail: inner address": (lambda o: o.mail_to(465, host="10.255.0.1"), "地址未获许可", "allow_networks"),
     "mail: no TLS there": (
@@ -129,7 +123,7 @@ CAUSES: dict[str, tuple[Callable[[Office], list[Finding]], str, str]] = {
     ),
     "robot: no such host": (lambda o: o.robot("https://wecom.invalid"), "域名解析失败", "wecom.invalid"),
     "robot: nobody listens": (
-        lambda o: o.robot(f"https://127.0.0.1:{closed_port()}"),
+        lambda o: o.robot(f"https://127.0.0.1:{a_free_port()}"),
         "连接不上",
         "127.0.0.1:",
     ),
@@ -145,7 +139,7 @@ CAUSES: dict[str, tuple[Callable[[Office], list[Finding]], str, str]] = {
         "proxy_secret",
     ),
     "robot: proxy away": (
-        lambda o: o.robot("https://wecom.example.com", proxy=f"http://127.0.0.1:{closed_port()}"),
+        lambda o: o.robot("https://wecom.example.com", proxy=f"http://127.0.0.1:{a_free_port()}"),
         "连接不上",
         "确认代理已开启",
     ),

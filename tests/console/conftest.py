@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from reminder.plan.loader import load_plan_bytes
+from reminder.check import examine
+from tests.editing.conftest import lay_out
 from tests.editions import edition_of
 from tests.harness.console import Served
-from tests.plans import DIRECTORY, at, files_of, item_yaml
+from tests.plans import at, item_yaml, plan_of
 
 NOW = at("2026-06-10 09:00")
 OWING = "- from: due\n  workdays: 0\n  to: owing"
@@ -31,8 +32,15 @@ TALK = item_yaml(
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
     """A small plan with a public duty and a private one, on 2026-06-10 at nine."""
-    files = files_of(REPORT, TALK) | {"directory.yaml": (DIRECTORY + "...\n").encode()}
-    plan = load_plan_bytes(files).plan
-    assert plan is not None
-    with Served(tmp_path, edition_of(plan), NOW) as office:
+    with Served(tmp_path, edition_of(plan_of(REPORT, TALK)), NOW) as office:
         yield office
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[Served]:
+    """The same plan over folders that can be written, with a few templates."""
+    shelf = lay_out(tmp_path, REPORT, TALK)
+    edition = examine(shelf.schedules, shelf.templates).edition
+    assert edition is not None
+    with Served(tmp_path, edition, NOW, templates=shelf.templates) as served:
+        yield served

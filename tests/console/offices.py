@@ -8,19 +8,15 @@ from pathlib import Path
 
 from reminder.check import Edition, examine
 from reminder.ledger.records import AttemptEnd, DeliveryState, Transport
-from reminder.plan.loader import load_plan_bytes
 from reminder.sweep.sweeper import Sweeper
 from tests.editions import ROOT, edition_of
 from tests.harness.console import Served
-from tests.plans import DIRECTORY, files_of
+from tests.plans import plan_of
 
 
 def edition(*items: str, head: str = "") -> Edition:
     """An edition of these items over the directory of the tests."""
-    files = files_of(*items, head=head) | {"directory.yaml": (DIRECTORY + "...\n").encode()}
-    loaded = load_plan_bytes(files)
-    assert loaded.plan is not None, "\n".join(str(problem) for problem in loaded.problems)
-    return edition_of(loaded.plan)
+    return edition_of(plan_of(*items, head=head))
 
 
 def shipped() -> Edition:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -12,14 +11,15 @@ import requests
 
 from reminder.access.rights import Role
 from reminder.agenda.facts import Approval
+from reminder.check import Edition
 from reminder.ledger.records import Transport
-from reminder.plan.loader import load_plan_bytes
 from reminder.sweep.accept import accept
 from reminder.sweep.approvals import pending
 from tests.console.conftest import NOW
 from tests.editions import edition_of
 from tests.harness.console import Served, User, csrf_on, text_of
-from tests.plans import DIRECTORY, at, files_of, item_yaml
+from tests.harness.together import at_once
+from tests.plans import at, item_yaml, plan_of
 
 START = at("2026-06-01 08:00")
 BY = "approval:\n  by:\n    - person:p-office\n    - person:p-theory\n  from: due\n  workdays: -2"
@@ -57,15 +57,13 @@ class Asked(Served):
         return sum(claim.item == "m" for claims in made.values() for claim in claims)
 
 
-def edition(*items: str) -> object:
-    plan = load_plan_bytes(files_of(*items) | {"directory.yaml": (DIRECTORY + "...\n").encode()}).plan
-    assert plan is not None
-    return edition_of(plan, "https://djw.example.com")
+def edition(*items: str) -> Edition:
+    return edition_of(plan_of(*items), "https://djw.example.com")
 
 
 @pytest.fixture
 def office(tmp_path: Path) -> Iterator[Asked]:
-    with Asked(tmp_path, edition(MESSAGE, SECRET), NOW) as office:  # type: ignore[arg-type]
+    with Asked(tmp_path, edition(MESSAGE, SECRET), NOW) as office:
         office.ask()
         yield office
 
@@ -178,6 +176,17 @@ def test_a_private_text_is_seen_by_who_is_asked_and_who_may_see_private(
         assert user.get(f"/approvals/{code}").status_code == 200
 
 
+def test_today_counts_of_what_waits_what_the_list_shows(office: Asked, approver: User) -> None:
+    for user, waiting, seen in (
+        (office.log_in("p-liaison", Role.VIEWER), 1, False),
+        (approver, 2, True),
+        (office.log_in("p-leader", Role.AUDITOR), 2, True),
+    ):
+        page = user.get("/").text
+        assert f"{waiting} 待审批" in text_of(page)
+        assert ("事项secret" in page) == seen == ("事项secret" in user.get("/approvals").text)
+
+
 def test_a_form_that_is_not_from_the_page_says_nothing(office: Asked, approver: User) -> None:
     address = f"{office.url}/approvals/{office.code()}"
     answer = approver.http.post(address, data={"action": "approve", "csrf": "0" * 64}, timeout=60)
@@ -187,20 +196,14 @@ def test_a_form_that_is_not_from_the_page_says_nothing(office: Asked, approver: 
 
 def test_fifty_approvals_at_once_are_one(office: Asked, approver: User) -> None:
     form = {"csrf": csrf_on(approver.get("/").text), "action": "approve"}
-    address, codes = f"{office.url}/approvals/{office.code()}", []
+    address = f"{office.url}/approvals/{office.code()}"
 
-    def post() -> None:
-        answer = requests.post(
+    def post() -> int:
+        return requests.post(
             address, data=form, cookies=approver.http.cookies, allow_redirects=False, timeout=120
-        )
-        codes.append(answer.status_code)
+        ).status_code
 
-    threads = [threading.Thread(target=post) for _ in range(50)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert codes == [303] * 50
+    assert at_once(post, 50) == [303] * 50
     assert len(office.words) == 1
 
 
@@ -208,7 +211,7 @@ def test_a_changed_text_is_another_and_shows_what_changed(office: Asked, approve
     """The old code leads to the new text, which says what came and went; the old approval is void."""
     before = office.code()
     approver.post(f"/approvals/{before}", {"action": "approve"})
-    office.edition = edition(MESSAGE.replace("请准时参加。", "请提前十分钟到场。"), SECRET)  # type: ignore[assignment]
+    office.edition = edition(MESSAGE.replace("请准时参加。", "请提前十分钟到场。"), SECRET)
     accept(office.ledger, office.edition, "p-secretary", NOW, signed=True)
     after = office.code()
     assert after != before

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import date
 from urllib.parse import urlencode
 
@@ -14,6 +13,7 @@ from reminder.agenda.facts import DutyAction, DutyEvent, Way
 from reminder.ledger.records import Transport
 from tests.console.conftest import NOW
 from tests.harness.console import Served, User, csrf_on, text_of
+from tests.harness.together import at_once
 from tests.plans import at
 
 REPORT, TALK = "report/2026", "talk/2026"
@@ -179,24 +179,17 @@ def test_fifty_who_record_the_same_at_once_are_one_record(served: Served, editor
         "action": "done",
         "on": "2026-06-09",
     }
-    codes: list[int] = []
 
-    def post() -> None:
-        answer = requests.post(
+    def post() -> int:
+        return requests.post(
             f"{served.url}/duties/cell",
             data=form,
             cookies=editor.http.cookies,
             allow_redirects=False,
             timeout=120,
-        )
-        codes.append(answer.status_code)
+        ).status_code
 
-    threads = [threading.Thread(target=post) for _ in range(50)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert codes == [303] * 50
+    assert at_once(post, 50) == [303] * 50
     assert len(events(served, REPORT, "办公室")) == 1
 
 

@@ -23,10 +23,11 @@ from tests.harness.chromium import DESK, PHONE, chromium, log_in, page_of
 from tests.harness.console import HASH, PASSWORD, Served
 from tests.harness.desk import festival
 from tests.harness.office import Office
+from tests.harness.ports import a_free_port
 from tests.harness.process import wait_for
 from tests.plans import at, item_yaml
 from tests.servers.smtp import Received
-from tests.web.test_whole_way import a_free_port, links_in
+from tests.web.test_whole_way import links_in
 
 TALK = item_yaml(
     "talk",

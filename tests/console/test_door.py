@@ -64,6 +64,30 @@ def test_a_login_form_is_good_for_the_browser_that_was_given_it(served: Served) 
     assert "set-cookie" not in answer.headers or "reminder_session" not in answer.headers["set-cookie"]
 
 
+def test_of_whoever_may_not_nothing_is_taken_in(served: Served) -> None:
+    """Who asks is looked at first, what they sent only then: else the answer would be 415."""
+    address = f"{served.url}/plan/plan.yaml"
+    answer = requests.post(address, json={}, timeout=60, allow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "../login")
+    answer = served.log_in("p-office", Role.VIEWER).http.post(address, json={}, timeout=60)
+    assert answer.status_code == 403
+    assert "您的账户不能使用这一页" in answer.text
+
+
+def test_a_form_that_cannot_be_read_is_answered_on_a_page_of_the_console(served: Served) -> None:
+    user = served.log_in("p-office", Role.EDITOR)
+    answer = user.http.post(f"{served.url}/plan/plan.yaml", json={}, timeout=60)
+    assert answer.status_code == 415
+    assert "没有执行 不是表单；请从页面上提交" in text_of(answer.text)
+    assert 'action="../logout"' in answer.text
+    for address in ("/login", "/logout"):
+        answer = requests.post(f"{served.url}{address}", data={"user": "x" * 5000}, timeout=60)
+        assert answer.status_code == 413
+        assert "提交的内容超过 4 KB，没有接受" in answer.text
+        assert 'type="password"' in answer.text
+        assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+
+
 def test_every_answer_forbids_what_the_pages_do_not_need(served: Served) -> None:
     user = served.log_in("p-office", Role.VIEWER)
     for answer in (

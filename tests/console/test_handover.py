@@ -71,11 +71,8 @@ def test_the_only_approver_and_the_only_address_of_alerts_are_named(served: Serv
 
 
 def test_a_mailbox_of_the_office_that_is_somebody_s_own_is_named(served: Served) -> None:
-    files = files_of(item_yaml("x", "date: 2026-07-10", ON_DUE_DAY))
-    files["directory.yaml"] = (DIRECTORY + "...\n").replace("clerk@example.com", "JGDW@example.com").encode()
-    plan = load_plan_bytes(files).plan
-    assert plan is not None
-    served.edition = edition_of(plan)
+    same = DIRECTORY.replace("clerk@example.com", "JGDW@example.com")
+    served.edition = edition_of(plan_of(item_yaml("x", "date: 2026-07-10", ON_DUE_DAY), directory=same))
     named = [each for each in ties(found(served, "p-clerk"), "邮箱、机器人与密钥") if each.urgent]
     assert named
     assert all("是机关党委办公室干事的邮箱" in each.found for each in named)

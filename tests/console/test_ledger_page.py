@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from html import unescape
@@ -18,11 +17,11 @@ from reminder.access.rights import Role
 from reminder.channels.email import EmailAdapter
 from reminder.ledger.records import DeliveryState, NewAlarm, NewClaim, NewDelivery, Settlement, Transport
 from reminder.links import PLACEHOLDER
-from reminder.plan.loader import load_plan_bytes
 from tests.console.conftest import REPORT, TALK
 from tests.editions import edition_of
 from tests.harness.console import Served, User, csrf_on, text_of
-from tests.plans import DIRECTORY, at, files_of
+from tests.harness.together import at_once
+from tests.plans import at, plan_of
 
 NOW = at("2026-06-10 09:00")
 START = at("2026-06-01 08:00")
@@ -62,10 +61,8 @@ class Sent(Served):
 
 @pytest.fixture
 def office(tmp_path: Path) -> Iterator[Sent]:
-    files = files_of(REPORT, TALK) | {"directory.yaml": (DIRECTORY + "...\n").encode()}
-    plan = load_plan_bytes(files).plan
-    assert plan is not None
-    with Sent(tmp_path, edition_of(plan, "https://djw.example.com"), NOW) as office:
+    edition = edition_of(plan_of(REPORT, TALK), "https://djw.example.com")
+    with Sent(tmp_path, edition, NOW) as office:
         office.send()
         yield office
 
@@ -122,6 +119,15 @@ def test_what_was_not_sent_stands_there_with_its_reason(office: Sent, operator: 
     assert "第1条" not in page
 
 
+def test_a_duty_that_nobody_can_be_told_of_is_named_by_its_unit(office: Sent, operator: User) -> None:
+    claim = NewClaim("cell:办公室", "-", "fail", "no-owner")
+    alarm = NewAlarm("report/2026#x", "report", "report/2026", "x", NOW, NOW, "send", "due", (claim,))
+    office.ledger.settle("test", LIVE, Settlement((alarm,), ()), NOW)
+    page = text_of(operator.get("/ledger").text)
+    assert "事项report 2026 办公室 -" in page
+    assert "cell:" not in page
+
+
 def test_lines_are_filtered(office: Sent, operator: User) -> None:
     many(office, 20)
     office.end(office.of("p-liaison"), FAILED)
@@ -133,6 +139,8 @@ def test_lines_are_filtered(office: Sent, operator: User) -> None:
         ("channel=group", "没有符合条件的记录", "第1条"),
         ("item=notice", "没有符合条件的记录", "第1条"),
         ("from=gestern", "“起”的日期“gestern”看不懂", "——"),
+        ("from=0001-01-01", "“起”的日期“0001-01-01”看不懂", "——"),
+        ("to=9999-12-31", "“止”的日期“9999-12-31”看不懂", "——"),
         ("status=nonsense", "没有“nonsense”这种结果", "——"),
     ):
         page = text_of(operator.get(f"/ledger?{query}").text)
@@ -156,7 +164,10 @@ def test_pages_follow_one_another_without_gap_or_repetition(office: Sent, operat
     assert len(set(times)) == 160
     before = operator.get(unescape(back).removeprefix(".")).text
     assert [text_of(row)[:16] for row in before.split("<tr>")[2:]] == times[100:150]
-    for odd in ("x", "2026~1~1", "2026-06-01T00:00:00Z~9~x", "~~~", f"2026-06-01T00:00:00Z~{'9' * 40}~0"):
+    for odd in (
+        "x", "2026~1~1", "2026-06-01T00:00:00Z~9~x", "~~~", f"2026-06-01T00:00:00Z~{'9' * 40}~0",
+        "0001-01-01T00:00:00+23:59~1~1", "9999-12-31T23:59:59-23:59~1~1",
+    ):  # fmt: skip
         assert operator.get(f"/ledger?{urlencode({'after': odd})}").status_code == 200
 
 
@@ -335,24 +346,17 @@ def test_fifty_who_decide_the_same_at_once_are_one_decision(
     delivery = office.of("p-office")
     office.end(delivery, state)
     form = {"csrf": csrf_on(operator.get("/").text), "action": action}
-    codes: list[int] = []
 
-    def post() -> None:
-        answer = requests.post(
+    def post() -> int:
+        return requests.post(
             f"{office.url}/ledger/{delivery}",
             data=form,
             cookies=operator.http.cookies,
             allow_redirects=False,
             timeout=120,
-        )
-        codes.append(answer.status_code)
+        ).status_code
 
-    threads = [threading.Thread(target=post) for _ in range(50)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert codes == [303] * 50
+    assert at_once(post, 50) == [303] * 50
     leaf = office.ledger.leaf("test", delivery)
     assert leaf is not None
     assert [(each.decision, each.author) for each in leaf.resolutions] == [(action, "p-clerk")]

@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
 
 import pytest
 
 from reminder.access.rights import Role
-from reminder.check import examine
-from tests.console.conftest import NOW, REPORT, TALK
-from tests.editing.conftest import lay_out
+from reminder.ledger.file_versions import VersionKind
+from reminder.source import MAX_BYTES
+from tests.console.conftest import NOW, REPORT
 from tests.harness.console import Served, User, text_of
 
 LATER = ("closes: 2026-06-10", "closes: 2026-06-26")
-
-
-@pytest.fixture
-def office(tmp_path: Path) -> Iterator[Served]:
-    """The plan of two items in one file, its ladders and directory in others, with a few templates."""
-    shelf = lay_out(tmp_path, REPORT, TALK)
-    edition = examine(shelf.schedules, shelf.templates).edition
-    assert edition is not None
-    with Served(tmp_path, edition, NOW, templates=shelf.templates) as served:
-        yield served
 
 
 def path(office: Served, name: str = "plan.yaml") -> Path:
@@ -269,6 +258,31 @@ def test_whoever_may_not_see_private_items_cannot_make_one(office: Served) -> No
     assert answer.status_code == 403
     assert "须由有查看非公开事项权限的人保存" in answer.text
     assert typed(answer.text) == made
+
+
+def test_a_file_that_cannot_be_read_closes_no_other_page(office: Served) -> None:
+    user, before = editor(office), path(office).read_text()
+    after = before.replace(*LATER, 1)
+    send(user, send(user, user.get("/plan/plan.yaml").text, after, "check"), after, "save")
+    kept = f"/plan/versions/{office.ledger.files.every('test', 'plan.yaml')[-1].id}"
+    for file in (path(office), office.settings.templates / "general" / "words.j2"):
+        file.write_bytes(b"#" * (MAX_BYTES + 1))
+    overview = user.get("/plan")
+    assert overview.status_code == 200
+    assert "plan.yaml 超过 5 MiB" in overview.text
+    general = text_of(overview.text).partition("general")[2]
+    assert "与运行中的不同" in general.partition("notice")[0]
+    for answer in (user.get(kept), user.post(kept, {}), user.get("/plan/plan.yaml")):
+        assert answer.status_code == 422
+        assert "plan.yaml 超过 5 MiB" in answer.text
+
+
+def test_a_version_that_is_no_text_is_said_to_be_none(office: Served) -> None:
+    content = "# 备注\n".encode("gb18030")
+    kept = office.ledger.files.keep("test", "plan.yaml", content, VersionKind.FOUND, at=NOW, author="files")
+    answer = editor(office).get(f"/plan/versions/{kept}")
+    assert answer.status_code == 422
+    assert "文件不是 UTF-8 编码的文本" in answer.text
 
 
 def test_a_template_is_shown_as_its_receiver_gets_it_in_a_frame_that_runs_nothing(office: Served) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -16,8 +15,7 @@ from reminder.check import examine
 from reminder.ledger.holds import Hold, HoldReason
 from reminder.ledger.records import Transport
 from reminder.recording.silences import Silences
-from tests.console.conftest import NOW, REPORT, TALK
-from tests.editing.conftest import lay_out
+from tests.console.conftest import NOW
 from tests.editions import Remembering
 from tests.harness.console import PASSWORD, Served, User, text_of
 
@@ -31,16 +29,6 @@ YEAR_2027 = """国务院办公厅关于2027年部分节假日安排的通知
 六、中秋节：9月15日（周三）放假1天。
 七、国庆节：10月1日（周五）至7日（周四）放假调休，共7天。9月26日（周日）、10月9日（周六）上班。
 """
-
-
-@pytest.fixture
-def office(tmp_path: Path) -> Iterator[Served]:
-    """The plan of two items, over folders that can be written."""
-    shelf = lay_out(tmp_path, REPORT, TALK)
-    edition = examine(shelf.schedules, shelf.templates).edition
-    assert edition is not None
-    with Served(tmp_path, edition, NOW, templates=shelf.templates) as served:
-        yield served
 
 
 def admin(office: Served, *, private: bool = True) -> User:
@@ -228,7 +216,23 @@ def test_accounts_and_logins_are_for_admins_and_auditors(office: Served) -> None
         for address in ("/settings/users", "/settings/logins"):
             assert user.get(address).status_code == status
         if status == 200:
-            assert "stranger 127.0.0.1 失败" in text_of(user.get("/settings/logins").text)
+            assert "stranger 127.0.0.1 登录失败" in text_of(user.get("/settings/logins").text)
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_every_tab_that_is_shown_leads_to_a_page(office: Served, role: Role) -> None:
+    user = office.log_in("p-office", role)
+    shown = []
+    for page in ("/settings", "/api/docs"):
+        tabs = re.search(r'(?s)<ul class="tabs".*?</ul>', user.get(page).text)
+        assert tabs
+        # Relative to the root, whatever page they stand on.
+        shown.append([each.lstrip("./") for each in re.findall(r'href="([^"]*)"', tabs[0])])
+    assert shown[0] == shown[1]
+    assert ("settings/logins" in shown[0]) == (role in (Role.ADMIN, Role.AUDITOR))
+    assert ("settings/handover" in shown[0]) == (role is Role.ADMIN)
+    for address in shown[0]:
+        assert user.get(f"/{address}").status_code == 200, address
 
 
 def test_nothing_is_changed_without_the_right(office: Served) -> None:

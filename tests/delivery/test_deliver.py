@@ -380,12 +380,24 @@ def test_a_person_dropping_a_message_settles_it(bench: Bench) -> None:
 # The ledger refuses
 
 
-def refuse(bench: Bench, monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
-    def full(*_: Any, **__: Any) -> Any:
-        raise LedgerFull("磁盘已满")
+def refuse(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, *, outcomes: bool = False, intents: bool = False
+) -> None:
+    """The ledger takes none of these."""
+    advance, finish = bench.ledger.advance, bench.ledger.finish_many
 
-    for name in names:
-        monkeypatch.setattr(bench.ledger, name, full)
+    def checked(plan: str, ends: Any, begin: Any, *rest: Any) -> Any:
+        if (outcomes and list(ends)) or (intents and list(begin)):
+            raise LedgerFull("磁盘已满")
+        return advance(plan, ends, begin, *rest)
+
+    def finishing(plan: str, ends: Any) -> Any:
+        if outcomes:
+            raise LedgerFull("磁盘已满")
+        return finish(plan, ends)
+
+    monkeypatch.setattr(bench.ledger, "advance", checked)
+    monkeypatch.setattr(bench.ledger, "finish_many", finishing)
 
 
 def test_an_outcome_that_cannot_be_written_is_written_later_and_nothing_is_begun_meanwhile(
@@ -397,7 +409,7 @@ def test_an_outcome_that_cannot_be_written_is_written_later_and_nothing_is_begun
     mail = Remembering("mail")
     deliverer = bench.deliverer(mail)
     with monkeypatch.context() as patch:
-        refuse(bench, patch, "finish_many")
+        refuse(bench, patch, outcomes=True)
         deliverer.drain(bench.now)
         assert len(mail.arrived) == 1
         with pytest.raises(LedgerFull):
@@ -418,7 +430,7 @@ def test_known_outcomes_go_over_to_the_next_deliverer(bench: Bench, monkeypatch:
     kept = Unrecorded()
     mail = Remembering("mail")
     with monkeypatch.context() as patch:
-        refuse(bench, patch, "finish_many")
+        refuse(bench, patch, outcomes=True)
         bench.deliverer(mail, unrecorded=kept).drain(bench.now)
     following = bench.deliverer(mail, unrecorded=kept)
     assert following.take_up(bench.now) == 0
@@ -432,7 +444,7 @@ def test_an_intent_that_cannot_be_written_sends_nothing(
     bench.add("a")
     mail = Remembering("mail")
     with monkeypatch.context() as patch:
-        refuse(bench, patch, "begin")
+        refuse(bench, patch, intents=True)
         with pytest.raises(LedgerFull):
             bench.deliverer(mail).drain(bench.now)
     assert mail.arrived == []

@@ -14,7 +14,8 @@ from reminder.channels.email import EmailAdapter
 from reminder.channels.wecom_robot import WecomRobotAdapter
 from reminder.delivery.conduct import Conduct
 from reminder.delivery.deliver import Deliverer
-from reminder.delivery.engines import ThreadEngine
+from reminder.delivery.engines import FETCH, ThreadEngine
+from reminder.delivery.journal import Journal
 from reminder.ledger.errors import LedgerFull
 from reminder.plan.channels import EmailChannel, WecomRobotChannel
 from tests.delivery.conftest import ACCEPTED, LIVE, PLAN, Bench
@@ -56,9 +57,9 @@ class Hanging(Remembering):
 
 
 def test_a_channel_that_hangs_does_not_hold_up_another(bench: Bench, engine_of: Any) -> None:
-    """300 messages hang; those of the other channel, due later, go out."""
+    """More messages hang than are read at once; those of the other channel, due later, go out."""
     group, mail = Hanging("group"), Remembering("mail")
-    for number in range(300):
+    for number in range(FETCH + 100):
         bench.add(f"g{number}", "group")
     for number in range(20):
         bench.add(f"m{number}", "mail")
@@ -123,10 +124,13 @@ def test_without_a_slot_the_rest_of_the_batch_does_not_ask(
     from reminder.ledger.records import Quota
 
     asked: list[str] = []
-    begin = bench.ledger.begin
-    monkeypatch.setattr(
-        bench.ledger, "begin", lambda plan, key, *rest: (asked.append(key), begin(plan, key, *rest))[1]
-    )
+    advance = bench.ledger.advance
+
+    def counted(plan: str, ends: Any, begin: Any, *rest: Any) -> Any:
+        asked.extend(begin)
+        return advance(plan, ends, begin, *rest)
+
+    monkeypatch.setattr(bench.ledger, "advance", counted)
     for number in range(100):
         bench.add(f"d{number:03}", "group")
     group = Remembering("group")
@@ -149,12 +153,12 @@ def test_while_intents_cannot_be_written_one_at_a_time_is_tried_and_the_kick_say
     engine = engine_of(bench.deliverer(mail))
     asked: list[str] = []
 
-    def full(plan: str, key: str, *_: Any) -> Any:
-        asked.append(key)
+    def full(_plan: str, _ends: Any, begin: Any, *_: Any) -> Any:
+        asked.extend(begin)
         raise LedgerFull("磁盘已满")
 
     with monkeypatch.context() as patch:
-        patch.setattr(bench.ledger, "begin", full)
+        patch.setattr(bench.ledger, "advance", full)
         engine.kick(bench.now)
         until(lambda: not engine.in_flight, "the first refusal")
         assert len(asked) <= 2
@@ -197,3 +201,89 @@ def test_the_rest_between_kicks_ends_when_the_next_slot_opens(bench: Bench, engi
     bench.add("soon", not_before=bench.now + timedelta(milliseconds=300))
     assert engine.rest(bench.now, 1.0) == 0.3
     assert engine.rest(bench.now, 0.1) == 0.1
+
+
+def test_outcomes_and_intents_that_wait_go_to_disk_together(bench: Bench, engine_of: Any) -> None:
+    """With four tries abreast far fewer transactions than two a delivery; and each intent is there before its try."""
+    commits = 0
+    advance = bench.ledger.advance
+
+    def counted(*arguments: Any) -> Any:
+        nonlocal commits
+        commits += 1
+        return advance(*arguments)
+
+    def intended(parcel: Parcel) -> Outcome:
+        assert bench.state(parcel.delivery) == "sending", "its intent is committed"
+        return ACCEPTED
+
+    bench.ledger.advance = counted  # type: ignore[method-assign]
+    for number in range(200):
+        bench.add(f"d{number:03}")
+    mail = Remembering("mail", intended)
+    engine = engine_of(bench.deliverer(mail, conduct={"mail": Conduct(abreast=4)}))
+    engine.kick(bench.now)
+    until(lambda: bench.counts() == {"accepted": 200}, "all of them")
+    assert len(mail.arrived) == 200
+    assert commits <= 200 + 4, "an outcome shares the commit of its thread's next intent"
+
+
+def test_of_two_threads_that_want_the_same_delivery_one_gets_it(bench: Bench) -> None:
+    """Though both stood in line for one commit."""
+    bench.add("a")
+    entered, release = threading.Event(), threading.Event()
+    advance = bench.ledger.advance
+
+    def slow(*arguments: Any) -> Any:
+        entered.set()
+        release.wait(10)
+        return advance(*arguments)
+
+    bench.ledger.advance = slow  # type: ignore[method-assign]
+    bench.add("first")
+    journal = Journal(bench.ledger, PLAN, bench.clock, {})
+    answers: list[Any] = []
+    threads = [threading.Thread(target=lambda: journal.record(None, "first"))]
+    threads[0].start()
+    entered.wait(10)
+    for _ in range(2):
+        threads.append(threading.Thread(target=lambda: answers.append(journal.record(None, "a"))))
+        threads[-1].start()
+    until(lambda: len(journal._line) == 2, "both in line")
+    release.set()
+    for thread in threads:
+        thread.join(10)
+    assert sorted(answers, key=str) == [1, None]
+
+
+def test_a_commit_that_fails_fails_for_all_who_shared_it(bench: Bench) -> None:
+    """Nobody goes on as if recorded."""
+    for key in "ab":
+        bench.add(key)
+    entered, release = threading.Event(), threading.Event()
+
+    def refusing(*_: Any) -> Any:
+        entered.set()
+        release.wait(10)
+        raise LedgerFull("磁盘已满")
+
+    bench.ledger.advance = refusing  # type: ignore[method-assign]
+    journal = Journal(bench.ledger, PLAN, bench.clock, {})
+    refused: list[str] = []
+
+    def want(key: str) -> None:
+        try:
+            journal.record(None, key)
+        except LedgerFull:
+            refused.append(key)
+
+    threads = [threading.Thread(target=want, args=(key,)) for key in ("x", "a", "b")]
+    threads[0].start()
+    entered.wait(10)
+    for thread in threads[1:]:
+        thread.start()
+    until(lambda: len(journal._line) == 2, "both in line")
+    release.set()
+    for thread in threads:
+        thread.join(10)
+    assert sorted(refused) == ["a", "b", "x"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -14,6 +13,7 @@ from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import AttemptEnd, DeliveryState, Note, Settlement, Transport
 from reminder.ledger.shown import EntryFilter
 from reminder.ledger.tables import contents
+from tests.harness.together import at_once
 
 PENDING, SENDING = DeliveryState.PENDING, DeliveryState.SENDING
 ACCEPTED, FAILED = DeliveryState.ACCEPTED, DeliveryState.FAILED
@@ -276,21 +276,11 @@ def test_of_sixteen_threads_exactly_one_begins(ledger: Ledger, sample: Any) -> N
     keys = [f"d{number}" for number in range(5)]
     for key in keys:
         ledger.settle(sample.plan, sample.live, sample.message(key), sample.now)
-    start = threading.Barrier(16)
-    won: list[str] = []
 
-    def race() -> None:
-        start.wait()
-        mine = [key for key in keys if ledger.begin(sample.plan, key, sample.now) is not None]
-        won.extend(mine)
+    def race() -> list[str]:
+        return [key for key in keys if ledger.begin(sample.plan, key, sample.now) is not None]
 
-    threads = [threading.Thread(target=race) for _ in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert sorted(won) == keys
+    assert sorted(key for won in at_once(race, 16) for key in won) == keys
     assert all(len(ledger.attempts_of(sample.plan, key)) == 1 for key in keys)
 
 

@@ -89,8 +89,10 @@ class SmtpStub:
         mechanisms: str = "PLAIN LOGIN",
         context: ssl.SSLContext | None = None,
         receive_buffer: int | None = None,
+        pipelining: bool = True,
     ) -> None:
         self._tls = tls
+        self._pipelining = pipelining
         self.accounts = accounts
         self._mechanisms = mechanisms
         self._context = context or (server_context() if tls != "none" else None)
@@ -104,6 +106,8 @@ class SmtpStub:
         self.messages: list[Received] = []
         self.commands: list[str] = []
         self.connections = 0
+        self.together = 0
+        """Commands that came with the one before them (RFC 2920)."""
         self.pause = 0.0
         """Seconds between taking a message over and saying so."""
 
@@ -215,6 +219,9 @@ class SmtpStub:
         while b"\r\n" not in session.buffer:
             self._read(session)
         line, _, session.buffer = session.buffer.partition(b"\r\n")
+        if session.buffer:
+            with self._lock:
+                self.together += 1
         return line.decode("ascii")
 
     def _read(self, session: _Session) -> None:
@@ -311,7 +318,7 @@ class SmtpStub:
             lines.append("STARTTLS")
         elif self.accounts is not None:
             lines.append(f"AUTH {self._mechanisms}")
-        lines += ["SIZE 50000000", "8BITMIME"]
+        lines += ["SIZE 50000000", "8BITMIME", *(["PIPELINING"] if self._pipelining else [])]
         return "\n".join(
             f"250{'-' if n < len(lines) else ' '}{line}" for n, line in enumerate(lines, start=1)
         )

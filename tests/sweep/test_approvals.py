@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -15,6 +14,7 @@ from reminder.plan.model import Plan
 from reminder.sweep.approvals import ApprovalRefused, State, approve
 from tests.backends import Backend
 from tests.harness.desk import APPROVED, FESTIVAL_RUNG, Desk, festival
+from tests.harness.together import at_once
 from tests.plans import CHANNELS, DIRECTORY, at, item_yaml, plan_of
 
 EVERYONE = ["p-clerk", "p-leader", "p-liaison", "p-office", "p-secretary", "p-theory"]
@@ -212,19 +212,11 @@ def test_fifty_at_once_are_one_approval(office: Open) -> None:
     desk = office()
     desk.until("2026-09-22 10:00")
     (waiting,) = desk.waiting()
-    effects: list[bool] = []
-    start = threading.Barrier(50)
 
-    def speak() -> None:
-        start.wait()
-        effects.append(approve(desk.ledger, desk.edition, "p-office", waiting.said.code, desk.now).already)
+    def speak() -> bool:
+        return approve(desk.ledger, desk.edition, "p-office", waiting.said.code, desk.now).already
 
-    threads = [threading.Thread(target=speak) for _ in range(50)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(effects) == [False, *[True] * 49]
+    assert sorted(at_once(speak, 50)) == [False, *[True] * 49]
     assert len(desk.ledger.facts("test", desk.transport).approvals) == 1
 
 

@@ -11,12 +11,12 @@ from reminder.channels.wecom_app import WecomAppAdapter
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import Delivery, LedgerKind, Transport
 from reminder.ledger.shown import EntryFilter
-from reminder.plan.loader import load_plan_bytes
 from reminder.plan.model import Plan
 from reminder.sweep.sweeper import Sweeper
+from tests import plans
 from tests.backends import Backend
 from tests.editions import Remembering, edition_of
-from tests.plans import CHANNELS, DIRECTORY, at, files_of, item_yaml
+from tests.plans import CHANNELS, DIRECTORY, at, item_yaml
 
 APP = """\
   - id: wecom
@@ -32,10 +32,7 @@ BY_APP = "via:\n  - wecom"
 
 
 def plan_of(*items: str, directory: str = DIRECTORY) -> Plan:
-    files = files_of(*items, channels=CHANNELS + APP) | {"directory.yaml": directory.encode()}
-    result = load_plan_bytes(files)
-    assert result.plan is not None, "\n".join(str(problem) for problem in result.problems)
-    return result.plan
+    return plans.plan_of(*items, channels=CHANNELS + APP, directory=directory)
 
 
 @pytest.fixture

@@ -21,13 +21,13 @@ from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import LedgerKind, Transport
 from reminder.ledger.shown import EntryFilter
 from reminder.messages.message import Message
-from reminder.plan.loader import load_plan_bytes
 from reminder.plan.model import Plan
 from reminder.sweep.fallback import patience_ends
 from reminder.sweep.sweeper import Sweeper
+from tests import plans
 from tests.backends import Backend
 from tests.editions import Remembering, edition_of
-from tests.plans import CHANNELS, at, files_of, item_yaml
+from tests.plans import CHANNELS, at, item_yaml
 from tests.servers.wecom import WecomSimulator
 
 LIVE = Transport.LIVE
@@ -52,10 +52,8 @@ BEFORE, DUE = at("2026-06-01"), at("2026-06-10 09:00")
 
 def plan_of(*items: str, base_url: str = "http://127.0.0.1:9", **changes: dict[str, Any]) -> Plan:
     """A plan with an app; ``changes`` are of persons, by id with ``_`` for ``-``."""
-    channels = CHANNELS + APP.format(base_url=base_url)
-    result = load_plan_bytes(files_of(*items, channels=channels))
-    assert result.plan is not None, "\n".join(str(problem) for problem in result.problems)
-    plan, directory = result.plan, result.plan.directory
+    plan = plans.plan_of(*items, channels=CHANNELS + APP.format(base_url=base_url))
+    directory = plan.directory
     people = tuple(
         each.model_copy(update=changes.get(each.id.replace("-", "_"), {})) for each in directory.people
     )

@@ -11,12 +11,11 @@ from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import LedgerKind, Transport
 from reminder.messages.message import Message
 from reminder.plan.audience import parse_term
-from reminder.plan.loader import load_plan_bytes
 from reminder.sweep.shares import shares_of
 from reminder.sweep.sweeper import Sweeper
 from tests.backends import Backend
 from tests.editions import edition_of, remembering
-from tests.plans import CALENDAR, CHANNELS, DIRECTORY, ON_DUE_DAY, at, files_of, item_yaml, plan_of
+from tests.plans import CALENDAR, CHANNELS, DIRECTORY, ON_DUE_DAY, at, item_yaml, plan_of
 
 pytestmark = pytest.mark.sqlite_only("what a message says has nothing to do with the storage")
 
@@ -36,10 +35,10 @@ def ledger(backend: Backend) -> Ledger:
 
 def sent(ledger: Ledger, network: str, *items: str) -> list[Message]:
     channels = CHANNELS.replace("network: intranet", f"network: {network}")
-    result = load_plan_bytes(files_of(*items, channels=channels))
-    assert result.plan is not None, result.problems
     adapters = remembering()
-    sweeper = Sweeper(ledger, edition_of(result.plan), adapters, Transport.OUTBOX, at("2026-06-01"))
+    sweeper = Sweeper(
+        ledger, edition_of(plan_of(*items, channels=channels)), adapters, Transport.OUTBOX, at("2026-06-01")
+    )
     sweeper.sweep(at("2026-06-23 09:00"))
     sweeper.sweep(at("2026-06-30 09:00"))
     return [message for message, to, _ in adapters["mail"].composed if to.id == "p-leader"]
@@ -94,10 +93,10 @@ def test_on_the_offices_own_network_a_digests_subject_does_not_name_it_either(le
 def test_the_admins_are_told_of_a_private_failure_without_its_matter_or_names(ledger: Ledger) -> None:
     """A notice is a mail like any other; the ledger has the rest."""
     homeless = DIRECTORY.replace("    mail: leader@example.com\n", "")
-    result = load_plan_bytes(files_of(TALK, directory=homeless))
-    assert result.plan is not None
     adapters = remembering()
-    sweeper = Sweeper(ledger, edition_of(result.plan), adapters, Transport.OUTBOX, at("2026-06-01"))
+    sweeper = Sweeper(
+        ledger, edition_of(plan_of(TALK, directory=homeless)), adapters, Transport.OUTBOX, at("2026-06-01")
+    )
     sweeper.sweep(at("2026-06-23 09:00"))
     sweeper.sweep(at("2026-08-01 09:00"))  # long after: the second rung is missed
     failed, missed = [message for message, to, _ in adapters["mail"].composed if to.id == "p-clerk"]

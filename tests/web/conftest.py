@@ -18,14 +18,13 @@ from reminder.clock import ManualClock
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import LedgerKind, Transport
 from reminder.links import Links
-from reminder.plan.loader import load_plan_bytes
 from reminder.settings import Listen
 from reminder.sweep.sweeper import Sweeper
 from reminder.web.app import create_app
 from reminder.web.desk import Desk
 from reminder.web.server import PageServer
 from tests.editions import Remembering, edition_of
-from tests.plans import DIRECTORY, at, files_of, item_yaml
+from tests.plans import DIRECTORY, at, item_yaml, plan_of
 
 START, NOW = at("2026-06-01"), at("2026-06-10 09:00")
 URL = "https://djw.example.com"
@@ -106,10 +105,7 @@ class Served:
     def __init__(
         self, folder: Path, *items: str, directory: str = DIRECTORY, prefix: str = "", head: str = ""
     ) -> None:
-        files = files_of(*items, head=head) | {"directory.yaml": (directory + "...\n").encode()}
-        plan = load_plan_bytes(files).plan
-        assert plan is not None
-        self.edition = edition_of(plan, URL)
+        self.edition = edition_of(plan_of(*items, head=head, directory=directory), URL)
         self.clock = ManualClock(NOW)
         self.ledger = Ledger.open(folder / "ledger.sqlite3", kind=LedgerKind.DAEMON, now=START)
         self.links = LINKS

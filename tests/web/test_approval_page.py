@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +15,7 @@ from reminder.ledger.records import Transport
 from reminder.sweep.accept import accept
 from reminder.sweep.sweeper import Sweeper
 from tests.editions import Remembering, edition_of
+from tests.harness.together import at_once
 from tests.plans import DIRECTORY, item_yaml, plan_of
 from tests.web.conftest import LINKS, NOW, START, UNTIL, URL, Served, Shown
 
@@ -103,20 +103,13 @@ def test_sending_back_needs_a_reason_and_keeps_what_was_typed(office: Asked) -> 
 
 def test_fifty_posts_at_once_are_one_approval(office: Asked) -> None:
     token = office.ask()["p-office"]
-    codes: list[int] = []
 
-    def post() -> None:
-        answer = requests.post(
+    def post() -> int:
+        return requests.post(
             office.address(token), data={"action": "approve"}, allow_redirects=False, timeout=120
-        )
-        codes.append(answer.status_code)
+        ).status_code
 
-    threads = [threading.Thread(target=post) for _ in range(50)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert codes == [303] * 50
+    assert at_once(post, 50) == [303] * 50
     assert len(office.words) == 1
 
 

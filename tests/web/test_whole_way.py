@@ -17,6 +17,7 @@ import requests
 from reminder.cli.running import health
 from reminder.links import PLACEHOLDER
 from tests.harness.office import Office
+from tests.harness.ports import a_free_port
 from tests.harness.process import wait_for
 from tests.plans import at, item_yaml
 from tests.servers.smtp import Received
@@ -38,12 +39,6 @@ REPORT = item_yaml(
     "duty:\n  each: unit\n  of:\n    - unit:办公室\n    - unit:理论科",
 )
 NINE, NEXT = at("2026-06-10 09:00"), at("2026-06-11 09:00")
-
-
-def a_free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 def with_page(port: int) -> dict[str, str]:

@@ -13,11 +13,11 @@ from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBea
 
 from reminder.access.rights import Right, User
 from reminder.access.tokens import bearer
+from reminder.check import Edition
 from reminder.views.look import Look
 from reminder.web.api.problems import ApiError
-from reminder.web.console.site import Site
+from reminder.web.console.site import SESSION, Site
 
-SESSION = "reminder_session"
 CSRF = "x-csrf-token"
 READING = frozenset(("GET", "HEAD", "OPTIONS"))
 
@@ -45,12 +45,13 @@ class Caller:
     """Who calls, and their look at everything at this moment."""
 
     site: Site
+    edition: Edition
     user: User
     program: bool
 
     @cached_property
     def look(self) -> Look:
-        return Look(self.user, self.site.edition(), self.site.ledger(), self.site.clock.now())
+        return Look(self.user, self.edition, self.site.ledger(), self.site.clock.now())
 
 
 def _caller(
@@ -59,15 +60,15 @@ def _caller(
     session: Annotated[str | None, Security(_session)],
 ) -> Caller:
     site: Site = request.app.state.site
-    now = site.clock.now()
+    edition, now = site.edition(), site.clock.now()
     if token is not None:
-        user = bearer(site.ledger(), site.edition().plan.id, token.credentials, now)
+        user = bearer(site.ledger(), edition.plan.id, token.credentials, now)
         if user is None:
             raise _nobody(
                 "令牌不对、已过期或已撤销；请管理员执行 reminder token list --all 查看，或另生成一个"
             )
-        return Caller(site, user, program=True)
-    entered = site.door().who(session or "", now)
+        return Caller(site, edition, user, program=True)
+    entered = site.door(edition).who(session or "", now)
     if entered is None:
         raise _nobody("请带上令牌（Authorization: Bearer 令牌），或先登录网页控制台")
     if entered.initial:
@@ -76,7 +77,7 @@ def _caller(
         request.headers.get(CSRF, "").encode(), entered.csrf.encode()
     ):
         raise ApiError(403, f"登录的浏览器更改内容须带请求头 {CSRF}；没有执行")
-    return Caller(site, entered.user, program=False)
+    return Caller(site, edition, entered.user, program=False)
 
 
 def _nobody(detail: str) -> ApiError:

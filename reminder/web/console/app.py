@@ -22,6 +22,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 
 from reminder.access.login import Door, Entered, LoginRefused
+from reminder.editing.errors import EditRefused
 from reminder.errors import ReminderError
 from reminder.recording.recorder import Refused
 from reminder.views.look import Look
@@ -30,18 +31,20 @@ from reminder.web.console.forms import Arrived, read_arrived
 from reminder.web.console.render import STATIC, VERSION, render
 from reminder.web.console.rooms import ROUTES
 from reminder.web.console.said import SAID
-from reminder.web.console.site import Site
+from reminder.web.console.site import SESSION, Site
 from reminder.web.peer import Peer, peer_of
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
+R = TypeVar("R", bound="Ask | Response")
 
-SESSION, DOORMAT, DEVICE = "reminder_session", "reminder_door", "reminder_device"
-"""Cookies: who is in; before that, to whom the login form was given; and who has come in here before."""
+DOORMAT, DEVICE = "reminder_door", "reminder_device"
+"""Cookies beside the session's: to whom the login form was given; and who has come in here before."""
 DEVICE_SECONDS = 180 * 24 * 3600
 OWN_PASSWORD = "/settings/password"  # noqa: S105 - an address
 """Where whoever came in with a password of somebody else's making is led first."""
+DOOR_FORM = 4096
+"""Octets of the forms at the door."""
 THREADS = 4
 """Pages made at once; whoever comes later waits for a moment."""
 POLICY = (
@@ -82,7 +85,16 @@ class _Console:
         """What answers a route."""
 
         async def answer(request: Request) -> Response:
-            arrived = await read_arrived(request, route.largest) if route.method is Method.POST else Arrived()
+            arrived = Arrived()
+            if route.method is Method.POST:
+                # Of whoever may not, nothing is taken in.
+                met = await self._aside(partial(self._met, route, request))
+                if isinstance(met, Response):
+                    return met
+                try:
+                    arrived = await read_arrived(request, route.largest)
+                except HTTPException as error:
+                    return await self._aside(partial(_not_done, met, error.status_code, str(error.detail)))
             return await self._aside(partial(self._answer, route, request, arrived))
 
         return answer
@@ -93,17 +105,29 @@ class _Console:
 
     async def enter(self, request: Request) -> Response:
         """A name and a password."""
-        arrived = await read_arrived(request, 4096)
-        work = partial(self._enter, request, arrived)
-        return await anyio.to_thread.run_sync(work, limiter=self._doorkeeper)
+        return await self._with_form(request, self._enter, self._doorkeeper)
 
     async def leave(self, request: Request) -> Response:
         """End the session."""
-        arrived = await read_arrived(request, 4096)
-        return await self._aside(partial(self._leave, request, arrived))
+        return await self._with_form(request, self._leave, self._limiter)
 
-    async def _aside(self, work: Callable[[], Response]) -> Response:
-        return await anyio.to_thread.run_sync(work, limiter=self._limiter)
+    async def _with_form(
+        self, request: Request, work: Callable[[Request, Arrived], Response], limiter: anyio.CapacityLimiter
+    ) -> Response:
+        """Work on a small form of somebody who need not be in."""
+        try:
+            arrived = await read_arrived(request, DOOR_FORM)
+        except HTTPException as error:
+            return await self._aside(partial(self._door, request, str(error.detail), "", error.status_code))
+        return await self._aside(partial(work, request, arrived), limiter)
+
+    async def _aside(self, work: Callable[[], R], limiter: anyio.CapacityLimiter | None = None) -> R:
+        """Work in a thread; what it answers is guarded."""
+        made = await anyio.to_thread.run_sync(work, limiter=limiter or self._limiter)
+        if isinstance(made, Response):
+            made.headers.setdefault("content-security-policy", POLICY)  # a mail's frame has one of its own
+            made.headers["x-frame-options"] = "SAMEORIGIN"  # the preview of a mail stands in a frame
+        return made
 
     def _peer(self, request: Request) -> Peer:
         return peer_of(request, self._site.settings.proxy or ())
@@ -115,49 +139,47 @@ class _Console:
             path = path[len(self._prefix) :]
         return path or "/"
 
-    def _answer(self, route: Route, request: Request, arrived: Arrived) -> Response:
-        path = self._path(request)
-        now = self._site.clock.now()
-        door = self._site.door()
-        entered = door.who(request.cookies.get(SESSION, ""), now)
-        if entered is None:
-            return _guarded(RedirectResponse(root_of(path) + "login", 303))
+    def _met(self, route: Route, request: Request) -> Ask | Response:
+        """Who asks, if they are in and may; else what they are told."""
+        path, now = self._path(request), self._site.clock.now()
         edition = self._site.edition()
+        entered = self._site.door(edition).who(request.cookies.get(SESSION, ""), now)
+        if entered is None:
+            return RedirectResponse(root_of(path) + "login", 303)
         if entered.initial and route.path != OWN_PASSWORD:
-            return _guarded(RedirectResponse(root_of(path) + OWN_PASSWORD.removeprefix("/"), 303))
+            return RedirectResponse(root_of(path) + OWN_PASSWORD.removeprefix("/"), 303)
         look = Look(entered.user, edition, self._site.ledger(), now)
         ask = Ask(self._site, look, entered, path, request.path_params, dict(request.query_params))
         if not entered.user.may(route.right):
-            return _guarded(
-                _message(ask, 403, "没有权限", "您的账户不能使用这一页；如确需使用，请联系管理员。")
-            )
-        if route.method is Method.POST and not _same(arrived.fields.get("csrf", ""), entered.csrf):
-            return _guarded(
-                _message(
-                    ask,
-                    403,
-                    "没有执行",
-                    "这一页已经过期，或者不是从本系统的页面提交的。请返回上一页，刷新后再试。",
-                )
-            )
-        ask = replace(ask, form=arrived.fields, many=arrived.many, files=arrived.files)
+            return _message(ask, 403, "没有权限", "您的账户不能使用这一页；如确需使用，请联系管理员。")
+        return ask
+
+    def _answer(self, route: Route, request: Request, arrived: Arrived) -> Response:
+        met = self._met(route, request)
+        if isinstance(met, Response):
+            return met
+        if route.method is Method.POST and not _same(arrived.fields.get("csrf", ""), met.entered.csrf):
+            stale = "这一页已经过期，或者不是从本系统的页面提交的。请返回上一页，刷新后再试。"
+            return _not_done(met, 403, stale)
+        ask = replace(met, form=arrived.fields, many=arrived.many, files=arrived.files)
         try:
-            return _guarded(route.handler(ask))
+            return route.handler(ask)
         except HTTPException as error:
-            words = _NOT_FOUND if error.status_code == 404 else ("没有执行", str(error.detail))
-            return _guarded(_message(ask, error.status_code, *words))
-        except Refused as error:
-            return _guarded(_message(ask, 422, "没有执行", str(error)))
+            if error.status_code == 404:
+                return _message(ask, 404, *_NOT_FOUND)
+            return _not_done(ask, error.status_code, str(error.detail))
+        except (Refused, EditRefused) as error:
+            return _not_done(ask, 422, str(error))
         except ReminderError as error:
             log.error("console in trouble", extra={"path": route.path, "error": str(error)})
-            return _guarded(_message(ask, 503, "暂时不能完成", str(error)))
+            return _message(ask, 503, "暂时不能完成", str(error))
 
     def _door(self, request: Request, refused: str = "", user: str = "", status: int = 200) -> Response:
-        path = self._path(request)
-        if not refused and self._site.door().who(request.cookies.get(SESSION, ""), self._site.clock.now()):
-            return _guarded(RedirectResponse(root_of(path), 303))
+        path, edition = self._path(request), self._site.edition()
+        token = request.cookies.get(SESSION, "")
+        if not refused and self._site.door(edition).who(token, self._site.clock.now()):
+            return RedirectResponse(root_of(path), 303)
         mat = request.cookies.get(DOORMAT) or secrets.token_urlsafe(16)
-        edition = self._site.edition()
         response = HTMLResponse(
             render(
                 "login",
@@ -175,14 +197,14 @@ class _Console:
             status,
         )
         _set_cookie(response, DOORMAT, mat, self._peer(request))
-        return _guarded(response)
+        return response
 
     def _enter(self, request: Request, arrived: Arrived) -> Response:
         mat = request.cookies.get(DOORMAT, "")
         if not mat or not _same(arrived.fields.get("csrf", ""), _of_mat(mat)):
             return self._door(request, "登录页已经过期，请重新登录（浏览器须允许本站的 Cookie）", status=403)
         user, peer = arrived.fields.get("user", "").strip(), self._peer(request)
-        door = self._site.door()
+        door = self._site.door(self._site.edition())
         try:
             entered = door.enter(
                 user,
@@ -198,17 +220,17 @@ class _Console:
         _set_cookie(response, SESSION, entered.token, peer)
         _set_cookie(response, DEVICE, entered.device, peer, DEVICE_SECONDS)
         response.delete_cookie(DOORMAT)
-        return _guarded(response)
+        return response
 
     def _leave(self, request: Request, arrived: Arrived) -> Response:
-        door, token = self._site.door(), request.cookies.get(SESSION, "")
+        door, token = self._site.door(self._site.edition()), request.cookies.get(SESSION, "")
         entered: Entered | None = door.who(token, self._site.clock.now())
         if entered is not None and not _same(arrived.fields.get("csrf", ""), entered.csrf):
-            return _guarded(RedirectResponse(root_of(self._path(request)), 303))
+            return RedirectResponse(root_of(self._path(request)), 303)
         door.leave(token, self._site.clock.now())
         response = RedirectResponse(root_of(self._path(request)) + "login?said=out", 303)
         response.delete_cookie(SESSION)
-        return _guarded(response)
+        return response
 
 
 def _said_at_the_door(word: str) -> str:
@@ -220,6 +242,10 @@ _NOT_FOUND = ("没有这一页", "地址不对，或者所指的内容已经没�
 
 def _message(ask: Ask, status: int, title: str, text: str) -> HTMLResponse:
     return HTMLResponse(render("message", frame(ask) | {"title": title, "text": text}), status)
+
+
+def _not_done(ask: Ask, status: int, text: str) -> HTMLResponse:
+    return _message(ask, status, "没有执行", text)
 
 
 def _forget(door: Door, token: str, site: Site) -> None:
@@ -239,12 +265,6 @@ def _of_mat(mat: str) -> str:
 def _set_cookie(response: Response, name: str, value: str, peer: Peer, seconds: int | None = None) -> None:
     # Strict would log everybody out who follows a link from a message.
     response.set_cookie(name, value, seconds, path="/", httponly=True, samesite="lax", secure=peer.secure)
-
-
-def _guarded(response: Response) -> Response:
-    response.headers.setdefault("content-security-policy", POLICY)  # a mail's frame has one of its own
-    response.headers["x-frame-options"] = "SAMEORIGIN"  # the preview of a mail stands in a frame
-    return response
 
 
 def _static(version: str, name: str) -> Response:

@@ -18,6 +18,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from reminder.access.login import Entered
 from reminder.access.rights import Right
 from reminder.views.look import Look
+from reminder.views.settings import may_see_users
 from reminder.web.console.render import render
 from reminder.web.console.said import SAID
 from reminder.web.console.site import Site
@@ -111,6 +112,7 @@ def frame(ask: Ask) -> dict[str, object]:
         "user": ask.entered.user,
         "user_name": ask.look.name_of(ask.entered.user.id),
         "may": {right.name: right in rights for right in Right},
+        "may_see_users": may_see_users(ask.look),
         "live": str(ask.look.transport) == "live",
         "plan_title": head.title,
         "office": head.office,

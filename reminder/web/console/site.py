@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
 
 from reminder.access.login import Door
 from reminder.agenda.occurrences import zone_of
@@ -13,12 +12,10 @@ from reminder.check import Edition
 from reminder.clock import Clock
 from reminder.ledger.accounts import LoginEvent
 from reminder.ledger.ledger import Ledger
-from reminder.links import Links
 from reminder.settings import Settings
 
-
-def _untold(_event: LoginEvent) -> None:
-    return
+SESSION = "reminder_session"
+"""The cookie by which a browser is known that is in, to the pages and the interface alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +32,17 @@ class Site:
     clock: Clock
     edition: Callable[[], Edition]
     ledger: Callable[[], Ledger]
-    links: Callable[[], Links]
     channel: Callable[[Edition, str], Channel]
-    told_of_logins: Callable[[LoginEvent], None] = _untold
+    told_of_logins: Callable[[LoginEvent], None] | None = None
     """Who hears of logins besides the ledger; returns at once."""
 
-    def door(self) -> Door:
+    def door(self, edition: Edition) -> Door:
         """Where users come in; whoever has left the directory does not."""
-        edition, today = self.edition(), self.today(self.clock.now())
-
-        def belongs(user: str) -> bool:
-            person = edition.plan.directory.person(user)
-            return person is not None and person.holds(today)
-
-        return Door(self.ledger(), edition.plan.id, belongs, self.told_of_logins)
-
-    def today(self, now: datetime) -> date:
-        """The office's date."""
-        return now.astimezone(zone_of(self.edition().plan.head.timezone)).date()
+        today = self.clock.now().astimezone(zone_of(edition.plan.head.timezone)).date()
+        directory = edition.plan.directory
+        return Door(
+            self.ledger(),
+            edition.plan.id,
+            lambda user: directory.belongs(user, today),
+            self.told_of_logins,
+        )

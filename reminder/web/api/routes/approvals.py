@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated
 
@@ -11,9 +12,9 @@ from reminder.sweep.request import people_count
 from reminder.views.approvals import ApprovalRefused, Case, cases, reading, say
 from reminder.views.approvals import Reading as Opened
 from reminder.views.look import Look
-from reminder.web.api.caller import Approving, Caller, Reader
+from reminder.web.api.caller import Approving, Reader
 from reminder.web.api.models import Approval, ApprovalText, Decided, Decision, Owner
-from reminder.web.api.problems import ApiError, not_found
+from reminder.web.api.problems import not_found
 
 router = APIRouter(prefix="/approvals", tags=["审批"])
 
@@ -46,11 +47,9 @@ def text(caller: Reader, code: Code) -> ApprovalText:
 @router.post("/{code}/decision", summary="批准或退回")
 def decision(caller: Approving, code: Code, wanted: Decision) -> Decided:
     """须是这件内容的审批人；提交计划的人不能审批。程序的令牌不能审批。"""
-    if caller.program:
-        raise ApiError(403, "审批须由人作出，令牌不能审批；没有执行")
     _opened(caller.look, code)
     given = say(caller.look, code, wanted.remark, granted=wanted.granted)
-    again = Caller(caller.site, caller.user, program=False).look
+    again = replace(caller).look
     return Decided(already=given.already, approval=_approval(_opened(again, code).case))
 
 

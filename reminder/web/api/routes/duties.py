@@ -32,17 +32,19 @@ def duties(
 ) -> Duties:
     """已经开始的各期中，每个承担者各一件；非公开事项须有查看的权限。"""
     look = caller.look
-    visible = {each.id for each in look.items}
-    items = {found.id} if item is not None and (found := look.edition.plan.item(item)) else set()
-    if item is not None and not items & visible:
-        raise not_found(f"任务“{item}”")
+    items = {each.id for each in look.items}
+    if item is not None:
+        found = look.edition.plan.item(item)
+        if found is None or found.id not in items:
+            raise not_found(f"任务“{item}”")
+        items = {found.id}
     directory = look.edition.plan.directory
     if unit is not None and directory.unit(unit) is None:
         raise not_found(f"单位“{unit}”")
     if person is not None and directory.person(person) is None:
         raise not_found(f"人员“{person}”")
     recorder = Recorder(look.ledger, look.edition)
-    rows = recorder.board(look.now, items=items or visible, person=person, unit=unit, open_only=open)
+    rows = recorder.board(look.now, items=items, person=person, unit=unit, open_only=open)
     start = 0
     if cursor is not None:
         key = parts_of(cursor, str, str)

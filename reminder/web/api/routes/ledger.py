@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
 
 from reminder.ledger.records import HandDecision, Transport
-from reminder.ledger.shown import Mark
+from reminder.ledger.shown import Mark, mark_of
 from reminder.recording.sending import decide_sending
 from reminder.views.delivery import Sent, sent
 from reminder.views.ledger import STATUS_TEXT, Wanted, page, titles_of
@@ -117,21 +116,15 @@ def _delivery(look: Look, found: Sent) -> Delivery:
                 code=each.code,
                 detail=each.detail,
             )
-            for each in look.ledger.attempts_of(look.plan_id, leaf.id)
+            for each in found.attempts
         ],
     )
 
 
 def _mark(cursor: str) -> Mark:
     at, alarm, claim = parts_of(cursor, str, int, int)
-    try:
-        mark = Mark(datetime.fromisoformat(str(at)), int(alarm), int(claim))
-    except ValueError:
-        raise lost() from None
-    largest = 2**63
-    if mark.planned_at.tzinfo is None or not all(
-        -largest <= each < largest for each in (mark.alarm, mark.claim)
-    ):
+    mark = mark_of(str(at), int(alarm), int(claim))
+    if mark is None:
         raise lost()
     return mark
 

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 
 from reminder.status import NoStatus, status_of
-from reminder.views.agenda import alarms_between
+from reminder.views.agenda import first_alarm
 from reminder.views.look import Look
 from reminder.views.year import year_of, years_shown
 from reminder.web.api.caller import Reader
@@ -65,7 +65,8 @@ def health(caller: Reader) -> Health:
 
 def _next(look: Look) -> datetime | None:
     """The next alarm that the caller may know of."""
-    return next((alarm.at for alarm in alarms_between(look, look.now, look.now + AHEAD)), None)
+    found = first_alarm(look, look.now, look.now + AHEAD)
+    return found.at if found is not None else None
 
 
 @router.get("/calendar/{year}", summary="一年的日历")

@@ -51,7 +51,7 @@ class Preview:
 
 def show(ask: Ask) -> Response:
     """The form."""
-    return ask.page("import", preview=None, problems=(), more=0, refused="", done=None)
+    return ask.page("import", preview=None, problems=(), more=0, refused="")
 
 
 def template(ask: Ask) -> Response:
@@ -89,7 +89,7 @@ def _preview(ask: Ask) -> Response:
     fresh = sum(not each.already for each in examined.planned)
     entries = [each.entry for each in examined.planned if not each.already]
     preview = Preview(name, examined, fresh, _packed(entries) if entries else "")
-    return ask.page("import", preview=preview, shown=SHOWN, problems=(), more=0, refused="", done=None)
+    return ask.page("import", preview=preview, shown=SHOWN, problems=(), more=0, refused="")
 
 
 def _record(ask: Ask, packed: str) -> Response:
@@ -98,10 +98,8 @@ def _record(ask: Ask, packed: str) -> Response:
         found = recorder.record_all(actor, _unpacked(packed), ask.look.now)
     except Refused as error:
         return _refused(ask, f"{error}。一行也没有登记，请重新选择文件核对")
-    changed = sum(each.effect is Effect.RECORDED for each in found)
-    if not changed:
-        return ask.redirect("duties", said="imported-before")
-    return ask.redirect("duties", said="imported")
+    changed = any(each.effect is Effect.RECORDED for each in found)
+    return ask.redirect("duties", said="imported" if changed else "imported-before")
 
 
 def _recorder(ask: Ask) -> tuple[Recorder, Actor]:
@@ -117,7 +115,6 @@ def _refused(ask: Ask, text: str, problems: Sequence[Problem] = ()) -> Response:
         problems=problems[:SHOWN],
         more=max(0, len(problems) - SHOWN),
         refused=text,
-        done=None,
     )
 
 

@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from urllib.parse import urlencode
 
 from fastapi import Response
@@ -14,12 +14,22 @@ from fastapi.responses import StreamingResponse
 from starlette.exceptions import HTTPException
 
 from reminder.access.rights import Right
+from reminder.calendars.lunar import FIRST_YEAR, LAST_YEAR
 from reminder.ledger.records import HandDecision, Transport
-from reminder.ledger.shown import Mark
+from reminder.ledger.shown import Mark, mark_of
 from reminder.recording.sending import decide_sending
 from reminder.recording.view import Refused
 from reminder.views.delivery import mail_html, sent
-from reminder.views.ledger import OWN_ITEMS, STATUS_TEXT, TRANSPORT_TEXT, Line, Wanted, every_line, page
+from reminder.views.ledger import (
+    OWN_ITEMS,
+    STATUS_TEXT,
+    TRANSPORT_TEXT,
+    Line,
+    Wanted,
+    every_line,
+    page,
+    receiver_title,
+)
 from reminder.views.look import Look
 from reminder.web.console.ask import Ask, Method, Route
 from reminder.web.console.mail import mail_frame
@@ -82,7 +92,10 @@ def one(ask: Ask, refused: str = "", status: int = 200) -> Response:
     found = sent(ask.look, ask.params["delivery"])
     if found is None:
         raise HTTPException(404)
-    return ask.page("delivery", status, sent=found, refused=refused, Decision=HandDecision)
+    formatted = found.text is not None and mail_html(ask.look, found.leaf.id) is not None
+    return ask.page(
+        "delivery", status, sent=found, formatted=formatted, refused=refused, Decision=HandDecision
+    )
 
 
 def mail(ask: Ask) -> Response:
@@ -119,7 +132,7 @@ def _asked(query: Mapping[str, str], look: Look) -> Asked:
     for name, title in (("from", "起"), ("to", "止")):
         text = query.get(name, "").strip()
         try:
-            days[name] = date.fromisoformat(text) if text else None
+            days[name] = _day(text) if text else None
         except ValueError:
             days[name] = None
             problems.append(f"“{title}”的日期“{text[:20]}”看不懂，写作 2026-06-30；没有按它筛选")
@@ -152,6 +165,14 @@ def _asked(query: Mapping[str, str], look: Look) -> Asked:
     return Asked(wanted, tuple(problems), pairs)
 
 
+def _day(text: str) -> date:
+    """A day of the years that the calendar knows, as the interface takes them."""
+    day = date.fromisoformat(text)
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise ValueError(text)
+    return day
+
+
 def _address(pairs: Mapping[str, str], path: str = "ledger", **more: str) -> str:
     every = {**pairs, **more}
     return path + (f"?{urlencode(every)}" if every else "")
@@ -165,12 +186,9 @@ def _mark(text: str) -> Mark | None:
     """A place in the lines, from an address; None for what is none."""
     parts = text.split("~")
     try:
-        at = datetime.fromisoformat(parts[0])
-        alarm, claim = int(parts[1]), int(parts[2])
+        return mark_of(parts[0], int(parts[1]), int(parts[2]))
     except (ValueError, IndexError):
         return None
-    bounded = at.tzinfo is not None and 0 <= alarm < 2**62 and 0 <= claim < 2**62
-    return Mark(at, alarm, claim) if bounded else None
 
 
 def _items(look: Look) -> list[tuple[str, str]]:
@@ -180,9 +198,8 @@ def _items(look: Look) -> list[tuple[str, str]]:
 def _people(look: Look) -> list[tuple[str, str]]:
     plan = look.edition.plan
     groups = [
-        (f"group:{name}", f"群“{getattr(config, 'name', None) or name}”")
-        for name, config in plan.channels.items()
-        if not config.personal
+        (receiver, receiver_title(look, receiver))
+        for receiver in (f"group:{name}" for name, config in plan.channels.items() if not config.personal)
     ]
     return [(person.id, person.name) for person in plan.directory.people] + groups
 

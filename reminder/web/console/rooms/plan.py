@@ -104,8 +104,10 @@ def _check(
     name, now = view.document.name, ask.look.now
     if draft.base != view.document.sha256:
         warned = "文件在您打开之后已被改过。下面的对照以现在的文件为准，请把别人的改动并进来再保存。"
-    trial = workshop_of(ask, shelf).trial(name, content, now)
-    return _tried(ask, shelf, view, draft, trial, warned=warned, status=200)
+    workshop = workshop_of(ask, shelf)
+    trial = workshop.trial(name, content, now)
+    savable = workshop.savable(name, trial, now)
+    return _tried(ask, shelf, view, draft, trial, savable=savable, warned=warned, status=200)
 
 
 def _save(ask: Ask, shelf: Shelf, view: views.FileView, draft: Draft, content: bytes) -> Response:
@@ -115,11 +117,12 @@ def _save(ask: Ask, shelf: Shelf, view: views.FileView, draft: Draft, content: b
             name, draft.base, content, by=ask.entered.user.id, remark=draft.remark, now=ask.look.now
         )
     except Faulty as error:
-        return _tried(ask, shelf, view, draft, error.trial, refused=str(error), status=422)
+        return _tried(ask, shelf, view, draft, error.trial, savable=False, refused=str(error), status=422)
     except Stale as error:
         now = found(ask, shelf, name)  # as it is by now
         trial = workshop.trial(name, content, ask.look.now)
-        return _tried(ask, shelf, now, draft, trial, refused=str(error), status=409)
+        savable = workshop.savable(name, trial, ask.look.now)
+        return _tried(ask, shelf, now, draft, trial, savable=savable, refused=str(error), status=409)
     except Unchanged as error:
         return editor(ask, shelf, view, Draft(draft.text, draft.base, draft.remark, warned=str(error)))
     except EditRefused as error:
@@ -135,19 +138,19 @@ def _tried(
     draft: Draft,
     trial: Trial,
     *,
+    savable: bool,
     refused: str = "",
     warned: str = "",
     status: int,
 ) -> Response:
     name = view.document.name
-    savable = workshop_of(ask, shelf).savable(name, trial, ask.look.now)
     shown = trial_view(ask.look, shelf, name, draft.text, trial, view.document.text, savable=savable)
     # From here on over the file as it is now: the comparison shows what a save would take away.
     now = Draft(draft.text, view.document.sha256, draft.remark, shown, refused, warned, status)
     return editor(ask, shelf, view, now)
 
 
-def editor(ask: Ask, shelf: Shelf, view: views.FileView, draft: Draft, **more: object) -> Response:
+def editor(ask: Ask, shelf: Shelf, view: views.FileView, draft: Draft) -> Response:
     """The page of one file."""
     document = view.document
     return ask.page(
@@ -164,7 +167,6 @@ def editor(ask: Ask, shelf: Shelf, view: views.FileView, draft: Draft, **more: o
         address=address_of(document.name),
         differs=document.name in ask.look.edition.files()
         and ask.look.edition.files()[document.name] != document.sha256,
-        **more,
     )
 
 
@@ -225,8 +227,6 @@ def _bring_back(ask: Ask, shelf: Shelf, kept: FileVersion, content: bytes, remar
     except Faulty as error:
         shown = trial_view(ask.look, shelf, kept.name, text_of(content), error.trial, "", savable=False)
         return ask.page("plan_refused", 422, name=kept.name, trial=shown, refused=str(error))
-    except EditRefused as error:
-        raise HTTPException(422, str(error)) from None
     return ask.redirect(address_of(kept.name), "plan-saved")
 
 
@@ -278,13 +278,11 @@ def kind(shelf: Shelf, name: str) -> DocumentKind:
 
 
 def found(ask: Ask, shelf: Shelf, name: str) -> views.FileView:
-    """A file to show; 404 where there is none."""
+    """A file to show; 404 where there is none.  Raises ``EditRefused`` for one that cannot be read."""
     try:
         return views.file(ask.look, shelf, name)
     except NoSuchDocument:
         raise HTTPException(404) from None
-    except EditRefused as error:
-        raise HTTPException(422, str(error)) from None
 
 
 ROUTES = (

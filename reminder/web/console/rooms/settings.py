@@ -29,15 +29,15 @@ def _channels(
     ask: Ask, tried: str = "", proof: Proof | None = None, refused: str = "", status: int = 200
 ) -> Response:
     settings = ask.site.settings
-    folder = settings.secrets or settings.data / "secrets"
     return ask.page(
         "settings",
         status,
-        channels=views.channels(ask.look, lambda name: read_secret(name, folder) is not None),
+        channels=views.channels(
+            ask.look, lambda name: read_secret(name, settings.secrets_folder) is not None
+        ),
         proofs=views.proofs(ask.look, PROOFS_SHOWN),
         outbox=settings.outbox,
         public_url=settings.public_url,
-        users=views.may_see_users(ask.look),
         tried=tried,
         proof=proof,
         refused=refused,
@@ -89,7 +89,6 @@ def silences(ask: Ask, refused: str = "", status: int = 200) -> Response:
         "settings_silences",
         status,
         silences=views.silences(ask.look),
-        users=views.may_see_users(ask.look),
         items=[(each.id, each.spec.title) for each in ask.look.items],
         units=[each.id for each in directory.units],
         people=[(each.id, each.name) for each in directory.people if each.holds(ask.look.today)],

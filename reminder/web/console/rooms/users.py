@@ -35,7 +35,6 @@ def _page(ask: Ask, refused: str = "", status: int = 200, given: str = "", passw
         "settings_users",
         status,
         accounts=shown,
-        users=True,
         people=[
             (each.id, each.name)
             for each in directory.people
@@ -87,7 +86,7 @@ def change(ask: Ask) -> Response:
 def logins(ask: Ask) -> Response:
     """Who came to the door."""
     _only_for_those_who_may(ask)
-    return ask.page("settings_logins", logins=views.logins(ask.look), users=True)
+    return ask.page("settings_logins", logins=views.logins(ask.look))
 
 
 def password(ask: Ask, refused: str = "", status: int = 200) -> Response:
@@ -95,7 +94,6 @@ def password(ask: Ask, refused: str = "", status: int = 200) -> Response:
     return ask.page(
         "settings_password",
         status,
-        users=views.may_see_users(ask.look),
         initial=ask.entered.initial,
         refused=refused,
         shortest=SHORTEST_PASSWORD,
@@ -107,8 +105,9 @@ def change_password(ask: Ask) -> Response:
     form = ask.form
     if form.get("new", "") != form.get("again", ""):
         return password(ask, "两次写的新密码不一样，没有修改", 422)
+    door = ask.site.door(ask.look.edition)
     try:
-        ask.site.door().change_password(_me(ask), form.get("current", ""), form.get("new", ""), ask.look.now)
+        door.change_password(_me(ask), form.get("current", ""), form.get("new", ""), ask.look.now)
     except LoginRefused as error:
         return password(ask, str(error), 429 if error.locked else 422)
     except WeakPassword as error:
@@ -117,7 +116,9 @@ def change_password(ask: Ask) -> Response:
 
 
 def _users(ask: Ask) -> Users:
-    return Users(ask.look.ledger, ask.look.plan_id, lambda user: views.belongs(ask.look, user))
+    look = ask.look
+    directory = look.edition.plan.directory
+    return Users(look.ledger, look.plan_id, lambda user: directory.belongs(user, look.today))
 
 
 def _me(ask: Ask) -> str:

@@ -10,7 +10,6 @@ from reminder.editing.errors import EditRefused, Unchanged
 from reminder.editing.workshop import Faulty
 from reminder.errors import PlanProblems
 from reminder.views import years as views
-from reminder.views.settings import may_see_users
 from reminder.views.trials import shown_text, trial_view
 from reminder.web.console.ask import Ask, Method, Route
 from reminder.web.console.rooms.plan import shelf_of, workshop_of
@@ -27,7 +26,6 @@ def show(ask: Ask, status: int = 200, **more: object) -> Response:
         status,
         years=views.years(ask.look),
         missing=views.missing(ask.look),
-        users=may_see_users(ask.look),
         **(nothing | more),
     )
 

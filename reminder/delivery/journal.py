@@ -1,0 +1,79 @@
+"""One commit for all that wait: intents and outcomes of several threads go to disk together.
+
+A commit that is synced costs milliseconds, whatever stands in it.  So whoever
+comes while another commits waits in line, and the first of the line then
+commits for all of it.  Each goes on when its own record is on disk, and not
+before: who shares a commit shares nothing else.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from reminder.clock import Clock
+from reminder.ledger.ledger import Ledger
+from reminder.ledger.records import AttemptEnd, Quota, Wait
+
+
+@dataclass(slots=True, eq=False)
+class _Asked:
+    """What one thread wants recorded, and what came of it."""
+
+    end: AttemptEnd | None
+    begin: str | None
+    settled: bool = False
+    answer: int | Wait | None = None
+    error: BaseException | None = None
+
+
+class Journal:
+    """The way of one deliverer's threads into the ledger.  Safe to use from all of them."""
+
+    def __init__(
+        self, ledger: Ledger, plan_id: str, clock: Clock, quotas: Mapping[str, Sequence[Quota]]
+    ) -> None:
+        self._ledger = ledger
+        self._plan_id = plan_id
+        self._clock = clock
+        self._quotas = quotas
+        self._line: list[_Asked] = []
+        self._mutex = threading.Lock()
+        self._turn = threading.Lock()
+
+    def record(self, end: AttemptEnd | None, begin: str | None = None) -> int | Wait | None:
+        """Commit how one try ended and, after it, the intent to begin another; of the latter, the answer.
+
+        That is the number of the attempt, a wait, or None: as ``Ledger.begin``
+        says.  Raises ``LedgerError`` if nothing of it was committed.
+        """
+        asked = _Asked(end, begin)
+        with self._mutex:
+            self._line.append(asked)
+        with self._turn:
+            if not asked.settled:
+                with self._mutex:
+                    line, self._line = self._line, []
+                self._commit(line)
+        if asked.error is not None:
+            raise asked.error
+        return asked.answer
+
+    def _commit(self, line: Sequence[_Asked]) -> None:
+        try:
+            ends = [asked.end for asked in line if asked.end is not None]
+            wanted: dict[str, _Asked] = {}
+            for asked in line:
+                if asked.begin is not None:
+                    wanted.setdefault(asked.begin, asked)  # of two who want the same, one gets it
+            begun = self._ledger.advance(self._plan_id, ends, wanted, self._clock.now(), self._quotas)
+            for key, asked in wanted.items():
+                asked.answer = begun.numbers.get(key) or begun.waits.get(key)
+        except BaseException as error:
+            # Theirs as much as this thread's: what they asked for is not on disk.
+            for asked in line:
+                asked.error = error
+        finally:
+            for asked in line:
+                asked.settled = True
