@@ -15,7 +15,8 @@ from reminder.channels.base import Channel
 from reminder.clock import Clock
 from reminder.delivery.conduct import conduct_of
 from reminder.delivery.deliver import Deliverer
-from reminder.delivery.engines import ThreadEngine
+from reminder.delivery.engines import Engine
+from reminder.delivery.engines.threads import ThreadEngine
 from reminder.delivery.unrecorded import Unrecorded
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import Transport
@@ -34,8 +35,8 @@ class Dispatch:
         self._clock = clock
         self._wake = wake
         self._unrecorded = Unrecorded()
-        self._in_use: tuple[ThreadEngine, Mapping[str, Channel]] | None = None
-        self._retired: list[tuple[ThreadEngine, Mapping[str, Channel]]] = []
+        self._in_use: tuple[Engine, Mapping[str, Channel]] | None = None
+        self._retired: list[tuple[Engine, Mapping[str, Channel]]] = []
 
     def use(self, ledger: Ledger, plan: Plan, transport: Transport, channels: Mapping[str, Channel]) -> None:
         """Send over these from now on; what was in use finishes what it carries."""

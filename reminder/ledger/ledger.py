@@ -478,7 +478,7 @@ class Ledger:
         quotas: Mapping[str, Sequence[Quota]],
     ) -> Begun:
         """:meth:`finish_many` and then :meth:`begin_many`, in one transaction."""
-        with self._storage.write() as connection:
+        with self._storage.write(plan_id) as connection:
             return sending.advance(connection, plan_id, ends, delivery_ids, now, quotas)
 
     def postpone(self, plan_id: str, delivery_id: str, until: datetime, now: datetime) -> bool:

@@ -14,7 +14,7 @@ from reminder.channels.email import EmailAdapter
 from reminder.channels.wecom_robot import WecomRobotAdapter
 from reminder.delivery.conduct import Conduct
 from reminder.delivery.deliver import Deliverer
-from reminder.delivery.engines import FETCH, ThreadEngine
+from reminder.delivery.engines.threads import FETCH, ThreadEngine
 from reminder.delivery.journal import Journal
 from reminder.ledger.errors import LedgerFull
 from reminder.plan.channels import EmailChannel, WecomRobotChannel
