@@ -23,6 +23,7 @@ from sqlalchemy import (
     select,
 )
 
+from reminder.ledger import work_schema
 from reminder.ledger.errors import (
     LedgerError,
     LedgerKindError,
@@ -35,9 +36,9 @@ from reminder.ledger.standing import birth, complete
 from reminder.ledger.storage import Storage
 from reminder.ledger.tables import ledger_info, metadata
 
-HEAD = "0005"
+HEAD = "0006"
 """The revision that ``metadata`` stands for; a test compares it with the scripts."""
-SERVING, SERVES = "serves", "0005"
+SERVING, SERVES = "serves", "0006"
 """The oldest revision whose program can work on this one: nodes are brought up to date one after the other."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -99,6 +100,7 @@ def prepare(
         _migrate(storage, revision, now)
     if kind is not None and upgrade:
         complete(storage)
+        work_schema.follow(storage)
     return found, created
 
 
@@ -111,6 +113,7 @@ def _create(connection: Connection, kind: LedgerKind, now: datetime) -> None:
         raise ValueError(f"the ledger takes only aware datetimes, not {now!r}")
     metadata.create_all(connection)
     _stamp.create(connection)
+    work_schema.make(connection)
     connection.execute(_stamp.insert(), {"version_num": HEAD})
     created = now.astimezone(UTC).isoformat(timespec="seconds")
     connection.execute(
@@ -177,6 +180,7 @@ def _migrate(storage: Storage, revision: str, now: datetime) -> None:
         config.attributes["connection"] = connection
         try:
             command.upgrade(config, HEAD)
+            work_schema.make(connection)
             _say_whom_it_serves(storage, connection)
         except LedgerError:
             raise
