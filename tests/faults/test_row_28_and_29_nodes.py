@@ -24,7 +24,7 @@ from tests.plans import at, item_yaml
 NINE = at("2026-06-10 09:00")
 MINUTE = timedelta(minutes=1)
 EACH = 45
-"""Messages that come due together: two batches and a bit."""
+"""Messages that come due together: three batches, one more than a node has threads."""
 TAKEN_UP = STALLED_SECONDS + SWEEP_SECONDS
 """Seconds after which others take up what a dead node had, as docs/operations.md says."""
 SLOW = 0.15
@@ -81,31 +81,30 @@ def test_row_28_a_node_killed_or_stopped_in_a_batch_is_replaced_by_the_others(
     seconds: list[float] = []
     with cluster(tmp_path, address, 2 * rounds) as office:
         office.adopt()
-        with Nodes(office, tmp_path, address, workers=2) as nodes:
+        with Nodes(office, tmp_path, address) as nodes:
             office.smtp.pause = SLOW
-            first, second = nodes.workers
             for number in range(rounds):
                 nodes.come_due(NINE + 2 * number * MINUTE)
-                nodes.wait_until_busy(first)
-                kill = nodes.end(first, signal.SIGKILL)
+                killed = nodes.busy()
+                kill = nodes.end(killed, signal.SIGKILL)
                 settled(office, nodes, 2 * number + 1)
                 seconds += nodes.taken_up_after(kill)
-                nodes.start(first)
+                nodes.start(killed)
 
                 nodes.come_due(NINE + (2 * number + 1) * MINUTE)
-                nodes.wait_until_busy(second)
-                stop = nodes.end(second, signal.SIGSTOP)
+                stopped = nodes.busy()
+                stop = nodes.end(stopped, signal.SIGSTOP)
                 settled(office, nodes, 2 * number + 2)
                 seconds += nodes.taken_up_after(stop)
                 nodes.note(stop.in_flight)  # what it was sending when it was stopped may arrive now
-                second.signal(signal.SIGCONT)
+                stopped.signal(signal.SIGCONT)
                 time.sleep(HEARTBEAT_SECONDS)
             judged = office.judge(NINE + 2 * rounds * MINUTE)
             assert judged.clean, judged
             assert max(judged.by_kill.values(), default=0) <= 2
             assert most_copies(office.arrivals()) <= 2
             assert office.daemon.alive
-            assert all(worker.stop() == 0 for worker in nodes.workers)
+            assert all(other.stop() == 0 for other in nodes.others)
     assert seconds, "no kill met a send: nothing was tried"
     # A second for the next poll, and some for a busy machine.
     assert max(seconds) < TAKEN_UP + 5
@@ -122,20 +121,20 @@ def test_row_29_postgresql_throws_everybody_out_and_restarts_under_three_nodes(
     rounds = amount(50, 1)
     with cluster(tmp_path, address, 2 * rounds) as office:
         office.adopt()
-        with Nodes(office, tmp_path, address, workers=2) as nodes:
+        with Nodes(office, tmp_path, address) as nodes:
             office.smtp.pause = SLOW
             for number in range(rounds):
                 nodes.come_due(NINE + 2 * number * MINUTE)
-                nodes.wait_until_busy(nodes.workers[0])
+                nodes.busy()
                 assert server.throw_out(address.partition("@/")[2].partition("?")[0]) > 3
                 settled(office, nodes, 2 * number + 1)
 
                 nodes.come_due(NINE + (2 * number + 1) * MINUTE)
-                nodes.wait_until_busy(nodes.workers[1])
+                nodes.busy()
                 server.crash()
                 server.start()
                 settled(office, nodes, 2 * number + 2)
             judged = office.judge(NINE + 2 * rounds * MINUTE)
             assert judged.clean, judged
-            assert all(process.alive for process in (office.daemon, *nodes.workers))
+            assert all(process.alive for process in (office.daemon, *nodes.others))
     report(f"nodes: {rounds} times thrown out, {rounds} restarts of PostgreSQL: {judged}")

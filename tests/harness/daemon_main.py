@@ -104,6 +104,7 @@ def _run(schedules: Path, data: Path, ready: Connection) -> int:
 
 
 def _work(worker: Worker, ready: Connection) -> int:
+    signal.signal(signal.SIGUSR1, lambda *_: worker._wake.set())
     code = worker.run(lambda: ready.send("ready"))
     if worker.left_in_flight:
         os._exit(code)

@@ -1,4 +1,4 @@
-"""Several nodes on one PostgreSQL: an office's daemon, and workers beside it."""
+"""Several nodes on one PostgreSQL: an office's daemon, and beside it another and a worker."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import psycopg
 
+from reminder.status import WORKER
 from tests.harness.daemon_main import ROLE
 from tests.harness.history import Arrival, Kill
 from tests.harness.office import Office
@@ -22,30 +23,31 @@ LAST_WORDS = 0.5
 
 
 class Nodes:
-    """``office`` is entered already; its daemon and ``workers`` more are started one after the other."""
+    """``office`` is entered already; its daemon, a second one and a worker are started one after the other."""
 
-    def __init__(self, office: Office, folder: Path, address: str, workers: int) -> None:
+    def __init__(self, office: Office, folder: Path, address: str) -> None:
         self._office = office
         self._address = address
         self._numbers: dict[DaemonProcess, int] = {}
         daemon = office.daemon
-        self.workers = [
-            DaemonProcess(
-                daemon.schedules, folder / f"worker{number}", {**daemon.environment, ROLE: "worker"}
-            )
-            for number in range(workers)
+        self.others = [
+            DaemonProcess(daemon.schedules, folder / (role or "second"), {**daemon.environment, ROLE: role})
+            for role in ("", WORKER)
         ]
 
     def __enter__(self) -> Self:
-        self.start(self._office.daemon)
-        for worker in self.workers:
-            self.start(worker)
+        try:
+            for each in (self._office.daemon, *self.others):
+                self.start(each)
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        for worker in self.workers:
-            worker.signal(signal.SIGCONT)
-            worker.kill()
+        for other in self.others:
+            other.signal(signal.SIGCONT)
+            other.kill()
 
     def start(self, process: DaemonProcess) -> None:
         """Start it, and find out under which number the others know it."""
@@ -66,8 +68,9 @@ class Nodes:
     def come_due(self, now: datetime) -> None:
         """It is now this instant for every node."""
         self._office.set(now)
-        for worker in self.workers:
-            worker.set_clock(now)
+        for other in self.others:
+            other.set_clock(now)
+            other.signal(signal.SIGUSR1)
         self._office.daemon.signal(signal.SIGUSR1)
 
     def in_hand(self, process: DaemonProcess) -> set[tuple[str, str]]:
@@ -75,9 +78,16 @@ class Nodes:
         query = "SELECT channel, message_id FROM deliveries WHERE state = 'sending' AND node = %s"
         return set(self.asked(query, self._numbers[process]))
 
-    def wait_until_busy(self, process: DaemonProcess) -> None:
-        """Until it is in the middle of a batch."""
-        wait_for(lambda: self.in_hand(process), "a try of this node", every=0.005)
+    def busy(self) -> DaemonProcess:
+        """The first of the others that is in the middle of a batch: who fetches one is nobody's choice."""
+        found: list[DaemonProcess] = []
+
+        def look() -> bool:
+            found[:] = [other for other in self.others if self.in_hand(other)]
+            return bool(found)
+
+        wait_for(look, "a try of one of them", every=0.005)
+        return found[0]
 
     def end(self, process: DaemonProcess, how: signal.Signals) -> Kill:
         """SIGKILL or SIGSTOP, and what it caught in flight."""
