@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import LedgerKind
 from reminder.ledger.work import HEARTBEAT_SECONDS, STALLED_SECONDS
 from tests.amounts import amount, report
+from tests.harness.history import Report
 from tests.harness.nodes import Nodes, most_copies
 from tests.harness.office import EIGHT, Office
 from tests.harness.postgres import Server
@@ -32,10 +34,10 @@ SLOW = 0.15
 MAIL = "  via:\n    - mail\n"
 
 
-def due_together(rounds: int) -> list[str]:
-    """:data:`EACH` items due at nine, as many a minute later, and so on."""
+def due_together() -> list[str]:
+    """:data:`EACH` items due at nine, and as many a minute later."""
     found = []
-    for number in range(rounds * EACH):
+    for number in range(2 * EACH):
         rung = f"- from: due\n  workdays: 0\n  at: 09:{number // EACH:02d}\n  to: person:p-office\n{MAIL}"
         found.append(item_yaml(f"n{number:04d}", "date: 2026-06-10\nat: 23:59", rung, "alone: true"))
     return found
@@ -50,58 +52,72 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def address(server: Server) -> Iterator[str]:
-    made = server.empty_database()
-    Ledger.open(made, kind=LedgerKind.DAEMON, now=EIGHT - timedelta(hours=2), upgrade=True).close()
-    yield made
-    server.drop(made)
+def database(server: Server) -> Iterator[Callable[[], str]]:
+    """Makes databases with a new ledger: an office has few messages, so that its nodes start quickly."""
+    made: list[str] = []
+
+    def make() -> str:
+        made.append(server.empty_database())
+        Ledger.open(made[-1], kind=LedgerKind.DAEMON, now=EIGHT - timedelta(hours=2), upgrade=True).close()
+        return made[-1]
+
+    yield make
+    for address in made:
+        server.drop(address)
 
 
-def cluster(folder: Path, address: str, rounds: int) -> Office:
-    return Office(
-        folder,
-        due_together(rounds),
-        mail={"connections": 2},
-        environment={"REMINDER_DATABASE_URL": address},
-    )
+@contextmanager
+def cluster(folder: Path, address: str) -> Iterator[tuple[Office, Nodes]]:
+    """Three nodes that have taken the plan into force, and a mail server that takes its time."""
+    with Office(
+        folder, due_together(), mail={"connections": 2}, environment={"REMINDER_DATABASE_URL": address}
+    ) as office:
+        office.adopt()
+        with Nodes(office, folder, address) as nodes:
+            office.smtp.pause = SLOW
+            yield office, nodes
 
 
-def settled(office: Office, nodes: Nodes, rounds: int) -> None:
+def settled(nodes: Nodes, rounds: int) -> None:
     """Until everything so far has been accepted, and no job is left."""
     query = "SELECT count(*) FROM deliveries WHERE state = 'accepted' AND channel = 'mail'"
     wait_for(lambda: nodes.asked(query)[0][0] >= rounds * EACH, "all of this round", 60)
     wait_for(lambda: nodes.jobs() == 0, "the end of the jobs")
 
 
+def judged(office: Office) -> Report:
+    found = office.judge(NINE + 2 * MINUTE)
+    assert found.clean, found
+    return found
+
+
 def test_row_28_a_node_killed_or_stopped_in_a_batch_is_replaced_by_the_others(
-    tmp_path: Path, address: str
+    tmp_path: Path, database: Callable[[], str]
 ) -> None:
     """kill -9 in mid-batch, then SIGSTOP for longer than others wait; one message a connection may come twice."""
-    rounds = amount(25, 1)
+    lives = amount(25, 1)
     seconds: list[float] = []
-    with cluster(tmp_path, address, 2 * rounds) as office:
-        office.adopt()
-        with Nodes(office, tmp_path, address) as nodes:
-            office.smtp.pause = SLOW
-            for number in range(rounds):
-                nodes.come_due(NINE + 2 * number * MINUTE)
-                killed = nodes.busy()
-                kill = nodes.end(killed, signal.SIGKILL)
-                settled(office, nodes, 2 * number + 1)
-                seconds += nodes.taken_up_after(kill)
-                nodes.start(killed)
+    twice = 0
+    for number in range(lives):
+        with cluster(tmp_path / str(number), database()) as (office, nodes):
+            nodes.come_due(NINE)
+            killed = nodes.busy()
+            kill = nodes.end(killed, signal.SIGKILL)
+            settled(nodes, 1)
+            seconds += nodes.taken_up_after(kill)
+            nodes.start(killed)
 
-                nodes.come_due(NINE + (2 * number + 1) * MINUTE)
-                stopped = nodes.busy()
-                stop = nodes.end(stopped, signal.SIGSTOP)
-                settled(office, nodes, 2 * number + 2)
-                seconds += nodes.taken_up_after(stop)
-                nodes.note(stop.in_flight)  # what it was sending when it was stopped may arrive now
-                stopped.signal(signal.SIGCONT)
-                time.sleep(HEARTBEAT_SECONDS)
-            judged = office.judge(NINE + 2 * rounds * MINUTE)
-            assert judged.clean, judged
-            assert max(judged.by_kill.values(), default=0) <= 2
+            nodes.come_due(NINE + MINUTE)
+            stopped = nodes.busy()
+            stop = nodes.end(stopped, signal.SIGSTOP)
+            settled(nodes, 2)
+            seconds += nodes.taken_up_after(stop)
+            nodes.note(stop.in_flight)  # what it was sending when it was stopped may arrive now
+            stopped.signal(signal.SIGCONT)
+            time.sleep(HEARTBEAT_SECONDS)
+            found = judged(office)
+            twice += len(found.excused)
+            assert max(found.by_kill.values(), default=0) <= 2
             assert most_copies(office.arrivals()) <= 2
             assert office.daemon.alive
             assert all(other.stop() == 0 for other in nodes.others)
@@ -109,32 +125,29 @@ def test_row_28_a_node_killed_or_stopped_in_a_batch_is_replaced_by_the_others(
     # A second for the next poll, and some for a busy machine.
     assert max(seconds) < TAKEN_UP + 5
     report(
-        f"nodes: {2 * rounds} killed or stopped, {len(seconds)} sends taken up after "
-        f"{min(seconds):.1f} to {max(seconds):.1f} s, {len(judged.excused)} came twice"
+        f"nodes: {2 * lives} killed or stopped, {len(seconds)} sends taken up after "
+        f"{min(seconds):.1f} to {max(seconds):.1f} s, {twice} came twice"
     )
 
 
 def test_row_29_postgresql_throws_everybody_out_and_restarts_under_three_nodes(
-    tmp_path: Path, server: Server, address: str
+    tmp_path: Path, server: Server, database: Callable[[], str]
 ) -> None:
     """Terminated backends and immediate stops kill no node: what is in flight ends, and nothing comes twice."""
-    rounds = amount(50, 1)
-    with cluster(tmp_path, address, 2 * rounds) as office:
-        office.adopt()
-        with Nodes(office, tmp_path, address) as nodes:
-            office.smtp.pause = SLOW
-            for number in range(rounds):
-                nodes.come_due(NINE + 2 * number * MINUTE)
-                nodes.busy()
-                assert server.throw_out(address.partition("@/")[2].partition("?")[0]) > 3
-                settled(office, nodes, 2 * number + 1)
+    lives = amount(50, 1)
+    for number in range(lives):
+        address = database()
+        with cluster(tmp_path / str(number), address) as (office, nodes):
+            nodes.come_due(NINE)
+            nodes.busy()
+            assert server.throw_out(address.partition("@/")[2].partition("?")[0]) > 3
+            settled(nodes, 1)
 
-                nodes.come_due(NINE + (2 * number + 1) * MINUTE)
-                nodes.busy()
-                server.crash()
-                server.start()
-                settled(office, nodes, 2 * number + 2)
-            judged = office.judge(NINE + 2 * rounds * MINUTE)
-            assert judged.clean, judged
+            nodes.come_due(NINE + MINUTE)
+            nodes.busy()
+            server.crash()
+            server.start()
+            settled(nodes, 2)
+            judged(office)
             assert all(process.alive for process in (office.daemon, *nodes.others))
-    report(f"nodes: {rounds} times thrown out, {rounds} restarts of PostgreSQL: {judged}")
+    report(f"nodes: {lives} times thrown out, {lives} restarts of PostgreSQL: nothing lost, nothing twice")
