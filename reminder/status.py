@@ -22,6 +22,10 @@ LIVE_TEXT: Mapping[str, str] = MappingProxyType({"live": "正式发送", "outbox
 RESTART = "请重启守护进程（如 systemctl restart reminder），未发出而仍然有效的提醒会自动补发"
 
 
+WORKER = "worker"
+"""Role of a node that only sends."""
+
+
 class NoStatus(ReminderError):
     """There is no health file, or none that can be understood."""
 
@@ -57,7 +61,10 @@ class Status:
     @property
     def summary(self) -> str:
         """What a daemon that is well is doing, and what it would rather not do."""
-        text = f"正常（{LIVE_TEXT[self.raw['transport']]}），下一次提醒：{self.raw['next'] or '近期没有'}"
+        ahead = f"下一次提醒：{self.raw['next'] or '近期没有'}"
+        if self.raw.get("role") == WORKER:
+            ahead = "工作节点，只发送"
+        text = f"正常（{LIVE_TEXT[self.raw['transport']]}），{ahead}"
         if self.raw["plan_refused"]:
             text += "；有一份新计划因错误未被采用"
         if paused := "、".join(self.raw.get("paused", ())):

@@ -32,6 +32,7 @@ from reminder.cli import (
     running,
     silencing,
     tokens,
+    working,
 )
 from reminder.cli.app import app
 from reminder.cli.usage import WrongUse, explain
@@ -48,6 +49,7 @@ COMMANDS = (
     draws,
     silencing,
     running,
+    working,
     migrating,
     approving,
     records,

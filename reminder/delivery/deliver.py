@@ -16,7 +16,7 @@ from datetime import datetime
 from reminder.channels.base import Channel, Outcome, OutcomeKind, Parcel
 from reminder.clock import Clock
 from reminder.delivery.conduct import Conduct
-from reminder.delivery.journal import Journal
+from reminder.delivery.journal import NOBODY, Journal, Node
 from reminder.delivery.judge import judged
 from reminder.delivery.quiet import postponed_to
 from reminder.delivery.unrecorded import Unrecorded
@@ -36,7 +36,8 @@ class Deliverer:
 
     ``conduct`` by channel; a channel without one has no limits and sends again
     what is unknown.  ``unrecorded`` is shared with the deliverer that follows
-    after a reload, so that no known outcome becomes an unknown one.
+    after a reload, so that no known outcome becomes an unknown one.  ``node``
+    says who this process is, where several send from one ledger.
     """
 
     def __init__(
@@ -48,7 +49,9 @@ class Deliverer:
         clock: Clock,
         conduct: Mapping[str, Conduct] | None = None,
         unrecorded: Unrecorded | None = None,
+        node: Node | None = None,
     ) -> None:
+        self._node = node
         self._ledger = ledger
         self._plan_id = plan_id
         self._transport = transport
@@ -56,7 +59,7 @@ class Deliverer:
         self._clock = clock
         self._conduct = dict(conduct or {})
         quotas = {name: each.quotas for name, each in self._conduct.items() if each.quotas}
-        self._journal = Journal(ledger, plan_id, clock, quotas)
+        self._journal = Journal(ledger, plan_id, clock, quotas, node)
         self._random = random.Random()
         self._paused: frozenset[str] = frozenset()
         self._orphans: set[str] = set()
@@ -207,23 +210,35 @@ class Deliverer:
         self.broken = tuple(sorted({pause.channel for pause in pauses if pause.lasting}))
 
     def take_up(self, now: datetime) -> int:
-        """At start: deliveries that a killed daemon left in flight go the way their channel's policy says."""
+        """At start: deliveries that a killed daemon left in flight go the way their channel's policy says.
+
+        With other nodes about, what is in flight may be theirs: see :meth:`take_up_left_behind`.
+        """
         self.record_ends()
+        if self._node is not None:
+            return 0
         return self._settle_unknown(self._ledger.interrupted(self._plan_id, self._transport, now), now)
 
     def take_up_orphans(self, now: datetime, running: Collection[str]) -> int:
         """Deliveries in flight by the ledger that no thread carries, seen so twice in a row.
 
-        ``running`` are those that a thread has.  Only where one daemon owns the
-        ledger: another node's would look the same.
+        ``running`` are those that a thread has.  Of several nodes each looks
+        after what it began itself.
         """
-        orphans = self._ledger.sending(self._plan_id, self._transport)
+        if self._node is None:
+            orphans = self._ledger.sending(self._plan_id, self._transport)
+        else:
+            orphans = self._ledger.in_hand(self._plan_id, self._transport, self._node() or NOBODY)
         orphans -= {*running, *self.unrecorded.deliveries()}
         lost, self._orphans = orphans & self._orphans, orphans
         if not lost:
             return 0
         found = self._ledger.interrupted(self._plan_id, self._transport, now, only=lost)
         return self._settle_unknown(found, now)
+
+    def take_up_left_behind(self, now: datetime) -> int:
+        """What nodes that are dead had in flight goes the way its channel's policy says; how many."""
+        return self._settle_unknown(self._ledger.left_behind(self._plan_id, self._transport, now), now)
 
     def _settle_unknown(self, interrupted: Iterable[Delivery], now: datetime) -> int:
         count = 0

@@ -10,21 +10,32 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from reminder.channels.base import Channel
 from reminder.clock import Clock
 from reminder.delivery.conduct import conduct_of
 from reminder.delivery.deliver import Deliverer
-from reminder.delivery.engines import ThreadEngine
+from reminder.delivery.engines import Engine
+from reminder.delivery.engines.threads import ThreadEngine
 from reminder.delivery.unrecorded import Unrecorded
+from reminder.errors import ReminderError
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import Transport
+from reminder.ledger.work_schema import MISSING
 from reminder.plan.model import Plan
+
+if TYPE_CHECKING:
+    from reminder.delivery.engines.node import Node
 
 log = logging.getLogger(__name__)
 
 STEP_SECONDS = 0.05
 """Between two looks while the last deliveries finish."""
+
+
+class EngineMissing(ReminderError):
+    """The ledger asks for an engine that is not installed."""
 
 
 class Dispatch:
@@ -34,17 +45,47 @@ class Dispatch:
         self._clock = clock
         self._wake = wake
         self._unrecorded = Unrecorded()
-        self._in_use: tuple[ThreadEngine, Mapping[str, Channel]] | None = None
-        self._retired: list[tuple[ThreadEngine, Mapping[str, Channel]]] = []
+        self._in_use: tuple[Engine, Mapping[str, Channel]] | None = None
+        self._retired: list[tuple[Engine, Mapping[str, Channel]]] = []
+        self._node: Node | None = None
 
     def use(self, ledger: Ledger, plan: Plan, transport: Transport, channels: Mapping[str, Channel]) -> None:
         """Send over these from now on; what was in use finishes what it carries."""
         self._retire()
+        node = self._node = self._node_of(ledger)
         self._deliverer = Deliverer(
-            ledger, plan.id, transport, channels, self._clock, conduct_of(plan), self._unrecorded
+            ledger,
+            plan.id,
+            transport,
+            channels,
+            self._clock,
+            conduct_of(plan),
+            self._unrecorded,
+            None if node is None else lambda: node.id,
         )
-        self._engine = ThreadEngine(ledger, plan.id, transport, self._deliverer, self._wake)
+        self._engine: Engine
+        if node is None:
+            self._engine = ThreadEngine(ledger, plan.id, transport, self._deliverer, self._wake)
+        else:
+            from reminder.delivery.engines.queue import QueueEngine
+
+            self._engine = QueueEngine(
+                ledger, plan.id, transport, self._deliverer, node, self._clock, channels
+            )
         self._in_use = self._engine, channels
+
+    def _node_of(self, ledger: Ledger) -> Node | None:
+        """This process among several, where the ledger is one that several share; the same over reloads.
+
+        Raises ``EngineMissing`` where what that needs is not installed.
+        """
+        if ledger.queue is None or self._node is not None:
+            return self._node
+        try:
+            from reminder.delivery.engines.node import Node
+        except ImportError as error:
+            raise EngineMissing(MISSING) from error
+        return Node(ledger.queue)
 
     def _retire(self) -> None:
         if self._in_use is not None:
@@ -93,5 +134,9 @@ class Dispatch:
             engine.close(wait=False)
             for channel in channels.values():
                 channel.close()
+        if self._node is not None:
+            # What is in flight stays this node's until the others find it dead: it may yet arrive.
+            self._node.close(leave=not self.left_in_flight)
+            self._node = None
         if self.left_in_flight:
             log.warning("stopped with deliveries in flight", extra={"deliveries": len(self.left_in_flight)})

@@ -9,13 +9,17 @@ before: who shares a commit shares nothing else.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reminder.clock import Clock
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import AttemptEnd, Quota, Wait
 
+Node = Callable[[], int | None]
+"""Who tries, where there are several: its number, None while the others do not know it."""
+NOBODY = 0
+"""A number that no node has: nothing is begun under it."""
 GATHER_SECONDS = 0.001
 """How long a commit waits for tries on their way, so that their outcomes are in it."""
 
@@ -35,8 +39,14 @@ class Journal:
     """The way of one deliverer's threads into the ledger.  Safe to use from all of them."""
 
     def __init__(
-        self, ledger: Ledger, plan_id: str, clock: Clock, quotas: Mapping[str, Sequence[Quota]]
+        self,
+        ledger: Ledger,
+        plan_id: str,
+        clock: Clock,
+        quotas: Mapping[str, Sequence[Quota]],
+        node: Node | None = None,
     ) -> None:
+        self._node = node
         self._ledger = ledger
         self._plan_id = plan_id
         self._clock = clock
@@ -80,7 +90,8 @@ class Journal:
             for asked in line:
                 if asked.begin is not None:
                     wanted.setdefault(asked.begin, asked)  # of two who want the same, one gets it
-            begun = self._ledger.advance(self._plan_id, ends, wanted, self._clock.now(), self._quotas)
+            node = None if self._node is None else self._node() or NOBODY
+            begun = self._ledger.advance(self._plan_id, ends, wanted, self._clock.now(), self._quotas, node)
             for key, asked in wanted.items():
                 asked.answer = begun.numbers.get(key) or begun.waits.get(key)
         except BaseException as error:

@@ -38,6 +38,7 @@ from reminder.ledger import (
     slots,
     standing,
     trouble,
+    work,
 )
 from reminder.ledger.accounts import Accounts
 from reminder.ledger.address import file_of, is_postgres
@@ -476,10 +477,15 @@ class Ledger:
         delivery_ids: Iterable[str],
         now: datetime,
         quotas: Mapping[str, Sequence[Quota]],
+        node: int | None = None,
     ) -> Begun:
-        """:meth:`finish_many` and then :meth:`begin_many`, in one transaction."""
+        """:meth:`finish_many` and then :meth:`begin_many`, in one transaction.
+
+        ``node`` is who tries, where there are several; one that the others have
+        given up begins nothing.
+        """
         with self._storage.write(plan_id) as connection:
-            return sending.advance(connection, plan_id, ends, delivery_ids, now, quotas)
+            return sending.advance(connection, plan_id, ends, delivery_ids, now, quotas, node)
 
     def postpone(self, plan_id: str, delivery_id: str, until: datetime, now: datetime) -> bool:
         """Let a pending delivery wait until an instant; False if it waits as long already."""
@@ -576,6 +582,46 @@ class Ledger:
         """One delivery as it stands."""
         with self._storage.read() as connection:
             return queue.one(connection, plan_id, delivery_id)
+
+    # Several nodes
+
+    @property
+    def queue(self) -> str | None:
+        """What the queue's nodes connect to, with the password; None where the ledger is a file."""
+        return self._storage.queue
+
+    def put_up_due(self, plan_id: str, transport: Transport, now: datetime, limit: int = 1000) -> int:
+        """Jobs for what is due and in no job that waits or runs; how many deliveries they hold."""
+        with self._storage.read() as connection:
+            if not work.any_without_job(connection, plan_id, transport, now):
+                return 0
+        with self._storage.write(plan_id) as connection:
+            return work.put_up_due(connection, plan_id, transport, now, limit)
+
+    def batch(self, plan_id: str, transport: Transport, job: int, now: datetime) -> list[Delivery]:
+        """What is still to be tried of a job, longest due first."""
+        with self._storage.read() as connection:
+            return work.batch(connection, plan_id, transport, job, now)
+
+    def waiting_channels(self, plan_id: str, transport: Transport, now: datetime) -> list[str]:
+        """Channels with something due."""
+        with self._storage.read() as connection:
+            return work.waiting_channels(connection, plan_id, transport, now)
+
+    def in_hand(self, plan_id: str, transport: Transport, node: int) -> set[str]:
+        """Deliveries whose try this node has begun and not ended."""
+        with self._storage.read() as connection:
+            return work.in_hand(connection, plan_id, transport, node)
+
+    def left_behind(self, plan_id: str, transport: Transport, now: datetime) -> list[Delivery]:
+        """What dead nodes left in sending; its open attempts are closed as uncertain.  Decide each with :meth:`resolve`."""
+        with self._storage.read() as connection:
+            if not work.left_behind(connection, plan_id, transport):
+                return []
+        with self._storage.write(plan_id) as connection:
+            # Asked again: nobody begins anything while the plan's lock is held.
+            lost = work.left_behind(connection, plan_id, transport)
+            return recovery.interrupted(connection, plan_id, transport, now, lost)
 
     # Channels
 

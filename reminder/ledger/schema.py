@@ -23,6 +23,7 @@ from sqlalchemy import (
     select,
 )
 
+from reminder.ledger import work_schema
 from reminder.ledger.errors import (
     LedgerError,
     LedgerKindError,
@@ -36,9 +37,9 @@ from reminder.ledger.standing import birth, complete
 from reminder.ledger.storage import Storage
 from reminder.ledger.tables import ledger_info, metadata
 
-HEAD = "0005"
+HEAD = "0006"
 """The revision that ``metadata`` stands for; a test compares it with the scripts."""
-SERVING, SERVES = "serves", "0005"
+SERVING, SERVES = "serves", "0006"
 """The oldest revision whose program can work on this one: nodes are brought up to date one after the other."""
 MOVING = "moving"
 """Stands in a ledger that is being filled from another one, until that is done and proven."""
@@ -101,6 +102,7 @@ def prepare(
         _migrate(storage, revision, now)
     if kind is not None and upgrade:
         complete(storage)
+        work_schema.follow(storage)
     return found, created
 
 
@@ -120,6 +122,7 @@ def _create(connection: Connection, kind: LedgerKind, now: datetime) -> None:
         raise ValueError(f"the ledger takes only aware datetimes, not {now!r}")
     metadata.create_all(connection)
     _stamp.create(connection)
+    work_schema.make(connection)
     connection.execute(_stamp.insert(), {"version_num": HEAD})
     created = now.astimezone(UTC).isoformat(timespec="seconds")
     connection.execute(
@@ -199,6 +202,7 @@ def _migrate(storage: Storage, revision: str, now: datetime) -> None:
         config.attributes["connection"] = connection
         try:
             command.upgrade(config, HEAD)
+            work_schema.make(connection)
             say_whom_it_serves(storage, connection)
         except LedgerError:
             raise

@@ -21,7 +21,7 @@ from sqlalchemy import (
     update,
 )
 
-from reminder.ledger import pausing, reach, slots
+from reminder.ledger import pausing, reach, slots, work
 from reminder.ledger.queue import made_of, of_plan, whole
 from reminder.ledger.records import (
     AttemptEnd,
@@ -72,7 +72,10 @@ _OPENED = (
     update(deliveries)
     .where(deliveries.c.id.in_(bindparam("rows", expanding=True)))
     .values(
-        state=DeliveryState.SENDING.value, attempts=deliveries.c.attempts + 1, updated_at=bindparam("now")
+        state=DeliveryState.SENDING.value,
+        attempts=deliveries.c.attempts + 1,
+        node=bindparam("by"),
+        updated_at=bindparam("now"),
     )
 )
 _TRY = insert(attempts)
@@ -118,15 +121,19 @@ def begin_many(
     delivery_ids: Iterable[str],
     now: datetime,
     quotas: Mapping[str, Sequence[Quota]],
+    node: int | None = None,
 ) -> Begun:
     """Commit the intent to try, for each delivery that has its slot and whose channel is not paused.
 
-    ``quotas`` by channel.  What has no slot waits until there is one, with all
+    ``quotas`` by channel.  ``node`` is who tries, where there are several: one
+    that the others have given up begins nothing.  What has no slot waits until there is one, with all
     that waits behind it.  Neither begun nor waiting: what somebody else has,
     what is not due at ``now`` (again), what is unknown.
     """
     numbers: dict[str, int] = {}
     waits: dict[str, Wait] = {}
+    if node is not None and not work.is_heard(connection, node):
+        return Begun(numbers, waits)
     for ids in chunks(dict.fromkeys(delivery_ids)):
         rows = connection.execute(_DUE, {"plan": plan_id, "ids": ids, "now": now}).all()
         gate = _Gate(connection, plan_id, quotas, now)
@@ -135,12 +142,12 @@ def begin_many(
             if (wait := gate.wait(row)) is not None:
                 waits[row.delivery] = wait
             elif row.channel in quotas:
-                _open(connection, plan_id, [row], now)  # the next one's slot depends on it
+                _open(connection, plan_id, [row], now, node)  # the next one's slot depends on it
                 numbers[row.delivery] = row.attempts + 1
             else:
                 free.append(row)
         if free:
-            _open(connection, plan_id, free, now)
+            _open(connection, plan_id, free, now, node)
             numbers.update({row.delivery: row.attempts + 1 for row in free})
     return Begun(numbers, waits)
 
@@ -186,8 +193,10 @@ class _Gate:
         return wait
 
 
-def _open(connection: Connection, plan_id: str, rows: Sequence[AnyRow], now: datetime) -> None:
-    connection.execute(_OPENED, {"rows": [row.id for row in rows], "now": now})
+def _open(
+    connection: Connection, plan_id: str, rows: Sequence[AnyRow], now: datetime, node: int | None
+) -> None:
+    connection.execute(_OPENED, {"rows": [row.id for row in rows], "now": now, "by": node})
     connection.execute(
         _TRY,
         [
@@ -270,10 +279,11 @@ def advance(
     delivery_ids: Iterable[str],
     now: datetime,
     quotas: Mapping[str, Sequence[Quota]],
+    node: int | None = None,
 ) -> Begun:
     """Outcomes first, then intents: what those that were asked for together share is one commit."""
     finish_many(connection, plan_id, ends)
-    return begin_many(connection, plan_id, delivery_ids, now, quotas)
+    return begin_many(connection, plan_id, delivery_ids, now, quotas, node)
 
 
 def _follow_up(connection: Connection, plan_id: str, row: AnyRow, end: AttemptEnd) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, or_, select
 
+from reminder.ledger import work
 from reminder.ledger.errors import AlreadySettled
 from reminder.ledger.postponing import decide_again
 from reminder.ledger.records import DeliveryState, NewAlarm, NewDelivery, Settlement, Transport
@@ -152,6 +153,8 @@ def freeze(
     made = connection.execute(
         insert(deliveries).returning(deliveries.c.id, deliveries.c.delivery), rows
     ).all()
+    due = [(row.id, each.channel) for row in made if (each := by_id[row.delivery]).not_before <= now]
+    work.put_up(connection, plan_id, transport, due)
     connection.execute(
         insert(contents),
         [

@@ -26,6 +26,10 @@ class Storage(Protocol):
         """Where the ledger is, as people are told: a file, or an address without its password."""
 
     @property
+    def queue(self) -> str | None:
+        """What a queue beside the ledger is connected to, with the password; None where there is none."""
+
+    @property
     def upgrades_itself(self) -> bool:
         """Whether opening makes and migrates it; else only ``reminder migrate`` does."""
 

@@ -91,6 +91,11 @@ class PostgresStorage:
         self._reader = self._engine(self._connect_reader, pool_size=4, max_overflow=8, pool_pre_ping=True)
 
     @property
+    def queue(self) -> str | None:
+        """The same database, over connections of the queue's own."""
+        return self._conninfo
+
+    @property
     def upgrades_itself(self) -> bool:
         """Several programs use it: when it changes is the operator's to say."""
         return False

@@ -76,6 +76,11 @@ class SqliteStorage:
         return str(self.path)
 
     @property
+    def queue(self) -> str | None:
+        """One machine needs none."""
+        return None
+
+    @property
     def upgrades_itself(self) -> bool:
         """A file belongs to one machine: whoever opens it first brings it up to date."""
         return True

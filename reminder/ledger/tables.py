@@ -163,6 +163,9 @@ deliveries = Table(
     Column("late", Boolean, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
+    # On several nodes: the job of the queue it is in, and who has its try in hand (see `work`).
+    Column("job", RowId),
+    Column("node", RowId),
     UniqueConstraint("plan_id", "delivery"),
     Index("ix_deliveries_message", "plan_id", "transport", "message"),
     Index("ix_deliveries_state", "plan_id", "transport", "state"),
@@ -174,6 +177,12 @@ deliveries = Table(
         "not_before",
         sqlite_where=text("state = 'pending'"),
         postgresql_where=text("state = 'pending'"),
+    ),
+    Index(
+        "ix_deliveries_job",
+        "job",
+        sqlite_where=text("state = 'pending' AND job IS NOT NULL"),
+        postgresql_where=text("state = 'pending' AND job IS NOT NULL"),
     ),
     Index(
         "ix_deliveries_expiring",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -47,6 +47,16 @@ class Bench:
         self, key: str, channel: str = "mail", *, useful: timedelta = timedelta(days=1), **changes: Any
     ) -> None:
         """One alarm for one receiver (or for all of ``receivers``), and its delivery."""
+        self.ledger.settle(PLAN, LIVE, self._made(key, channel, useful, changes), self.now)
+
+    def add_together(self, keys: Iterable[str], channel: str = "mail") -> None:
+        """:meth:`add` for many, in one transaction."""
+        made = [self._made(key, channel, timedelta(days=1), {}) for key in keys]
+        alarms = tuple(alarm for each in made for alarm in each.alarms)
+        whole = Settlement(alarms, tuple(delivery for each in made for delivery in each.deliveries))
+        self.ledger.settle(PLAN, LIVE, whole, self.now)
+
+    def _made(self, key: str, channel: str, useful: timedelta, changes: Mapping[str, Any]) -> Settlement:
         values: dict[str, Any] = {
             "id": key,
             "message": f"m-{key}",
@@ -63,13 +73,13 @@ class Bench:
             "not_before": self.now,
             "expires_at": self.now + useful,
         }
-        made = NewDelivery(**values | changes)
+        made = NewDelivery(**values | dict(changes))
         whom = [receiver for receiver, _ in made.receivers] or [made.receiver]
         claims = tuple(NewClaim(each, channel, "send", "due", made.message) for each in whom)
         alarm = NewAlarm(
             f"alarm-{key}", "x", "x/2026", f"rung-{key}", self.now, self.now, "send", "due", claims
         )
-        self.ledger.settle(PLAN, LIVE, Settlement((alarm,), (made,)), self.now)
+        return Settlement((alarm,), (made,))
 
     def deliverer(
         self, *channels: Any, conduct: Mapping[str, Conduct] | None = None, **options: Any

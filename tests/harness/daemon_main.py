@@ -1,6 +1,7 @@
 """The daemon as a process, wired as ``reminder run`` wires it, on a clock that tests may move.
 
-:func:`live` is the whole life of the process.  The file ``clock`` of its data
+:func:`live` is the whole life of the process.  With :data:`ROLE` it is a worker, as ``reminder
+worker`` wires it.  The file ``clock`` of its data
 folder holds what to add to the machine's clock, in seconds.  The
 offset is read anew at every look at the clock, so a test makes time jump by
 writing the file.  APScheduler does not see that clock; SIGUSR1 stands for its
@@ -27,13 +28,18 @@ from reminder.check import examine
 from reminder.cli.wiring import channels_for, heartbeat_of, page_of, secrets_mark_of
 from reminder.clock import SystemClock
 from reminder.daemon import Daemon
+from reminder.daemon.worker import Worker
 from reminder.lock import DataFolderLock
 from reminder.settings import Settings
+from reminder.status import WORKER
 from tests.editions import TEMPLATES
 from tests.harness import crashes, shims
 from tests.harness.warm import warm
 
 warm()
+
+ROLE = "REMINDER_TEST_ROLE"
+"""Variable: what the process is; empty for the daemon."""
 
 
 class ShiftedClock(SystemClock):
@@ -74,6 +80,8 @@ def _run(schedules: Path, data: Path, ready: Connection) -> int:
     lock.acquire()
     clock = ShiftedClock(data / "clock")
     ledger = open_ledger(settings.ledger, settings.high_water, clock.now())
+    if os.environ.get(ROLE) == WORKER:
+        return _work(Worker(settings, edition, ledger, clock, channels_for(settings)), ready)
     daemon = Daemon(
         settings,
         edition,
@@ -93,3 +101,11 @@ def _run(schedules: Path, data: Path, ready: Connection) -> int:
     finally:
         ledger.close()
         lock.release()
+
+
+def _work(worker: Worker, ready: Connection) -> int:
+    signal.signal(signal.SIGUSR1, lambda *_: worker._wake.set())
+    code = worker.run(lambda: ready.send("ready"))
+    if worker.left_in_flight:
+        os._exit(code)
+    return code

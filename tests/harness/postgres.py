@@ -72,9 +72,14 @@ class Server:
             self._shared = self._next()
             return self._create(self._shared, "template_ledger")
         self.throw_out(self._shared)
-        tables = [sql.SQL("DELETE FROM {};").format(sql.Identifier(t.name)) for t in metadata.sorted_tables]
+        kept = {"ledger_info": sql.SQL(" WHERE key <> 'queue'")}
+        tables = [
+            sql.SQL("DELETE FROM {}{};").format(sql.Identifier(t.name), kept.get(t.name, sql.SQL("")))
+            for t in metadata.sorted_tables
+        ]
         with psycopg.connect(self.url(self._shared), autocommit=True) as connection:
             connection.execute(sql.Composed(reversed(tables)))
+            connection.execute("DELETE FROM procrastinate_jobs; DELETE FROM procrastinate_workers")
         return self.url(self._shared)
 
     def throw_out(self, database: str) -> int:

@@ -184,7 +184,7 @@ def test_the_tables_compile_for_both_databases() -> None:
                 for index in table.indexes
             ]
         )
-        assert text.count("WHERE state = 'pending'") == 2
+        assert text.count("WHERE state = 'pending'") == 3
         assert "CASCADE" not in text
         assert ("TIMESTAMP WITH TIME ZONE" in text) is (dialect.name == "postgresql")
     for table in metadata.sorted_tables:
