@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import (
     Column,
@@ -14,10 +14,13 @@ from sqlalchemy import (
     Text,
     literal_column,
 )
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 from reminder.ledger.records import DeliveryState
 from reminder.ledger.tables import claims, deliveries
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
 
 T = TypeVar("T")
 
@@ -42,6 +45,8 @@ def insert_once(dialect: str, table: Table, key: Sequence[str]) -> sqlite.Insert
     Both databases spell it alike, SQLAlchemy builds it for each of them apart.
     """
     if dialect == "postgresql":
+        from sqlalchemy.dialects import postgresql  # a daemon with a file does without it
+
         return postgresql.insert(table).on_conflict_do_nothing(index_elements=list(key))
     return sqlite.insert(table).on_conflict_do_nothing(index_elements=list(key))
 
