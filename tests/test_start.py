@@ -109,7 +109,7 @@ def test_a_check_asks_for_each_fault_once_and_for_few_texts(monkeypatch: pytest.
     texts = [each for each in asked if each.startswith("{")]
     assert len(faults) == len(set(faults)) == count
     assert len(texts) <= 420
-    assert len([each for each in texts if '"forms": "approval"' in each]) == 3, "the same for every item"
+    assert len([each for each in texts if '"common": "approval"' in each]) == 3, "the same for every item"
     asked.clear()
     examine(ROOT / "schedules", TEMPLATES)
     assert len(asked) == len(texts)

@@ -25,10 +25,12 @@ PLACES: dict[str, tuple[tuple[type, str], ...]] = {
     "adopt": ((Ledger, "adopt"),),
     "compose": ((EmailAdapter, "compose"), (WecomRobotAdapter, "compose")),
     "settle": ((Ledger, "settle"),),
-    "begin": ((Ledger, "begin"),),
+    "begin": ((Ledger, "advance"),),
     "send": ((EmailAdapter, "send"), (WecomRobotAdapter, "send")),
-    "finish": ((Ledger, "finish_many"),),
+    "finish": ((Ledger, "advance"), (Ledger, "finish_many")),
 }
+_CARRIES = {"begin": 2, "finish": 1}
+"""Outcomes and intents go in one call (``Ledger.advance``): which of its arguments a boundary asks for."""
 BOUNDARIES = tuple(f"{place}.{moment}" for place in PLACES for moment in ("before", "after"))
 
 
@@ -46,16 +48,22 @@ def install() -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     for owner, name in PLACES[place]:
-        setattr(owner, name, _wrapped(getattr(owner, name), here, moment))
+        carried = _CARRIES[place] if name == "advance" else 0
+        setattr(owner, name, _wrapped(getattr(owner, name), here, moment, carried))
 
 
-def _wrapped(function: Callable[..., Any], here: Callable[[], None], moment: str) -> Callable[..., Any]:
+def _wrapped(
+    function: Callable[..., Any], here: Callable[[], None], moment: str, carried: int
+) -> Callable[..., Any]:
+    """``carried``: the place among the arguments (after ``self``) of what must not be empty for it to count."""
+
     @functools.wraps(function)
     def wrapper(*args: Any, **options: Any) -> Any:
-        if moment == "before":
+        counts = not carried or bool(args[1 + carried])
+        if moment == "before" and counts:
             here()
         result = function(*args, **options)
-        if moment == "after":
+        if moment == "after" and counts:
             here()
         return result
 
