@@ -153,19 +153,16 @@ def occurrences(
     since, until = max(first, head.from_), min(last, head.until)
     if since > until:
         return
+    found: Iterator[Occurrence]
     match item.spec.when:
         case EventWhen() as when:
             started = (event for event in facts.events if event.event == when.event)
-            for found in (_started(item, when, event, head, calendar) for event in started):
-                if since <= found.due <= until:
-                    yield found
+            found = (_started(item, when, event, head, calendar) for event in started)
         case DrawWhen() as when:
-            for found in _drawn(item, when, head, since, until, facts):
-                if since <= found.due <= until:
-                    yield found
+            found = _drawn(item, when, head, since, until, facts)
         case when:
-            for span in spans(when, head, calendar, since, until):
-                yield occurrence_of(item, span)
+            found = (occurrence_of(item, span) for span in spans(when, head, calendar, since, until))
+    yield from (each for each in found if since <= each.due <= until)
 
 
 def occurrence_of(item: Item, span: Span) -> Occurrence:
