@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from reminder.agenda.duties import after_rotation, may_rotate
 from reminder.agenda.facts import NOTHING, Facts
+from reminder.agenda.instants import zone_of
 from reminder.agenda.occurrences import (
     Occurrence,
     PlannedWhen,
@@ -23,7 +24,6 @@ from reminder.agenda.occurrences import (
     occurrences,
     spans,
     widest_day_span,
-    zone_of,
 )
 from reminder.agenda.steps import Step, steps_of, timing
 from reminder.agenda.value import value

@@ -12,13 +12,13 @@ from __future__ import annotations
 import calendar as gregorian
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
-from zoneinfo import ZoneInfo
 
 from dateutil.rrule import rrulestr
 
 from reminder.agenda.facts import NOTHING, Facts, Registered
+from reminder.agenda.instants import instant, zone_of
 from reminder.agenda.value import value
 from reminder.calendars.arrangement import DayStatus
 from reminder.calendars.lunar import lunar_date
@@ -129,12 +129,6 @@ def festival_title(name: str) -> str:
 def least_certain(*statuses: DayStatus) -> DayStatus:
     """The weakest of several statuses: one provisional day makes all provisional."""
     return max(statuses, key=_CERTAINTY.index)
-
-
-@lru_cache(maxsize=64)
-def zone_of(name: str) -> ZoneInfo:
-    """The time zone of that name, read once."""
-    return ZoneInfo(name)
 
 
 def occurrences(
@@ -275,17 +269,6 @@ def _rule_days(rule: str, start: date, since: date, until: date) -> tuple[date, 
     begin, end = datetime.combine(since, time.min), datetime.combine(until, time.max)
     found = rrulestr(rule, dtstart=datetime.combine(start, time.min)).between(begin, end, inc=True)
     return tuple(at.date() for at in found)
-
-
-@lru_cache(maxsize=16384)
-def instant(day: date, clock: time, zone: ZoneInfo) -> datetime:
-    """A time of day on a day, by RFC 5545 §3.3.5; aware, in the zone, and a time that its clocks show.
-
-    What a change of clocks leaves out counts with the offset before it, what
-    comes twice is the first.  Two datetimes of one zone are compared by what
-    they show, so only those that clocks do show are in the order of time.
-    """
-    return datetime.combine(day, clock, tzinfo=zone).astimezone(UTC).astimezone(zone)
 
 
 def _due_at(day: date, when: PlannedWhen, head: PlanHead) -> datetime:
