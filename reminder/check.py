@@ -20,7 +20,8 @@ from reminder.agenda.approval_checks import asked_too_late, asks_approvers, lead
 from reminder.agenda.chains import broken_chains
 from reminder.agenda.draws import candidate_units
 from reminder.agenda.facts import NOTHING, Commitment, Draw, Facts, Lot, Registered
-from reminder.agenda.occurrences import Occurrence, occurrences, zone_of
+from reminder.agenda.instants import zone_of
+from reminder.agenda.occurrences import Occurrence, occurrences
 from reminder.agenda.reach import Receiver, asks_above, reach
 from reminder.calendars.periods import PeriodKind, periods
 from reminder.calendars.workdays import WorkCalendar

@@ -18,8 +18,10 @@ import pytest
 
 from reminder.channels.build import build_channel
 from reminder.channels.smtp import Account
+from reminder.ledger.ledger import Ledger
+from reminder.ledger.records import LedgerKind
 from reminder.plan.channels import EmailChannel, WecomAppChannel, WecomRobotChannel
-from tests.delivery.conftest import Bench
+from tests.delivery.conftest import START, Bench
 from tests.harness.ports import a_free_port
 from tests.servers.certificates import client_context, server_context, stranger_context
 from tests.servers.proxy import ConnectProxy
@@ -179,7 +181,7 @@ def test_a_send_that_fails_tells_no_secret(
 ) -> None:
     """The ledger's files, all logs at DEBUG, both streams, and the adapter itself."""
     channel = CASES[name](case)
-    bench = Bench(tmp_path / "ledger.sqlite3")
+    bench = Bench(Ledger.open(tmp_path / "ledger.sqlite3", kind=LedgerKind.SIMULATION, now=START))
     bench.add("a", "mail", payload=MAIL if channel.suffix == ".eml" else POST)
     deliverer = bench.deliverer(channel)
     deliverer.drain(bench.now)
@@ -206,7 +208,7 @@ def test_an_adapter_that_raises_is_recorded_without_what_it_said(
         def send(self, parcel: object) -> object:
             raise ValueError(f"https://wecom.example.com/?key={KEY}")
 
-    bench = Bench(tmp_path / "ledger.sqlite3")
+    bench = Bench(Ledger.open(tmp_path / "ledger.sqlite3", kind=LedgerKind.SIMULATION, now=START))
     bench.add("a", "mail")
     bench.deliverer(Broken()).drain(bench.now)
     bench.ledger.close()

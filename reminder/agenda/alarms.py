@@ -15,16 +15,9 @@ from zoneinfo import ZoneInfo
 
 from reminder.agenda.duties import after_rotation, may_rotate
 from reminder.agenda.facts import NOTHING, Facts
-from reminder.agenda.occurrences import (
-    Occurrence,
-    PlannedWhen,
-    Span,
-    occurrence_of,
-    occurrences,
-    spans,
-    widest_day_span,
-    zone_of,
-)
+from reminder.agenda.instants import zone_of
+from reminder.agenda.occurrences import Occurrence, occurrence_of, occurrences
+from reminder.agenda.spans import PlannedWhen, Span, spans, widest_day_span
 from reminder.agenda.steps import Step, steps_of, timing
 from reminder.agenda.value import value
 from reminder.calendars.arrangement import DayStatus

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
 from reminder.agenda.facts import Commitment, Draw, Facts, Lot
-from reminder.agenda.occurrences import zone_of
+from reminder.agenda.instants import zone_of
 from reminder.calendars.periods import Period, PeriodKind, parse_period, periods
 from reminder.calendars.workdays import WorkCalendar
 from reminder.plan.directory import Directory

@@ -24,7 +24,8 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from reminder.agenda.facts import OWED, DutyAction, DutyEvent, DutyState, Facts, state_after
-from reminder.agenda.occurrences import Occurrence, instant
+from reminder.agenda.instants import instant
+from reminder.agenda.occurrences import Occurrence
 from reminder.calendars.workdays import WorkCalendar
 from reminder.plan.directory import Directory, Person, Unit
 from reminder.plan.model import NEXT_PERIOD, Duty, Item

@@ -22,7 +22,8 @@ from datetime import date, datetime, time, timedelta
 from reminder.agenda.alarms import Alarm, Window, ladder
 from reminder.agenda.approvals import asks_at, panel
 from reminder.agenda.facts import NOTHING
-from reminder.agenda.occurrences import Occurrence, zone_of
+from reminder.agenda.instants import zone_of
+from reminder.agenda.occurrences import Occurrence
 from reminder.agenda.policy import needs_approval
 from reminder.agenda.reach import Reached, reach
 from reminder.calendars.periods import PeriodKind, periods

@@ -11,7 +11,9 @@ from datetime import date, datetime, timedelta
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
-from reminder.agenda.occurrences import Occurrence, day_of_month, instant, least_certain
+from reminder.agenda.instants import instant
+from reminder.agenda.occurrences import Occurrence
+from reminder.agenda.spans import day_of_month, least_certain
 from reminder.agenda.value import value
 from reminder.calendars.arrangement import DayStatus
 from reminder.calendars.workdays import WorkCalendar

@@ -122,7 +122,7 @@ def list_users(
 ) -> None:
     """列出账户：角色、可否查看非公开事项、是否停用、上次登录。"""
     from reminder.access.users import STATE_TEXT, state_of
-    from reminder.agenda.occurrences import zone_of
+    from reminder.agenda.instants import zone_of
     from reminder.cli.output import print_json, print_table
 
     with opened(data, schedules, templates) as (ledger, edition, _, today):
@@ -176,7 +176,7 @@ def login_log(
 ) -> None:
     """登录日志：何时、何人、从哪里、结果。保存不少于200天。"""
     from reminder.access.login import EVENT_TEXT
-    from reminder.agenda.occurrences import zone_of
+    from reminder.agenda.instants import zone_of
     from reminder.cli.output import print_json, print_table
 
     with opened(data, schedules, templates) as (ledger, edition, now, _):
@@ -217,7 +217,7 @@ def opened(
     data: Path | None, schedules: Path | None, templates: Path | None, *, create: bool = False
 ) -> Iterator[tuple[Ledger, Edition, datetime, date]]:
     """The daemon's ledger, made if there is none and ``create``; now, and today in the plan's zone."""
-    from reminder.agenda.occurrences import zone_of
+    from reminder.agenda.instants import zone_of
     from reminder.backup.guard import open_ledger
     from reminder.cli.running import writable
     from reminder.clock import SystemClock

@@ -121,7 +121,7 @@ def _ledger(settings: Settings, now: datetime, *, create: bool) -> Ledger:
 
 
 def _today(edition: Edition, now: datetime) -> Any:
-    from reminder.agenda.occurrences import zone_of
+    from reminder.agenda.instants import zone_of
 
     return now.astimezone(zone_of(edition.plan.head.timezone)).date()
 

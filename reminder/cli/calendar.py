@@ -177,7 +177,7 @@ def _show_arrangement(arrangement: Arrangement) -> None:
 def _show_moves(arrangement: Arrangement, before: WorkCalendar, settings: Settings) -> None:
     from reminder.agenda.alarms import expand
     from reminder.agenda.difference import difference
-    from reminder.agenda.occurrences import zone_of
+    from reminder.agenda.instants import zone_of
     from reminder.calendars.workdays import WorkCalendar
     from reminder.calendars.yearfile import load_years
     from reminder.check import CALENDAR_FOLDER

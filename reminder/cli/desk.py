@@ -28,7 +28,7 @@ def recording(
     schedules: Path | None, templates: Path | None, data: Path | None
 ) -> Iterator[tuple[Recorder, datetime, date]]:
     """The recorder over the daemon's ledger, which must be there; now, and today in the plan's zone."""
-    from reminder.agenda.occurrences import zone_of
+    from reminder.agenda.instants import zone_of
     from reminder.clock import SystemClock
     from reminder.ledger.ledger import Ledger
     from reminder.ledger.records import LedgerKind
@@ -86,7 +86,7 @@ def day_text(standing: Standing) -> str:
 
 def recorded_text(event: DutyEvent | None, edition: Edition) -> str:
     """Who recorded it, in whose place, by what way and on which day of the plan's zone."""
-    from reminder.agenda.occurrences import zone_of
+    from reminder.agenda.instants import zone_of
 
     if event is None:
         return ""

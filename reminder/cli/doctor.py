@@ -83,7 +83,7 @@ def examine_all(
     """Every finding, most basic first."""
     from zoneinfo import ZoneInfo
 
-    from reminder.agenda.occurrences import zone_of
+    from reminder.agenda.instants import zone_of
     from reminder.check import examine
     from reminder.cli.wiring import secrets_of
 
@@ -254,7 +254,7 @@ def _trouble(what: str, error: ReminderError) -> Finding:
 
 
 def _people(edition: Edition, now: datetime) -> Iterator[Finding]:
-    from reminder.agenda.occurrences import zone_of
+    from reminder.agenda.instants import zone_of
     from reminder.sweep.notices import told_of_trouble
 
     plan = edition.plan
@@ -286,7 +286,7 @@ def _calendar(edition: Edition, now: datetime) -> Iterator[Finding]:
 
 
 def _clock(edition: Edition, settings: Settings, now: datetime) -> Iterator[Finding]:
-    from reminder.agenda.occurrences import zone_of
+    from reminder.agenda.instants import zone_of
 
     local = now.astimezone(zone_of(edition.plan.head.timezone))
     text = f"{local:%Y-%m-%d %H:%M:%S}（{edition.plan.head.timezone}）"
@@ -361,7 +361,7 @@ def _send(edition: Edition, secrets: Secrets, address: str, now: datetime) -> Fi
     """One real message, outside plan and ledger."""
     import uuid
 
-    from reminder.agenda.occurrences import zone_of
+    from reminder.agenda.instants import zone_of
     from reminder.channels.base import OutcomeKind, Parcel, Recipient, Stamp
     from reminder.channels.diagnosis import diagnosis
     from reminder.cli.wiring import live_channel

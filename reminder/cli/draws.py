@@ -45,7 +45,7 @@ def list_draws(
     format: FormatOption = Format.TABLE,
 ) -> None:
     """列出每期的承诺和已公布的结果；未到日子的一律为“未公布”。"""
-    from reminder.agenda.occurrences import zone_of
+    from reminder.agenda.instants import zone_of
     from reminder.calendars.periods import parse_period
     from reminder.cli.output import print_json, print_table
 

@@ -63,7 +63,7 @@ def _import(path: Path, by: str, settings: Settings, *, dry_run: bool) -> None:
     import sys
 
     from reminder.agenda.facts import Way
-    from reminder.agenda.occurrences import zone_of
+    from reminder.agenda.instants import zone_of
     from reminder.cli.output import print_problems
     from reminder.clock import SystemClock
     from reminder.ledger.ledger import Ledger

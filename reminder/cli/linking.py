@@ -41,7 +41,7 @@ def link(
     format: FormatOption = Format.TABLE,
 ) -> None:
     """生成一人的登记链接（如联络员）：打开后可登记其本人和所代填的全部未办结事项。"""
-    from reminder.agenda.occurrences import zone_of
+    from reminder.agenda.instants import zone_of
     from reminder.cli.output import print_json
     from reminder.clock import SystemClock
     from reminder.ledger.ledger import Ledger

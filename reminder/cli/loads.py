@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
+from reminder.agenda.instants import zone_of
 from reminder.agenda.load import AT_MOST_A_WEEK, Load, group_posts, load_of
-from reminder.agenda.occurrences import zone_of
 from reminder.check import Edition
 from reminder.cli.output import print_table
 from reminder.clock import SystemClock

@@ -95,7 +95,7 @@ def agenda(
     """列出一段日期内将发出的提醒：何时、何事、发给谁。随机抽取的，公布之前只列“未公布”。"""
     from reminder.agenda.alarms import expand
     from reminder.agenda.draws import draw_items, unpublished
-    from reminder.agenda.occurrences import zone_of
+    from reminder.agenda.instants import zone_of
     from reminder.calendars.arrangement import CERTAINTY_TEXT
     from reminder.cli.known import facts_of
     from reminder.cli.output import print_json, print_table

@@ -59,7 +59,7 @@ def report(
 
 
 def _write(settings: Settings, since: str, until: str, out: Path, *, rehearsal: bool) -> None:
-    from reminder.agenda.occurrences import zone_of
+    from reminder.agenda.instants import zone_of
     from reminder.clock import SystemClock
     from reminder.ledger.ledger import Ledger
     from reminder.ledger.records import Note, Transport

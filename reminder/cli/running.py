@@ -125,7 +125,7 @@ def writable(folder: Path) -> None:
 
 
 def _banner(daemon: Daemon, edition: Edition, settings: Settings, now: datetime) -> str:
-    from reminder.agenda.occurrences import zone_of
+    from reminder.agenda.instants import zone_of
     from reminder.backup.guard import HOLD_REMEDY, hold_text
     from reminder.ledger.records import Transport
     from reminder.sweep.compose import shares_of
@@ -191,7 +191,7 @@ def simulate(
     """模拟一段日期：按真实流程生成全部消息与台账，绝不发送。台账中登记的事件一并带入；抽取是模拟的。"""
     from reminder import log
     from reminder.agenda.draws import draw_items
-    from reminder.agenda.occurrences import zone_of
+    from reminder.agenda.instants import zone_of
     from reminder.cli.known import facts_of
     from reminder.cli.output import print_json
     from reminder.ledger.ledger import Ledger
@@ -319,7 +319,7 @@ def live(
     templates: TemplatesOption = None,
 ) -> None:
     """转为正式发送（或退回试运行）：记入台账，从此刻起的提醒才会真正发出。"""
-    from reminder.agenda.occurrences import zone_of
+    from reminder.agenda.instants import zone_of
     from reminder.backup.guard import open_ledger
     from reminder.cli.golive import obstacles
     from reminder.clock import SystemClock

@@ -132,7 +132,7 @@ def end(
 
 def _until_text(silence: Silence, edition: Edition) -> str:
     """The last day it holds, or the minute at which it was ended."""
-    from reminder.agenda.occurrences import zone_of
+    from reminder.agenda.instants import zone_of
 
     until = silence.until.astimezone(zone_of(edition.plan.head.timezone))
     if (until.hour, until.minute, until.second) == (0, 0, 0):

@@ -45,7 +45,7 @@ def create_token(
 ) -> None:
     """生成一个令牌，只显示这一次。"""
     from reminder.access.tokens import Wanted, make
-    from reminder.agenda.occurrences import zone_of
+    from reminder.agenda.instants import zone_of
 
     roles = frozenset(Role(each) for each in known_roles(role or ["viewer"]))
     with opened(data, schedules, templates, create=True) as (ledger, edition, now, today):
@@ -73,7 +73,7 @@ def list_tokens(
     format: FormatOption = Format.TABLE,
 ) -> None:
     """列出令牌：角色、由谁生成、有效期、上次使用；不显示令牌本身。"""
-    from reminder.agenda.occurrences import zone_of
+    from reminder.agenda.instants import zone_of
     from reminder.cli.output import print_json, print_table
 
     with opened(data, schedules, templates) as (ledger, edition, now, _):

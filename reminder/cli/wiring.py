@@ -8,7 +8,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from reminder.agenda.occurrences import zone_of
+from reminder.agenda.instants import zone_of
 from reminder.channels.base import Channel, Parcel
 from reminder.channels.build import build_channel
 from reminder.channels.email import EmailAdapter

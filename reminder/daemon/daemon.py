@@ -18,7 +18,7 @@ from types import FrameType
 from typing import Any
 
 from reminder.agenda.difference import Difference
-from reminder.agenda.occurrences import zone_of
+from reminder.agenda.instants import zone_of
 from reminder.backup.guard import Guard, LedgerHeld, hold_text, open_ledger
 from reminder.channels.base import Channel
 from reminder.check import Edition, Examination, examine

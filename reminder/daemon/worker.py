@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import FrameType
 
-from reminder.agenda.occurrences import zone_of
+from reminder.agenda.instants import zone_of
 from reminder.backup.guard import Guard, LedgerHeld
 from reminder.channels.base import Channel
 from reminder.check import Edition, examine

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 
-from reminder.agenda.occurrences import zone_of
+from reminder.agenda.instants import zone_of
 from reminder.delivery.rate import quotas_of
 from reminder.ledger.records import Quota
 from reminder.plan.channels import EmailChannel

@@ -110,6 +110,13 @@ class Deliverer:
 
     def attempt(self, delivery: Delivery, number: int) -> AttemptEnd:
         """Try once, what :meth:`begin` gave this number; how it ended, which nobody has recorded yet."""
+        try:
+            return self._attempt(delivery, number)
+        except BaseException:
+            self._journal.lost()
+            raise
+
+    def _attempt(self, delivery: Delivery, number: int) -> AttemptEnd:
         conduct = self._conduct.get(delivery.channel, _DEFAULT)
         begun = self._clock.now()
         outcome = self._try(delivery)

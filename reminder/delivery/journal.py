@@ -83,6 +83,12 @@ class Journal:
             raise asked.error
         return asked.answer
 
+    def lost(self) -> None:
+        """A try that :meth:`record` began has no outcome and never will: nobody need wait for it."""
+        with self._mutex:
+            self._abroad -= 1
+            self._back.notify()
+
     def _commit(self, line: Sequence[_Asked]) -> None:
         try:
             ends = [asked.end for asked in line if asked.end is not None]

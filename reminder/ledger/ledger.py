@@ -455,8 +455,7 @@ class Ledger:
         None: somebody else has it, or it is not pending and due at ``now`` (any
         more).
         """
-        with self._storage.write(plan_id) as connection:
-            begun = sending.begin_many(connection, plan_id, [delivery_id], now, quotas or {})
+        begun = self.advance(plan_id, (), [delivery_id], now, quotas or {})
         return begun.numbers.get(delivery_id) or begun.waits.get(delivery_id)
 
     def begin_many(
@@ -467,8 +466,7 @@ class Ledger:
         quotas: Mapping[str, Sequence[Quota]] | None = None,
     ) -> dict[str, int]:
         """:meth:`begin` for many in one transaction, ``quotas`` by channel; holds only those that were won."""
-        with self._storage.write(plan_id) as connection:
-            return dict(sending.begin_many(connection, plan_id, delivery_ids, now, quotas or {}).numbers)
+        return dict(self.advance(plan_id, (), delivery_ids, now, quotas or {}).numbers)
 
     def advance(
         self,

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, func, select, update
@@ -22,6 +22,8 @@ from reminder.ledger.records import DeliveryState, Quota, Transport, Wait
 from reminder.ledger.statements import in_state
 from reminder.ledger.tables import AnyRow, attempts, deliveries, receivers
 
+LONGEST_TRY = timedelta(minutes=10)
+"""A try is taken to last no longer: mail's longest deadline (``timeout_seconds``)."""
 ABREAST = 3
 """So many tries more are looked at, since those on their way together may end in another order."""
 
@@ -93,7 +95,7 @@ def _between(
         attempts.c.plan_id == plan_id,
         attempts.c.transport == transport.value,
         attempts.c.channel == channel,
-        attempts.c.started_at > now - 2 * quota.window,
+        attempts.c.started_at > now - quota.window - max(quota.window, LONGEST_TRY),
         # Tries far in the future were begun before the clock was set back; waiting for
         # the clock to get there again would hold the channel up for hours.
         attempts.c.started_at <= now + quota.window,

@@ -9,7 +9,7 @@ from typing import Any
 
 from reminder.agenda.alarms import Alarm
 from reminder.agenda.duties import Cell
-from reminder.agenda.occurrences import zone_of
+from reminder.agenda.instants import zone_of
 from reminder.agenda.policy import is_late
 from reminder.agenda.reach import asks_above
 from reminder.calendars.arrangement import DayStatus

@@ -26,6 +26,7 @@ class Engine:
     def __init__(self, bundle: Bundle) -> None:
         self._bundle = bundle
         self._says: dict[str, bool] = {}
+        """Of each file that was parsed, whether it only says its receiver's name."""
         self._files = Sources(bundle.sources, bundle.shown_as)
         self._environments: dict[Form, Sandbox] = environments(self._files)
 
@@ -53,7 +54,9 @@ class Engine:
         tree = environment.parse(source, name, shown)
         # This generates code, and so meets unknown filters and tests as well.
         unknown = environment.expected(tree, name, shown) - allowed
-        if name.partition("/")[2] not in FORMS:
+        if name.partition("/")[2] in FORMS:
+            self._says[name] = only_says_name(tree)
+        else:
             self._files.keep(name, tree)
         # Jinja2 counts a name as undeclared if only one branch sets it.
         unknown -= {each.name for each in tree.find_all(nodes.Name) if each.ctx != "load"}
@@ -104,12 +107,11 @@ class Engine:
         return {"forms": forms, "read": sorted(read)}
 
     def _only_says_name(self, folder: str) -> bool:
-        if folder not in self._says:
-            self._says[folder] = all(
-                only_says_name(self._environments[form].parse(self._bundle.sources[f"{folder}/{file}"]))
-                for file, form in FORMS.items()
-            )
-        return self._says[folder]
+        for file, form in FORMS.items():
+            name = f"{folder}/{file}"
+            if name not in self._says:  # another process read it through
+                self._says[name] = only_says_name(self._environments[form].parse(self._bundle.sources[name]))
+        return all(self._says[f"{folder}/{file}"] for file in FORMS)
 
     def _render(self, name: str, form: Form, context: Mapping[str, Any]) -> str:
         environment = self._environments[form]

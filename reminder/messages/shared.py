@@ -42,7 +42,7 @@ class SharedTexts:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: dict[object, list[_Reading]] = {}
+        self._kept: dict[object, tuple[_Reading, ...]] = {}
         self._wording: object = None
 
     def of(
@@ -57,8 +57,9 @@ class SharedTexts:
 
         ``about`` is whatever the text depends on beside ``context``, hashable.
         ``render`` is given what stands for the name, and gives the forms and the
-        fields of the receiver they depend on.  ``finish`` makes a text of what was rendered, ``named`` one in which the
-        name stands in its place.  Raises what ``render`` does.
+        fields of the receiver they depend on.  ``finish`` makes a text of what was
+        rendered, ``named`` one in which the name stands in its place.  Raises what
+        ``render`` does.
         """
         receiver, wording = context.get("receiver"), context.get("wording")
         if not isinstance(receiver, dict) or _PLAIN.fullmatch(str(receiver.get("name"))) is None:
@@ -71,7 +72,9 @@ class SharedTexts:
             if wording is not self._wording:
                 self._wording = wording
                 self._kept.clear()
-            known = tuple(self._kept.get(key, ()))
+            known = self._kept.pop(key, ())
+            if known:
+                self._kept[key] = known  # the one used last stays longest
         for each in known:
             if each.values == tuple(receiver.get(field) for field in each.fields):
                 return named(each.made, receiver["name"])
@@ -81,11 +84,8 @@ class SharedTexts:
         made = finish(forms)
         with self._lock:
             if wording is self._wording:
-                readings = self._kept.pop(key, [])  # the one used last stays longest
-                self._kept[key] = [
-                    *readings,
-                    _Reading(fields, tuple(receiver.get(field) for field in fields), made),
-                ]
+                reading = _Reading(fields, tuple(receiver.get(field) for field in fields), made)
+                self._kept[key] = (*self._kept.get(key, ()), reading)
                 while len(self._kept) > MOST_KEYS:
                     self._kept.pop(next(iter(self._kept)))
         return named(made, receiver["name"])

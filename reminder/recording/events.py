@@ -14,7 +14,8 @@ from datetime import date, datetime
 from reminder.agenda.alarms import Alarm, ladder
 from reminder.agenda.duties import Standing, standings
 from reminder.agenda.facts import CalledOff, DutyState, Facts, Registered
-from reminder.agenda.occurrences import Occurrence, occurrences, zone_of
+from reminder.agenda.instants import zone_of
+from reminder.agenda.occurrences import Occurrence, occurrences
 from reminder.check import Edition
 from reminder.ledger.facts import FactKind, happening_key
 from reminder.ledger.ledger import Ledger

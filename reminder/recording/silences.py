@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, time, timedelta
 
 from reminder.agenda.facts import Facts, Silence, SilenceKind
-from reminder.agenda.occurrences import zone_of
+from reminder.agenda.instants import zone_of
 from reminder.check import Edition
 from reminder.ledger.facts import FactKind
 from reminder.ledger.ledger import Ledger

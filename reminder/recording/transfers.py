@@ -8,7 +8,8 @@ from datetime import date, datetime, timedelta
 
 from reminder.agenda.duties import Transfer, after_rotation, occurrence_cells, transfers
 from reminder.agenda.facts import Facts
-from reminder.agenda.occurrences import Occurrence, occurrences, zone_of
+from reminder.agenda.instants import zone_of
+from reminder.agenda.occurrences import Occurrence, occurrences
 from reminder.check import Edition
 from reminder.plan.model import Item
 

@@ -10,7 +10,8 @@ from datetime import date, datetime
 from reminder.agenda.acting import role_of
 from reminder.agenda.duties import Standing, after_rotation, standings
 from reminder.agenda.facts import Facts, Way, state_after
-from reminder.agenda.occurrences import Occurrence, occurrences, zone_of
+from reminder.agenda.instants import zone_of
+from reminder.agenda.occurrences import Occurrence, occurrences
 from reminder.agenda.reach import in_charge
 from reminder.agenda.steps import rung_day
 from reminder.check import Edition

@@ -15,7 +15,8 @@ from zoneinfo import ZoneInfo
 
 from reminder.agenda.duties import Standing, departed, standings
 from reminder.agenda.facts import DUTY_STATE_TEXT, DutyAction, DutyEvent, DutyState, Facts, state_after
-from reminder.agenda.occurrences import Occurrence, occurrences, zone_of
+from reminder.agenda.instants import zone_of
+from reminder.agenda.occurrences import Occurrence, occurrences
 from reminder.agenda.reasons import ACTION_TEXT, reason_text
 from reminder.check import Edition
 from reminder.ledger.records import DELIVERY_TEXT, PlanVersion

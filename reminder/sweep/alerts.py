@@ -15,7 +15,7 @@ import threading
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from reminder.agenda.occurrences import zone_of
+from reminder.agenda.instants import zone_of
 from reminder.channels.base import Channel, OutcomeKind, Parcel, Recipient
 from reminder.check import Edition
 from reminder.errors import ReminderError

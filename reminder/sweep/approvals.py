@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from reminder.agenda.alarms import Alarm, Window, alarms_of
 from reminder.agenda.approvals import Panel, asks_at, covered, may_be_asked, panel
 from reminder.agenda.facts import Approval, ApprovalRequest, Facts
-from reminder.agenda.occurrences import zone_of
+from reminder.agenda.instants import zone_of
 from reminder.agenda.policy import needs_approval
 from reminder.agenda.reach import Reached
 from reminder.check import Edition

@@ -13,7 +13,7 @@ from datetime import date, datetime
 from reminder.agenda.alarms import Alarm
 from reminder.agenda.approvals import asks_at, may_need, superiors
 from reminder.agenda.facts import NOTHING, Facts
-from reminder.agenda.occurrences import zone_of
+from reminder.agenda.instants import zone_of
 from reminder.agenda.policy import approved
 from reminder.agenda.reach import Reached
 from reminder.agenda.reasons import Action

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from reminder.agenda.alarms import Alarm, expand
 from reminder.agenda.facts import Facts
-from reminder.agenda.occurrences import zone_of
+from reminder.agenda.instants import zone_of
 from reminder.agenda.policy import Action, Decision, Reason, decide_all
 from reminder.backup.highwater import Mark, write_mark
 from reminder.check import Edition

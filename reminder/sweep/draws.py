@@ -25,7 +25,7 @@ from reminder.agenda.draws import (
     upcoming,
 )
 from reminder.agenda.facts import Draw, Facts, Lot
-from reminder.agenda.occurrences import zone_of
+from reminder.agenda.instants import zone_of
 from reminder.calendars.periods import Period, parse_period
 from reminder.check import Edition
 from reminder.ledger.facts import FactKind, happening_key, lot_detail

@@ -15,7 +15,7 @@ from datetime import datetime, time, timedelta
 
 from reminder.agenda.alarms import Alarm
 from reminder.agenda.facts import NOTHING, Facts
-from reminder.agenda.occurrences import zone_of
+from reminder.agenda.instants import zone_of
 from reminder.agenda.policy import Action, Decision, Reason
 from reminder.agenda.reach import Reached
 from reminder.channels.base import Channel

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from datetime import datetime
 
-from reminder.agenda.occurrences import zone_of
+from reminder.agenda.instants import zone_of
 from reminder.channels.base import Channel, Recipient, Stamp
 from reminder.ledger.records import NewDelivery, Transport
 from reminder.messages.message import Message

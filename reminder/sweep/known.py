@@ -6,7 +6,7 @@ from datetime import datetime, time, timedelta
 
 from reminder.agenda.alarms import Alarm, alarms_of
 from reminder.agenda.facts import NOTHING, Facts
-from reminder.agenda.occurrences import zone_of
+from reminder.agenda.instants import zone_of
 from reminder.check import Edition
 
 BEFORE_PLAN = timedelta(days=400)

@@ -14,7 +14,7 @@ from datetime import date, datetime, timedelta
 
 from reminder.agenda.alarms import Alarm
 from reminder.agenda.difference import Difference
-from reminder.agenda.occurrences import zone_of
+from reminder.agenda.instants import zone_of
 from reminder.agenda.policy import Action, Reason
 from reminder.channels.base import Channel, Recipient
 from reminder.check import Edition, days_until_end

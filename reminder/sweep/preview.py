@@ -7,7 +7,8 @@ from pathlib import Path
 
 from reminder.agenda.alarms import Alarm, ladder
 from reminder.agenda.facts import Facts
-from reminder.agenda.occurrences import Occurrence, occurrences, zone_of
+from reminder.agenda.instants import zone_of
+from reminder.agenda.occurrences import Occurrence, occurrences
 from reminder.channels.base import Recipient
 from reminder.check import Edition, sample_occurrence
 from reminder.errors import UsageError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reminder.agenda.occurrences import zone_of
+from reminder.agenda.instants import zone_of
 from reminder.channels.base import Channel
 from reminder.channels.build import build_channel
 from reminder.check import Edition

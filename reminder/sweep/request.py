@@ -9,7 +9,7 @@ from datetime import datetime
 
 from reminder.agenda.approvals import may_read
 from reminder.agenda.facts import Facts
-from reminder.agenda.occurrences import zone_of
+from reminder.agenda.instants import zone_of
 from reminder.check import APPROVAL_TEMPLATE, Edition
 from reminder.messages.context import MASKED_TITLE, Addressee, Request, layout_context, request_context
 from reminder.messages.message import Message

@@ -16,7 +16,7 @@ from reminder.agenda.acting import role_of
 from reminder.agenda.alarms import Alarm
 from reminder.agenda.duties import Cell
 from reminder.agenda.facts import NOTHING, Facts
-from reminder.agenda.occurrences import zone_of
+from reminder.agenda.instants import zone_of
 from reminder.agenda.reach import Reached, Receiver, listens, reach
 from reminder.agenda.reasons import Reason
 from reminder.check import Edition

@@ -16,7 +16,7 @@ from itertools import takewhile
 
 from reminder.agenda.alarms import Alarm, expand
 from reminder.agenda.facts import Facts
-from reminder.agenda.occurrences import zone_of
+from reminder.agenda.instants import zone_of
 from reminder.agenda.policy import decide_all
 from reminder.agenda.reach import Reached
 from reminder.agenda.reasons import Action, Decision, Reason, reason_text

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from reminder.agenda.occurrences import zone_of
+from reminder.agenda.instants import zone_of
 from reminder.check import Edition
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import PauseKind, Trouble, TroubleKind

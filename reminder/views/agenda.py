@@ -12,7 +12,9 @@ from reminder.agenda.alarms import Alarm, expand
 from reminder.agenda.draws import draw_items, unpublished
 from reminder.agenda.duties import after_rotation
 from reminder.agenda.facts import Facts
-from reminder.agenda.occurrences import Occurrence, instant, occurrences, widest_day_span
+from reminder.agenda.instants import instant
+from reminder.agenda.occurrences import Occurrence, occurrences
+from reminder.agenda.spans import widest_day_span
 from reminder.calendars.lunar import FIRST_YEAR, LAST_YEAR
 from reminder.calendars.periods import Period
 from reminder.check import Edition

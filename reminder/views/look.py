@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from reminder.access.rights import Right, User
 from reminder.agenda.facts import Facts
-from reminder.agenda.occurrences import zone_of
+from reminder.agenda.instants import zone_of
 from reminder.check import Edition
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import Transport

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import date, time
 from types import MappingProxyType
 
-from reminder.agenda.occurrences import festival_title
+from reminder.agenda.spans import festival_title
 from reminder.calendars.workdays import Day
 from reminder.messages.filters import date_full, join_cn
 from reminder.plan.audience import Audience, Term, TermKind

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from reminder.agenda.facts import DutyAction, Facts, Way
-from reminder.agenda.occurrences import zone_of
+from reminder.agenda.instants import zone_of
 from reminder.check import Edition
 from reminder.ledger.facts import Recorded
 from reminder.ledger.ledger import Ledger

@@ -16,7 +16,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from reminder.agenda.facts import DUTY_STATE_TEXT, DutyAction, DutyState, Way
-from reminder.agenda.occurrences import zone_of
+from reminder.agenda.instants import zone_of
 from reminder.check import Edition
 from reminder.messages.filters import date_full, time_cn, weekday_cn
 from reminder.recording.recorder import LONGEST_NOTE, Row

@@ -324,3 +324,17 @@ def test_a_few_messages_are_not_worth_many_logins(bench: Bench, engine_of: Any) 
             mail.released.set()
         until(lambda engine=engine: not engine.in_flight, "the end")
         assert len(mail.arrived) == few
+
+
+def test_nobody_waits_for_a_try_that_broke_off(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault of our own between intent and outcome: later commits do not look out for it."""
+    bench.add("a")
+    deliverer = bench.deliverer(Remembering("mail"))
+
+    def broken(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr("reminder.delivery.deliver.judged", broken)
+    with pytest.raises(RuntimeError):
+        deliverer.drain(bench.now)
+    assert deliverer._journal._abroad == 0

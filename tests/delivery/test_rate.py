@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from reminder.channels.base import Outcome, OutcomeKind, Parcel
@@ -48,6 +48,7 @@ def test_a_slot_is_free_exactly_when_the_window_has_room(instants: list, limit: 
     st.integers(1, 5),
     st.integers(5, 60),
 )
+@example([(0, 6), (4, 0)], 1, 5)  # a try longer than the window, which began two windows ago
 def test_whatever_is_asked_when_the_ledger_keeps_to_the_window(
     asked: list[tuple[int, int]], limit: int, seconds: int
 ) -> None:

@@ -51,6 +51,17 @@ class Tape:
         self.sql.append((sql, values[0] if many else values))
 
 
+def plans_of(ledger: Ledger, tape: Tape) -> list[str]:
+    """How SQLite would answer each question on the tape, a line for each step of it."""
+    with ledger._storage.read() as connection:
+        return [
+            row.detail
+            for sql, values in list(tape.sql)
+            if sql.startswith("SELECT")
+            for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values)
+        ]
+
+
 @pytest.fixture
 def tape(path: Path, sample: Any) -> Iterator[tuple[Ledger, Tape]]:
     with Ledger.open(path, kind=LedgerKind.DAEMON, now=sample.now) as ledger:
@@ -242,12 +253,7 @@ def test_a_question_finds_its_index(
     ledger.finish(sample.plan, "d3", 1, sample.now, outcome="permanent", state=DeliveryState.FAILED)
     record.sql.clear()
     ask(ledger, sample)
-    plans = []
-    with ledger._storage.read() as connection:
-        for sql, values in list(record.sql):
-            if sql.startswith("SELECT"):
-                plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values)
-                plans += [row.detail for row in plan]
+    plans = plans_of(ledger, record)
     assert any(index in line for line in plans), plans
     assert not any(line.startswith("SCAN") for line in plans), plans
 
@@ -273,11 +279,6 @@ def test_claims_are_found_by_their_message_and_never_all_of_a_plan(
     ledger.finish(sample.plan, "d1", 1, sample.now, outcome="permanent", state=DeliveryState.FAILED)
     record.sql.clear()
     ask(ledger, sample)
-    plans = []
-    with ledger._storage.read() as connection:
-        for sql, values in list(record.sql):
-            if sql.startswith("SELECT"):
-                plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values)
-                plans += [row.detail for row in plan if "ix_claims_message" in row.detail]
+    plans = [line for line in plans_of(ledger, record) if "ix_claims_message" in line]
     assert plans
     assert all("message=?" in line for line in plans), plans

@@ -149,6 +149,19 @@ def test_a_text_that_is_another_for_each_is_not_kept_for_all() -> None:
     assert max(map(len, templates._shared._kept.values())) <= 16
 
 
+def test_what_is_still_read_is_kept_and_what_was_read_long_ago_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kept by its last reading and not by its rendering."""
+    monkeypatch.setattr("reminder.messages.shared.MOST_KEYS", 2)
+    templates, renderer = templates_saying("{{ item.title }}")
+
+    def read(title: str) -> None:
+        templates.section("own", context_for(READERS[0]) | {"item": {"title": title, "private": False}})
+
+    for title in "甲乙甲丙甲":
+        read(title)
+    assert renderer.made == 3
+
+
 def test_another_wording_or_another_fact_is_another_text() -> None:
     """Everything that the template was given counts, not only the receiver."""
     templates, _ = templates_saying("{{ item.title }}{{ wording.x }}")

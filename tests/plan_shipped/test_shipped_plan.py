@@ -16,8 +16,9 @@ from pydantic import BaseModel
 from reminder.agenda.alarms import expand, ladder
 from reminder.agenda.duties import cells_of
 from reminder.agenda.facts import NOTHING
-from reminder.agenda.occurrences import Festival, Occurrence, occurrences
+from reminder.agenda.occurrences import Occurrence, occurrences
 from reminder.agenda.reach import escalation, reach
+from reminder.agenda.spans import Festival
 from reminder.calendars.arrangement import DayStatus
 from reminder.calendars.workdays import Break, WorkCalendar
 from reminder.plan import channels as channel_models

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from reminder.access.login import Door
-from reminder.agenda.occurrences import zone_of
+from reminder.agenda.instants import zone_of
 from reminder.channels.base import Channel
 from reminder.check import Edition
 from reminder.clock import Clock
