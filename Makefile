@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS := .venv-peers
 
 .PHONY: run test torture check bench bundle lock schema readme clean
 
@@ -27,8 +28,11 @@ check: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.installed-dev
-	$(BIN)/python -m benchmarks.run
+# About twenty minutes. What is measured beside the product lives in an environment of its own.
+# One section alone: make bench SECTION=mail
+SECTION ?=
+bench: $(VENV)/.installed-dev $(PEERS)/.installed
+	$(BIN)/python -m benchmarks.run $(SECTION)
 
 # For offices without internet: dist/reminder-VERSION-bundle.tar.gz, of the last commit.
 bundle: $(VENV)/.installed
@@ -51,6 +55,8 @@ lock:
 		--no-emit-index-url --no-header -o requirements-dev.lock
 	uv pip compile --group build --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header -o requirements-build.lock
+	uv pip compile benchmarks/peers/requirements.in --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header -o requirements-peers.lock
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
@@ -70,5 +76,10 @@ $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
 	$(PIP) --require-hashes --no-build-isolation -r requirements-dev.lock
 	touch $@
 
+$(PEERS)/.installed: requirements-peers.lock | $(VENV)/bin/python
+	$(BIN)/python -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	touch $@
+
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(PEERS) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,7 +1,9 @@
-"""What is measured, as the lines of one table."""
+"""What is measured, as the lines of one table a section."""
 
 from __future__ import annotations
 
+import statistics
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 
@@ -15,8 +17,27 @@ class Figure:
     how: str
 
 
+@dataclass(frozen=True)
+class Section:
+    """What is measured together; ``name`` is also where its table stands on the page."""
+
+    name: str
+    figures: Callable[[], Iterator[Figure]]
+
+
 def table(figures: list[Figure]) -> str:
     """The lines as Markdown."""
     lines = ["| what | measured | goal | how |", "| --- | --- | --- | --- |"]
     lines += [f"| {each.what} | {each.measured} | {each.goal} | {each.how} |" for each in figures]
     return "\n".join(lines)
+
+
+def median(values: Sequence[float]) -> float:
+    """The middle one: a single disturbed run does not show in it."""
+    return statistics.median(values)
+
+
+def spread(values: Sequence[float], unit: str = "s", digits: int = 2) -> str:
+    """Median, least and most."""
+    least, most = min(values), max(values)
+    return f"{median(values):,.{digits}f} {unit} ({least:,.{digits}f}–{most:,.{digits}f})"

@@ -40,7 +40,7 @@ def load_and_expand(sizes: tuple[int, ...] = SIZES) -> Iterator[Point]:
             plan = _plan(files)
             return plan, expand(plan, CALENDAR, at("2026-01-01"), at("2027-01-01"))
 
-        yield size, _seconds(work), _bytes(work)
+        yield size, _seconds(work), most_bytes(work)
 
 
 def idle_tick(sizes: tuple[int, ...] = SIZES) -> Iterator[Point]:
@@ -54,7 +54,7 @@ def idle_tick(sizes: tuple[int, ...] = SIZES) -> Iterator[Point]:
                 def sweeper(ledger: Ledger = ledger) -> Sweeper:
                     return Sweeper(ledger, edition, remembering(), Transport.OUTBOX, FIRST)  # noqa: B023
 
-                held = _bytes(sweeper)
+                held = most_bytes(sweeper)
                 made = sweeper()
                 made.sweep(FIRST)  # what the first tick of a day does besides is not what an idle one costs
 
@@ -87,7 +87,8 @@ def _seconds(work: Callable[[], object]) -> float:
     return min(found)
 
 
-def _bytes(work: Callable[[], object]) -> int:
+def most_bytes(work: Callable[[], object]) -> int:
+    """The most that Python held at once for this, beyond what it held before."""
     gc.collect()
     tracemalloc.start()
     try:

@@ -1,6 +1,6 @@
 """What the ledger costs: one festival message for 5,000 people, settled, begun and finished.
 
-    python benchmarks/ledger_settle.py [--people 5000] [--payload 10000] [--folder DIR]
+    python -m benchmarks.ledger_settle [--people 5000] [--payload 10000] [--folder DIR]
 
 Prints seconds for the settlement (one transaction) and microseconds a delivery
 for intent and outcome, one at a time and fifty in a transaction, each synced to
@@ -15,6 +15,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -36,13 +37,13 @@ NOW = datetime(2026, 9, 24, 1, 30, tzinfo=UTC)
 ROUNDS, SINGLES, BATCH = 3, 200, 50
 
 
-def festival(people: int, payload: int) -> Settlement:
-    """One alarm, a claim and a delivery for each person."""
-    receivers = [f"person:{number}" for number in range(people)]
+def festival(people: int, payload: int, name: str = "中秋") -> Settlement:
+    """One alarm, a claim and a delivery for each person; ``name`` makes it another one."""
+    receivers = [f"{name}-{number}" for number in range(people)]
     alarm = NewAlarm(
-        key="festival/2026/中秋/break-1wd",
+        key=f"festival/2026/{name}/break-1wd",
         item="festival",
-        occurrence="festival/2026/中秋",
+        occurrence=f"festival/2026/{name}",
         rung="break-1wd",
         planned_at=NOW,
         due=NOW + timedelta(days=1),
@@ -59,7 +60,7 @@ def festival(people: int, payload: int) -> Settlement:
             address="staff@example.com",
             part=1,
             parts=1,
-            message_id=f"<{number}@example.com>",
+            message_id=f"<{name}-{number}@example.com>",
             subject="节日廉政提醒",
             text="中秋将至，请遵守有关规定。",
             payload=b"x" * payload,
@@ -83,7 +84,7 @@ def one_by_one(ledger: Ledger, ids: list[str]) -> None:
     """Intent and outcome of each delivery in transactions of their own."""
     for each in ids:
         number = ledger.begin(PLAN, each, NOW)
-        if number is None:
+        if not isinstance(number, int):
             raise RuntimeError(f"{each} was not free")
         ledger.finish(PLAN, each, number, NOW, outcome="accepted", code="250", state=DeliveryState.ACCEPTED)
 
@@ -98,6 +99,40 @@ def in_batches(ledger: Ledger, ids: list[str]) -> None:
         ]
         if len(ledger.finish_many(PLAN, ends)) != len(ids[start : start + BATCH]):
             raise RuntimeError("a delivery was not free")
+
+
+@dataclass
+class Beside:
+    """Microseconds a delivery, on the wall and of the processor, in each round."""
+
+    people: int
+    rounds: int
+    full: list[float] = field(default_factory=list)
+    full_cpu: list[float] = field(default_factory=list)
+    empty: list[float] = field(default_factory=list)
+    empty_cpu: list[float] = field(default_factory=list)
+
+
+def beside(full: Ledger, empty: Ledger, people: int = 500, rounds: int = 9) -> Beside:
+    """Claim, begin and finish as many deliveries in each ledger, in turn; the first round warms both.
+
+    The longer one begins every other round, so that neither always finds the disk as the other left it.
+    """
+    found = Beside(people, rounds)
+    for number in range(rounds + 1):
+        turns = [(full, found.full, found.full_cpu), (empty, found.empty, found.empty_cpu)]
+        for ledger, seconds, processor in turns if number % 2 else reversed(turns):
+            settlement = festival(people, 4000, f"round{number}")
+            ids = [each.id for each in settlement.deliveries]
+            begun, spent = time.perf_counter(), time.process_time()
+            ledger.settle(PLAN, LIVE, settlement, NOW)
+            one_by_one(ledger, ids[: people // 5])
+            in_batches(ledger, ids[people // 5 :])
+            spent, begun = time.process_time() - spent, time.perf_counter() - begun
+            if number:
+                seconds.append(begun / people * 1e6)
+                processor.append(spent / people * 1e6)
+    return found
 
 
 def main() -> None:

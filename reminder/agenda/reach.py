@@ -140,8 +140,9 @@ def _meant(alarm: Alarm, cells: tuple[Cell, ...], plan: Plan, on: date) -> Itera
     }
     charge = in_charge(plan, on) if item.spec.private else set()
     owing = set(owned) if _has(rung.to, TermKind.OWING) else set()
+    meant = (named | owing | set(above)) - excluded
     for person in directory.people:
-        if person.id not in (named | owing | set(above)) - excluded:
+        if person.id not in meant:
             continue
         if rung.template == MISSING_LIST:
             mine: tuple[Cell, ...] = cells

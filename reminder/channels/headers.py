@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from reminder.channels.errors import HeaderError
 
@@ -125,14 +126,22 @@ def wire_address(address: str) -> str:
         raise HeaderError(
             f"邮箱地址“{text[:80]}”的 @ 之前写法不对；只用字母、数字和 . - _ 等符号，不超过 64 个字符"
         )
+    ascii_domain = _wire_domain(domain)
+    if ascii_domain is None:
+        raise HeaderError(f"邮箱地址“{text[:80]}”的域名写法不对；应如 example.com")
+    return f"{local}@{ascii_domain}"
+
+
+@lru_cache(1024)  # an office's people share a few
+def _wire_domain(domain: str) -> str | None:
+    """In ASCII (IDNA); None if it is none."""
     try:
         ascii_domain = domain.encode("idna").decode("ascii")
     except UnicodeError:
-        ascii_domain = ""
+        return None
     labels = ascii_domain.split(".")
-    if len(ascii_domain) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
-        raise HeaderError(f"邮箱地址“{text[:80]}”的域名写法不对；应如 example.com")
-    return f"{local}@{ascii_domain}"
+    sound = len(ascii_domain) <= 253 and all(_LABEL.fullmatch(label) for label in labels)
+    return ascii_domain if sound else None
 
 
 def _encoded_words(value: str, most: int = _WORD_OCTETS) -> bytes:

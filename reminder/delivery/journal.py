@@ -20,6 +20,8 @@ Node = Callable[[], int | None]
 """Who tries, where there are several: its number, None while the others do not know it."""
 NOBODY = 0
 """A number that no node has: nothing is begun under it."""
+GATHER_SECONDS = 0.001
+"""How long a commit waits for tries on their way, so that their outcomes are in it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -50,7 +52,10 @@ class Journal:
         self._clock = clock
         self._quotas = quotas
         self._line: list[_Asked] = []
+        self._abroad = 0
+        """Threads whose try is on its way: they will be back with its outcome."""
         self._mutex = threading.Lock()
+        self._back = threading.Condition(self._mutex)
         self._turn = threading.Lock()
 
     def record(self, end: AttemptEnd | None, begin: str | None = None) -> int | Wait | None:
@@ -62,11 +67,18 @@ class Journal:
         asked = _Asked(end, begin)
         with self._mutex:
             self._line.append(asked)
+            if end is not None:
+                self._abroad -= 1
+                self._back.notify()
         with self._turn:
             if not asked.settled:
                 with self._mutex:
+                    # A commit costs as much as several sends: who is nearly back may still come along.
+                    self._back.wait_for(lambda: self._abroad <= 0, GATHER_SECONDS)
                     line, self._line = self._line, []
                 self._commit(line)
+                with self._mutex:
+                    self._abroad += sum(isinstance(each.answer, int) for each in line)
         if asked.error is not None:
             raise asked.error
         return asked.answer

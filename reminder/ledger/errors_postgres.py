@@ -36,11 +36,16 @@ _LOST = ("08", "57P", "25P03")
 """Codes of a connection that ended: broken, shut down, crashed, or held a transaction open for too long."""
 
 
-def explained(error: BaseException, place: str, *, connecting: bool = False) -> LedgerError:
-    """The same trouble in words for the person who must act."""
+def explained(
+    error: BaseException, place: str, *, connecting: bool = False, lost: bool = False
+) -> LedgerError:
+    """The same trouble in words for the person who must act.
+
+    ``connecting``: there is no connection yet; ``lost``: there is none any more.
+    """
     code = getattr(error, "sqlstate", None) or ""
     said = _said(error)
-    if not code:
+    if not code and (connecting or lost):
         return _unreachable(said, place, connecting=connecting)
     if code.startswith("23"):
         return conflict(said)
@@ -117,7 +122,7 @@ def explaining(place: str) -> Iterator[None]:
         ) from error
     except DBAPIError as error:
         # ``from None`` where the server may have repeated what it was given.
-        raise explained(error.orig or error, place, connecting=error.statement is None) from None
+        raise explained(error.orig or error, place, lost=error.connection_invalidated) from None
     except StatementError as error:
         if isinstance(error.orig, (ValueError, TypeError)):
             raise error.orig from error

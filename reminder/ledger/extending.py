@@ -85,7 +85,7 @@ def retrying(
         )
         .order_by(attempts.c.started_at, alarms.c.alarm, claims.c.receiver)
     )
-    return [Unreached(*row) for row in connection.execute(query)]
+    return [Unreached(*row) for row in connection.execute(query) if row.alarm is not None]
 
 
 def _being_sent(

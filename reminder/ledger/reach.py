@@ -71,6 +71,8 @@ def unreached(connection: Connection, plan_id: str, transport: Transport, since:
     found: dict[tuple[str, str, str], Unreached] = {}
     for query in _queries(plan_id, transport, since):
         for row in connection.execute(query):
+            if row.alarm is None:
+                continue
             key = (row.alarm, row.receiver, row.channel)
             if key not in found or row.at < found[key].at:
                 found[key] = Unreached(*row)
@@ -97,7 +99,12 @@ def _queries(plan_id: str, transport: Transport, since: datetime) -> Iterator[Se
             refusals,
             and_(refusals.c.delivery_id == deliveries.c.id, refusals.c.receiver == claims.c.receiver),
         )
-        .where(*mine, refusals.c.at >= since)
+        .where(
+            *mine,
+            refusals.c.plan_id == plan_id,
+            refusals.c.transport == transport.value,
+            refusals.c.at >= since,
+        )
     )
     yield (
         claimed(pauses.c.since, "paused")
@@ -114,7 +121,12 @@ def _queries(plan_id: str, transport: Transport, since: datetime) -> Iterator[Se
 
 
 def claimed(at: ColumnElement[datetime], reason: str) -> Select[Any]:
-    """The columns of :class:`Unreached` for claims with a message, still to be narrowed."""
+    """The columns of :class:`Unreached` for claims with a message, still to be narrowed.
+
+    Outer joins fix the order: else SQLite begins with all claims of the plan, and
+    looks through the few deliveries anew at each of them.  A delivery without claims
+    gives a row without an alarm.
+    """
     return (
         select(
             alarms.c.alarm,
@@ -125,7 +137,7 @@ def claimed(at: ColumnElement[datetime], reason: str) -> Select[Any]:
             claims.c.message,
         )
         .select_from(deliveries)
-        .join(
+        .outerjoin(
             claims,
             and_(
                 claims.c.plan_id == deliveries.c.plan_id,
@@ -133,5 +145,5 @@ def claimed(at: ColumnElement[datetime], reason: str) -> Select[Any]:
                 claims.c.message == deliveries.c.message,
             ),
         )
-        .join(alarms, alarms.c.id == claims.c.alarm_id)
+        .outerjoin(alarms, alarms.c.id == claims.c.alarm_id)
     )

@@ -43,6 +43,7 @@ _SPACE = int.from_bytes(b"rmdr", "big")
 """The ledger's own number space of advisory locks."""
 _LIBPQ = {
     "application_name": "reminder",
+    "client_encoding": "UTF8",
     "connect_timeout": "5",
     # A server that vanished is noticed within seconds, on either side of a connection.
     "keepalives_idle": "5",
@@ -78,7 +79,7 @@ class PostgresStorage:
                 "台账的地址看不懂；应为 postgresql://用户@主机:端口/数据库，"
                 "密码中的特殊字符要写成 %xx，或把密码放进密钥 DATABASE_PASSWORD"
             ) from None  # its text repeats the address
-        self._driver = psycopg
+        self._driver, self._texts = psycopg, _texts()
         self.place = _shown(given)
         ours = _options(busy_timeout, durable=durable)
         # Ours first: what somebody has set on purpose stands.
@@ -245,6 +246,7 @@ class PostgresStorage:
             raise LedgerAddressError(
                 f"数据库 {self.place} 是 PostgreSQL {version}，太旧；需要 {OLDEST_SERVER} 或更新的版本"
             )
+        connection.adapters.register_dumper(str, self._texts)
         return connection
 
     def _refused(self, error: Exception) -> LedgerError:
@@ -263,6 +265,20 @@ class PostgresStorage:
         connection.isolation_level = self._driver.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
         return connection
+
+
+def _texts() -> Any:
+    """How texts are sent.  PostgreSQL has no NUL in them, which a server's answer may hold: it becomes U+FFFD.
+
+    Refused, such an answer could never be recorded, and nothing more would be sent.
+    """
+    from psycopg.adapt import Dumper
+
+    class WithoutNul(Dumper):
+        def dump(self, obj: str) -> bytes:
+            return obj.replace("\0", "\ufffd").encode()
+
+    return WithoutNul
 
 
 def _options(busy_timeout: float, *, durable: bool) -> str:

@@ -7,14 +7,13 @@ the key.
 
 from __future__ import annotations
 
+import pickle
 import re
 import secrets
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
-
-from reminder.messages import frames
 
 T = TypeVar("T")
 Forms = dict[str, str]
@@ -65,7 +64,8 @@ class SharedTexts:
         if not isinstance(receiver, dict) or _PLAIN.fullmatch(str(receiver.get("name"))) is None:
             return None
         rest = {name: value for name, value in context.items() if name not in ("receiver", "wording")}
-        key = (about, frames.encode(rest))
+        # Exact, zones included, and twice as quick as any text of it; nothing is ever read back.
+        key = (about, pickle.dumps(rest))
         with self._lock:
             # The wording is long and one for all: it is compared by what it is, not by what it says.
             if wording is not self._wording:

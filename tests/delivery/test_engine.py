@@ -237,14 +237,14 @@ def test_outcomes_and_intents_that_wait_go_to_disk_together(bench: Bench, engine
         return ACCEPTED
 
     bench.ledger.advance = counted  # type: ignore[method-assign]
-    bench.add_together(f"d{number:03}" for number in range(200))
+    bench.add_together(f"d{number:03}" for number in range(60))
     mail = Remembering("mail", intended)
     engine = engine_of(mail, conduct={"mail": Conduct(abreast=4)})
     engine.kick(bench.now)
-    until(lambda: bench.counts() == {"accepted": 200}, "all of them")
-    assert len(mail.arrived) == 200
-    threads_or_batches = max(4, 200 // BATCH)
-    assert commits <= 200 + threads_or_batches, "an outcome shares the commit of its thread's next intent"
+    until(lambda: bench.counts() == {"accepted": 60}, "all of them")
+    assert len(mail.arrived) == 60
+    threads_or_batches = max(4, 60 // BATCH)
+    assert commits <= 60 + threads_or_batches, "an outcome shares the commit of its thread's next intent"
 
 
 def test_of_two_threads_that_want_the_same_delivery_one_gets_it(bench: Bench) -> None:
@@ -306,3 +306,21 @@ def test_a_commit_that_fails_fails_for_all_who_shared_it(bench: Bench) -> None:
     for thread in threads:
         thread.join(10)
     assert sorted(refused) == ["a", "b", "x"]
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_a_few_messages_are_not_worth_many_logins(bench: Bench, engine_of: Any) -> None:
+    """Of eight connections two are used for a handful of mails, and all for a long line of them."""
+    for few, expected in ((5, 2), (80, 8)):
+        mail = Hanging(f"mail{few}")
+        for number in range(few):
+            bench.add(f"{few}-{number}", mail.id)
+        engine = engine_of(mail, conduct={mail.id: Conduct(abreast=8)})
+        engine.kick(bench.now)
+        try:
+            until(lambda mail=mail, expected=expected: len(mail.arrived) == expected, "all its threads")
+            assert len(engine.in_flight) == few
+        finally:
+            mail.released.set()
+        until(lambda engine=engine: not engine.in_flight, "the end")
+        assert len(mail.arrived) == few

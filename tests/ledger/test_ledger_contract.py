@@ -591,3 +591,14 @@ def test_a_naive_instant_is_refused_everywhere(ledger: Ledger, sample: Any) -> N
             call()
     assert ledger.settled(sample.plan, sample.live) == {"alarm-d1"}
     assert ledger.adoptions(sample.plan, sample.live) == {}
+
+
+def test_an_answer_with_any_sign_in_it_can_be_recorded(ledger: Ledger, sample: Any) -> None:
+    """Servers answer what they like, a NUL included; refused, it would keep everything from being sent."""
+    ledger.settle(sample.plan, sample.live, sample.message("d1"), sample.now)
+    ledger.begin(sample.plan, "d1", sample.now)
+    assert ledger.finish(
+        sample.plan, "d1", 1, sample.now, outcome="permanent", detail="不\0存在\u2028\x1b😀", state=FAILED
+    )
+    (attempt,) = ledger.attempts_of(sample.plan, "d1")
+    assert attempt.detail.replace("\ufffd", "\0") == "不\0存在\u2028\x1b😀"

@@ -335,7 +335,8 @@ class Relay:
                 if how == "question":
                     break
                 lost.set()
-            server.sendall(data)
+            with suppress(OSError):  # cut meanwhile
+                server.sendall(data)
         if not lost.is_set():
             _end(server, client)
 
@@ -343,7 +344,8 @@ class Relay:
         while data := _received(server):
             if lost.is_set():
                 break
-            client.sendall(data)
+            with suppress(OSError):
+                client.sendall(data)
         _end(server, client)
 
     def close(self) -> None:

@@ -250,3 +250,34 @@ def test_a_question_finds_its_index(
                 plans += [row.detail for row in plan]
     assert any(index in line for line in plans), plans
     assert not any(line.startswith("SCAN") for line in plans), plans
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda it, s: it.unreached(s.plan, s.live, s.now),
+        lambda it, s: it.retrying(s.plan, s.live, ["mail"]),
+        lambda it, s: it.troubles(s.plan, s.live),
+        lambda it, s: it.stuck(s.plan, s.live, s.now),
+        lambda it, s: it.entries(s.plan, EntryFilter(status="failed")),
+        lambda it, s: it.leaf(s.plan, "d1"),
+    ],
+)
+def test_claims_are_found_by_their_message_and_never_all_of_a_plan(
+    tape: tuple[Ledger, Tape], sample: Any, ask: Callable[..., Any]
+) -> None:
+    """The few that failed or wait come first: a million claims are no place to begin at every sweep."""
+    ledger, record = tape
+    ledger.settle(sample.plan, sample.live, sample.message("d1"), sample.now)
+    ledger.begin(sample.plan, "d1", sample.now)
+    ledger.finish(sample.plan, "d1", 1, sample.now, outcome="permanent", state=DeliveryState.FAILED)
+    record.sql.clear()
+    ask(ledger, sample)
+    plans = []
+    with ledger._storage.read() as connection:
+        for sql, values in list(record.sql):
+            if sql.startswith("SELECT"):
+                plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values)
+                plans += [row.detail for row in plan if "ix_claims_message" in row.detail]
+    assert plans
+    assert all("message=?" in line for line in plans), plans

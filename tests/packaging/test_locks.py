@@ -13,8 +13,20 @@ from packaging.utils import canonicalize_name
 from tests.packaging.dockerfile import ROOT
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-LOCKS = ("requirements.lock", "requirements-cluster.lock", "requirements-dev.lock", "requirements-build.lock")
+LOCKS = (
+    "requirements.lock",
+    "requirements-cluster.lock",
+    "requirements-dev.lock",
+    "requirements-build.lock",
+    "requirements-peers.lock",
+)
 EXTRAS: dict[str, list[str]] = PROJECT["project"]["optional-dependencies"]
+PEERS = [
+    Requirement(line)
+    for line in (ROOT / "benchmarks" / "peers" / "requirements.in").read_text("utf-8").splitlines()
+    if line and not line.startswith("#")
+]
+"""What is measured beside the product, in an environment of its own."""
 PIN = re.compile(r"(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^ ;\\]+)(?P<marker> ; [^\\]+)? \\?")
 HASH = re.compile(r"    --hash=sha256:[0-9a-f]{64}( \\)?")
 
@@ -65,6 +77,7 @@ def test_every_line_of_a_lock_is_a_pin_a_hash_or_a_comment(lock: str) -> None:
         ("requirements-dev.lock", [*group("dev"), *(Requirement(each) for each in EXTRAS["cluster"])]),
         ("requirements-build.lock", group("build")),
         ("requirements-build.lock", [Requirement(each) for each in PROJECT["build-system"]["requires"]]),
+        ("requirements-peers.lock", PEERS),
     ],
 )
 def test_a_lock_pins_everything_that_is_asked_for_in_a_version_that_is_allowed(
@@ -79,7 +92,7 @@ def test_a_lock_pins_everything_that_is_asked_for_in_a_version_that_is_allowed(
 
 def test_the_locks_agree_with_one_another() -> None:
     """Installed one after the other, none changes what another has put there."""
-    runtime, cluster, development, build = (pins(lock) for lock in LOCKS)
+    runtime, cluster, development, build = (pins(lock) for lock in LOCKS[:4])
     assert runtime.items() <= cluster.items()
     for name in cluster.keys() | build.keys():
         assert development[name] == cluster.get(name, build.get(name)), name

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from reminder.delivery.conduct import ABREAST
 from reminder.delivery.deliver import Deliverer
 from reminder.ledger.errors import LedgerError
 from reminder.ledger.ledger import Ledger
@@ -23,6 +24,8 @@ ENOUGH = FETCH // 5
 """A channel with so many in hand is not read for: its backlog must not crowd out the others.
 
 What is in hand is due longest and read again with the rest, so it should be few."""
+A_THREAD_MORE = 8
+"""Deliveries in line that are worth another thread, and with it another login at the server."""
 
 
 @dataclass(slots=True)
@@ -108,7 +111,7 @@ class ThreadEngine:
         self._in_flight.add(delivery.id)
         lane.in_hand += 1
         lane.queue.append(delivery)
-        if lane.working < lane.abreast:
+        if lane.working < min(lane.abreast, ABREAST + len(lane.queue) // A_THREAD_MORE):
             lane.working += 1
             lane.pool.submit(self._work, lane)
         return True
