@@ -17,6 +17,7 @@ from reminder.clock import Clock
 from reminder.errors import ReminderError
 from reminder.ledger.agreement import Common
 from reminder.ledger.ledger import Ledger
+from reminder.sweep.accept import PlanOfAnother, not_of_another
 from reminder.sweep.notices import Notice
 
 CLOCK_BOUND = timedelta(seconds=10)
@@ -35,6 +36,10 @@ class NotAgreed(ReminderError):
 
 class PlanDiffers(NotAgreed):
     """This node's plan is not the one in force."""
+
+
+class PlanIsForeign(NotAgreed):
+    """The plan in force seems another office's: what is frozen is not this node's to send."""
 
 
 class ClockDiffers(NotAgreed):
@@ -62,10 +67,14 @@ def common_time(ledger: Ledger, plan_id: str, clock: Clock) -> Common | None:
     )
 
 
-def same_plan(common: Common | None, edition: Edition) -> None:
-    """Raises :class:`PlanDiffers`."""
+def same_plan(ledger: Ledger, common: Common | None, edition: Edition) -> None:
+    """Raises :class:`PlanDiffers` or :class:`PlanIsForeign`."""
     if common is None or common.digest == edition.digest:
         return
+    try:
+        not_of_another(ledger, edition)
+    except PlanOfAnother as error:
+        raise PlanIsForeign(str(error)) from None
     since = common.since.astimezone(zone_of(edition.plan.head.timezone)) if common.since else None
     raise PlanDiffers(
         f"本节点的计划（校验码 {edition.digest[:12]}）不是现行计划（校验码 {(common.digest or '无')[:12]}"
@@ -91,8 +100,8 @@ class Apart:
         return new
 
     def to_tell(self, edition: Edition, now: datetime) -> Notice | None:
-        """What the admins are to be told now, once."""
-        if self.error is None or self._told or self._since is None:
+        """What the admins are to be told now, once; nothing over the ledger of another office."""
+        if self.error is None or self._told or self._since is None or isinstance(self.error, PlanIsForeign):
             return None
         if timedelta(0) <= now - self._since < TELL_AFTER:
             return None

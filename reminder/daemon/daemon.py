@@ -39,7 +39,7 @@ from reminder.progress import Heartbeat, notify_systemd
 from reminder.recording.transfers import brought_by
 from reminder.settings import Settings
 from reminder.status import write_status
-from reminder.sweep.accept import accept
+from reminder.sweep.accept import PlanOfAnother, accept
 from reminder.sweep.alerts import HoldAlert, StorageAlert
 from reminder.sweep.notices import handover_notice, moved_notice, notice_of
 from reminder.sweep.seeds import SeedFile
@@ -307,18 +307,19 @@ class Daemon:
     # -- other nodes --------------------------------------------------------
 
     def _accept_at_start(self, now: datetime) -> None:
-        """The edition comes into force; one that was replaced before does not, which :meth:`_agree` tells."""
+        """The edition comes into force; one that is old or strange does not, which :meth:`_agree` tells."""
         try:
             accept(self._ledger, self._edition, "start", now)
-        except PlanOutdated as error:
-            log.error("plan was replaced", extra={"problem": str(error)})
+        except (PlanOutdated, PlanOfAnother) as error:
+            log.error("plan not put into force", extra={"problem": str(error)})
         else:
             keep_adopted(self._ledger, self._edition, self._shelf, now)
 
     def _agree(self, now: datetime) -> None:
         """Raises ``PlanDiffers``, and goes on sending what is frozen, while another plan is in force."""
         try:
-            same_plan(common_time(self._ledger, self._edition.plan.id, self._clock), self._edition)
+            common = common_time(self._ledger, self._edition.plan.id, self._clock)
+            same_plan(self._ledger, common, self._edition)
         except PlanDiffers:
             self._dispatch.kick(now)
             self._rest = self._dispatch.rest(now, TICK_SECONDS)
@@ -329,7 +330,7 @@ class Daemon:
 
     def _stand_apart(self, error: NotAgreed, now: datetime) -> str:
         """Say why this node decides nothing, and tell the admins once; what is wrong, in Chinese."""
-        if isinstance(error, ClockDiffers):
+        if not isinstance(error, PlanDiffers):
             self._dispatch.stand_aside()
         if self._apart.found(error, now):
             log.error("apart from the other nodes", extra={"problem": str(error)})
@@ -445,9 +446,9 @@ class Daemon:
         # What has to be recorded comes first: if it cannot be, the old plan is in force as it was.
         try:
             accept(self._ledger, examination.edition, "files", now, _summary(moves))
-        except PlanOutdated as error:
+        except (PlanOutdated, PlanOfAnother) as error:
             problem = Problem(Position("计划文件夹"), "", str(error))
-            self._refuse([problem], now, "计划文件夹是旧计划，未予采用", "现行计划仍在各节点运行。")
+            self._refuse([problem], now, "计划文件夹不是新计划，未予采用", "现行计划仍在各节点运行。")
             return examination
         keep_adopted(self._ledger, examination.edition, self._shelf, now)
         if moves.moved:

@@ -20,7 +20,7 @@ from reminder.backup.guard import Guard, LedgerHeld
 from reminder.channels.base import Channel
 from reminder.check import Edition, examine
 from reminder.clock import Clock
-from reminder.daemon.agreement import Apart, ClockDiffers, NotAgreed, common_time, same_plan
+from reminder.daemon.agreement import Apart, NotAgreed, PlanDiffers, common_time, same_plan
 from reminder.daemon.daemon import DRAIN_SECONDS, TICK_SECONDS, BuildChannels, SecretsMark
 from reminder.delivery.dispatch import Dispatch
 from reminder.editing.continuity import continuity
@@ -133,7 +133,7 @@ class Worker:
             problem = self._follow()
             self._dispatch.kick(now)
             self._rest = self._dispatch.rest(now, TICK_SECONDS)
-        except ClockDiffers as error:
+        except NotAgreed as error:
             problem = str(error)
             self._dispatch.stand_aside()
             self._said(error, now)
@@ -161,12 +161,12 @@ class Worker:
             raise LedgerHeld(hold, zone_of(self.edition.plan.head.timezone))
 
     def _agree(self, now: datetime) -> None:
-        """Raises ``ClockDiffers``.  Another plan is only said: what is frozen is sent by any."""
+        """Raises ``NotAgreed``.  A plan that only differs is said: what is frozen is sent by any."""
         try:
-            same_plan(common_time(self._ledger, self.edition.plan.id, self._clock), self.edition)
-        except ClockDiffers:
-            raise
-        except NotAgreed as error:
+            same_plan(
+                self._ledger, common_time(self._ledger, self.edition.plan.id, self._clock), self.edition
+            )
+        except PlanDiffers as error:
             self._said(error, now)
         else:
             if self._apart.ended():

@@ -6,10 +6,32 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from reminder.check import Edition
+from reminder.errors import ReminderError
 from reminder.ledger.file_versions import VersionKind
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import PlanVersion
 from reminder.plan.fingerprint import item_changes, item_digests
+
+
+class PlanOfAnother(ReminderError):
+    """The plan in force has no item in common with this one: two offices, it seems, under one plan id."""
+
+    def __init__(self, edition: Edition, last: PlanVersion) -> None:
+        super().__init__(
+            f"台账中编号为 {edition.plan.id} 的现行计划（校验码 {last.digest[:12]}）与本节点的计划没有一个相同的事项，"
+            "像是另一个单位的：本节点不排定也不发送。请核对 REMINDER_DATABASE_URL，或为本单位的计划另取编号（plan.yaml 的 id）；"
+            "确是同一单位换了全部事项的，请执行 reminder plan adopt --by 姓名"
+        )
+
+
+def not_of_another(ledger: Ledger, edition: Edition) -> None:
+    """Raises :class:`PlanOfAnother` where the ledger is shared, and the plan in force seems somebody else's."""
+    last = ledger.last_plan(edition.plan.id) if ledger.shared else None
+    if last is None or last.digest == edition.digest:
+        return
+    theirs = set(last.diff.get("digests", {}))
+    if theirs and theirs.isdisjoint(each for item in edition.plan.items for each in item.ids):
+        raise PlanOfAnother(edition, last)
 
 
 def accept(
@@ -29,8 +51,11 @@ def accept(
 
     Where several nodes share the ledger a plan that was replaced comes back only
     if it is signed, or somebody restored a file of it in the console since; else
-    raises ``PlanOutdated``: it may be a stale folder's.
+    raises ``PlanOutdated``: it may be a stale folder's.  One that looks like
+    another office's raises :class:`PlanOfAnother` unless it is signed.
     """
+    if not signed:
+        not_of_another(ledger, edition)
     digests = item_digests(edition.plan)
     last = ledger.last_plan(edition.plan.id)
     changes = item_changes(last.diff.get("digests", {}) if last else {}, digests)
