@@ -44,7 +44,7 @@ def still_in_force(connection: Connection, plan_id: str, digest: str) -> None:
         .order_by(plan_versions.c.id.desc())
         .limit(1)
     )
-    if connection.execute(query).scalar() != digest:
+    if connection.execute(query).scalar() not in (None, digest):
         raise PlanReplaced
 
 
