@@ -23,6 +23,7 @@ from reminder.backup.guard import Guard, LedgerHeld, hold_text, open_ledger
 from reminder.channels.base import Channel
 from reminder.check import Edition, Examination, examine
 from reminder.clock import Clock
+from reminder.daemon.agreement import Apart, ClockDiffers, NotAgreed, PlanDiffers, common_time, same_plan
 from reminder.daemon.alarm_clock import AlarmClock
 from reminder.daemon.page import Page
 from reminder.delivery.dispatch import Dispatch
@@ -30,7 +31,7 @@ from reminder.editing.continuity import changes, continuity
 from reminder.editing.history import keep_adopted
 from reminder.editing.shelf import Shelf
 from reminder.errors import Position, Problem, ReminderError, errors_of
-from reminder.ledger.errors import LedgerError, LedgerGone
+from reminder.ledger.errors import LedgerError, LedgerGone, PlanOutdated, PlanReplaced
 from reminder.ledger.holds import Hold
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import Note, Transport
@@ -38,7 +39,7 @@ from reminder.progress import Heartbeat, notify_systemd
 from reminder.recording.transfers import brought_by
 from reminder.settings import Settings
 from reminder.status import write_status
-from reminder.sweep.accept import accept
+from reminder.sweep.accept import PlanOfAnother, accept
 from reminder.sweep.alerts import HoldAlert, StorageAlert
 from reminder.sweep.notices import handover_notice, moved_notice, notice_of
 from reminder.sweep.seeds import SeedFile
@@ -101,9 +102,9 @@ class Daemon:
         self._lacking: tuple[Edition, str] | None = None
         """An edition that was refused for want of a secret, and the mark of those there were."""
         self._shelf = Shelf(settings.schedules, settings.templates)
+        self._apart = Apart()
         if held is None:
-            accept(ledger, edition, "start", now)
-            keep_adopted(ledger, edition, self._shelf, now)
+            self._accept_at_start(now)
         self._seeds = SeedFile(settings.draws)
         self._sweeper = Sweeper(ledger, edition, self._channels, self._transport, now, self._seeds)
         self._rest = TICK_SECONDS
@@ -235,6 +236,7 @@ class Daemon:
             log.warning("clock was set", extra={"seconds": round(jump.total_seconds(), 1)})
         try:
             self._look_at_ledger(now)
+            common_time(self._ledger, self._edition.plan.id, self._clock)
             if jump is not None:
                 self._note("clock-set", {"seconds": round(jump.total_seconds(), 1)})
             if self._reload_asked.is_set() or self._watcher.at_rest(self._clock.monotonic()):
@@ -244,12 +246,15 @@ class Daemon:
             if self._half_in_force:
                 self._put_into_force(now)
             lacking = self._follow_secrets(now)
+            self._agree(now)
             problem = self._send_what_is_due(now) or lacking
             self._storage_is_well(now)
         except LedgerHeld as error:
             problem = str(error)
             text = hold_text(error.hold, zone_of(self._edition.plan.head.timezone))
             self._hold_alert.held(error.hold, text, self._ledger, self._edition, self._channels, now)
+        except NotAgreed as error:
+            problem = self._stand_apart(error, now)
         except LedgerError as error:
             # Nothing that cannot be recorded is sent; the next tick tries again.
             problem = str(error)
@@ -276,7 +281,10 @@ class Daemon:
         if not self._taken_up:
             self._take_up(now)
         known = self._sweeper.facts
-        swept = self._sweeper.sweep(now)
+        try:
+            swept = self._sweeper.sweep(now)
+        except PlanReplaced as error:
+            return str(error)  # the next tick says by what
         if (known.events, known.draws) != (self._sweeper.facts.events, self._sweeper.facts.draws):
             self._alarm_clock.set(
                 self._edition, self._sweeper.facts
@@ -295,6 +303,46 @@ class Daemon:
         self._taken_up = True
         if taken_up := self._dispatch.take_up(now):
             log.warning("taken up after an unclean stop", extra={"deliveries": taken_up})
+
+    # -- other nodes --------------------------------------------------------
+
+    def _accept_at_start(self, now: datetime) -> None:
+        """The edition comes into force; one that is old or strange does not, which :meth:`_agree` tells."""
+        try:
+            accept(self._ledger, self._edition, "start", now)
+        except (PlanOutdated, PlanOfAnother) as error:
+            log.error("plan not put into force", extra={"problem": str(error)})
+        else:
+            keep_adopted(self._ledger, self._edition, self._shelf, now)
+
+    def _agree(self, now: datetime) -> None:
+        """Raises ``PlanDiffers``, and goes on sending what is frozen, while another plan is in force."""
+        try:
+            common = common_time(self._ledger, self._edition.plan.id, self._clock)
+            same_plan(self._ledger, common, self._edition)
+        except PlanDiffers:
+            self._dispatch.kick(now)
+            self._rest = self._dispatch.rest(now, TICK_SECONDS)
+            raise
+        if self._apart.ended():
+            log.warning("agrees with the other nodes again")
+            self._put_into_force(now)
+
+    def _stand_apart(self, error: NotAgreed, now: datetime) -> str:
+        """Say why this node decides nothing, and tell the admins once; what is wrong, in Chinese."""
+        if not isinstance(error, PlanDiffers):
+            self._dispatch.stand_aside()
+        if self._apart.found(error, now):
+            log.error("apart from the other nodes", extra={"problem": str(error)})
+        notice = self._apart.to_tell(self._edition, now)
+        if notice is not None:
+            try:
+                # By the database's time: others are to send it, and send it now.
+                common = self._ledger.common(self._edition.plan.id)
+                self._sweeper.tell(notice, common.at if isinstance(error, ClockDiffers) else now)
+            except LedgerError as trouble:
+                log.error("not told", extra={"error": str(trouble)})
+        return str(error)
 
     # -- storage ------------------------------------------------------------
 
@@ -331,8 +379,7 @@ class Daemon:
         self.held = None
         self._hold_alert.ended()
         self._transport = self._ledger.transport(self._edition.plan.id)
-        accept(self._ledger, self._edition, "start", now)
-        keep_adopted(self._ledger, self._edition, self._shelf, now)
+        self._accept_at_start(now)
         self._put_into_force(now)
         self._taken_up = False
         log.warning("ledger released")
@@ -380,7 +427,7 @@ class Daemon:
         examination = examine(self._settings.schedules, self._settings.templates, self._settings.public_url)
         problems = list(examination.problems)
         if examination.edition is not None:
-            problems += continuity(self._edition, examination.edition, self._settings.schedules)
+            problems += self._breaks(examination.edition)
         if examination.edition is None or errors_of(problems):
             self._refuse(problems, now)
             return examination
@@ -397,7 +444,12 @@ class Daemon:
         moves = changes(self._edition, examination.edition, self._sweeper.facts, now)
         handed = brought_by(self._edition, examination.edition, self._sweeper.facts, now, HANDOVERS_AHEAD)
         # What has to be recorded comes first: if it cannot be, the old plan is in force as it was.
-        accept(self._ledger, examination.edition, "files", now, _summary(moves))
+        try:
+            accept(self._ledger, examination.edition, "files", now, _summary(moves))
+        except (PlanOutdated, PlanOfAnother) as error:
+            problem = Problem(Position("计划文件夹"), "", str(error))
+            self._refuse([problem], now, "计划文件夹不是新计划，未予采用", "现行计划仍在各节点运行。")
+            return examination
         keep_adopted(self._ledger, examination.edition, self._shelf, now)
         if moves.moved:
             self._sweeper.tell(moved_notice(moves), now)
@@ -408,6 +460,12 @@ class Daemon:
         self._refused, self._lacking = "", None
         log.info("plan reloaded", extra=_summary(moves))
         return examination
+
+    def _breaks(self, edition: Edition) -> list[Problem]:
+        """What would break the line of items; of a plan that is in force already the node that took it has said."""
+        if self._ledger.shared and self._ledger.common(edition.plan.id).digest == edition.digest:
+            return []
+        return list(continuity(self._edition, edition, self._settings.schedules))
 
     def _refuse(
         self,

@@ -20,6 +20,7 @@ from reminder.backup.guard import Guard, LedgerHeld
 from reminder.channels.base import Channel
 from reminder.check import Edition, examine
 from reminder.clock import Clock
+from reminder.daemon.agreement import Apart, NotAgreed, PlanDiffers, common_time, same_plan
 from reminder.daemon.daemon import DRAIN_SECONDS, TICK_SECONDS, BuildChannels, SecretsMark
 from reminder.delivery.dispatch import Dispatch
 from reminder.editing.continuity import continuity
@@ -62,6 +63,7 @@ class Worker:
         self._rest = TICK_SECONDS
         self._refused = ""
         self._held = False
+        self._apart = Apart()
         self._use(edition, ledger.transport(edition.plan.id))
 
     def _use(self, edition: Edition, transport: Transport) -> None:
@@ -127,9 +129,14 @@ class Worker:
             if self._reload_asked.is_set() or self._watcher.at_rest(self._clock.monotonic()):
                 self._reload_asked.clear()
                 self._reload()
+            self._agree(now)
             problem = self._follow()
             self._dispatch.kick(now)
             self._rest = self._dispatch.rest(now, TICK_SECONDS)
+        except NotAgreed as error:
+            problem = str(error)
+            self._dispatch.stand_aside()
+            self._said(error, now)
         except ReminderError as error:
             # Nothing that cannot be recorded is sent; the next tick tries again.
             problem = str(error)
@@ -152,6 +159,22 @@ class Worker:
         if hold is not None:
             self._dispatch.give_back()
             raise LedgerHeld(hold, zone_of(self.edition.plan.head.timezone))
+
+    def _agree(self, now: datetime) -> None:
+        """Raises ``NotAgreed``.  A plan that only differs is said: what is frozen is sent by any."""
+        try:
+            same_plan(
+                self._ledger, common_time(self._ledger, self.edition.plan.id, self._clock), self.edition
+            )
+        except PlanDiffers as error:
+            self._said(error, now)
+        else:
+            if self._apart.ended():
+                log.warning("agrees with the other nodes again")
+
+    def _said(self, error: NotAgreed, now: datetime) -> None:
+        if self._apart.found(error, now):
+            log.error("apart from the other nodes", extra={"problem": str(error)})
 
     def _reload(self) -> None:
         """Take changed files into use, or keep the old ones and say so; the daemon tells the admins."""

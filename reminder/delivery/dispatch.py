@@ -118,6 +118,10 @@ class Dispatch:
         """What is queued is not to be sent until the next kick."""
         self._engine.give_back()
 
+    def stand_aside(self) -> None:
+        """Send nothing until the next kick, and leave what is due to other nodes."""
+        self._engine.stand_aside()
+
     @property
     def left_in_flight(self) -> frozenset[str]:
         """Deliveries of retired engines whose threads have not finished."""

@@ -96,6 +96,23 @@ class FactsChanged(LedgerError):
         super().__init__("作出决定之后情况有变，本次一条也没有写入，将重新判断")
 
 
+class PlanReplaced(LedgerError):
+    """Another node put a new plan into force since; nothing was written."""
+
+    def __init__(self) -> None:
+        super().__init__("其他节点刚启用了另一份计划，本次一条也没有写入")
+
+
+class PlanOutdated(LedgerError):
+    """A plan that was replaced before would come back by itself; nothing was written."""
+
+    def __init__(self, digest: str) -> None:
+        super().__init__(
+            f"这份计划（校验码 {digest[:12]}）是以前用过、已被替换的旧计划，不会自动重新启用："
+            "请把计划文件夹更新为现行的一份；确要改回这一份，请执行 reminder plan adopt --by 姓名"
+        )
+
+
 def not_a_ledger(path: Path | str) -> LedgerCorrupt:
     """The file is a database, but not one of ours, or not a database at all."""
     return LedgerCorrupt(

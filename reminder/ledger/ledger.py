@@ -21,6 +21,7 @@ from sqlalchemy import Connection
 
 from reminder.agenda.facts import Facts
 from reminder.ledger import (
+    agreement,
     entries,
     extending,
     facts,
@@ -42,6 +43,7 @@ from reminder.ledger import (
 )
 from reminder.ledger.accounts import Accounts
 from reminder.ledger.address import file_of, is_postgres
+from reminder.ledger.agreement import Common
 from reminder.ledger.errors import FactsChanged, LedgerError
 from reminder.ledger.facts import FactKind, NewDutyEvent, Recorded
 from reminder.ledger.file_versions import FileVersions
@@ -284,15 +286,29 @@ class Ledger:
         now: datetime,
         *,
         signed: bool = False,
+        back: bool = True,
     ) -> bool:
         """Record the plan that comes into force; False if the last one has this digest.
 
         ``files``: name to hash; ``diff``: what changed against the one before,
         anything JSON can hold.  ``signed``: the author answers for it, and is
-        recorded also for the plan that is in force.
+        recorded also for the plan that is in force.  Without ``back`` one that
+        was replaced before raises ``PlanOutdated``.
         """
         with self._storage.write(plan_id) as connection:
-            return register.accept_plan(connection, plan_id, digest, files, author, diff, now, signed=signed)
+            return register.accept_plan(
+                connection, plan_id, digest, files, author, diff, now, signed=signed, back=back
+            )
+
+    @property
+    def shared(self) -> bool:
+        """Whether several nodes may work with it at once, and have to agree."""
+        return self._storage.queue is not None
+
+    def common(self, plan_id: str) -> Common:
+        """What time it is and which plan is in force, for all nodes; only if :attr:`shared`."""
+        with self._storage.read() as connection:
+            return agreement.common(connection, plan_id)
 
     def last_plan(self, plan_id: str) -> PlanVersion | None:
         """The plan accepted last."""
@@ -336,15 +352,20 @@ class Ledger:
         now: datetime,
         *,
         facts_number: int | None = None,
+        plan_digest: str | None = None,
     ) -> None:
         """Write alarms, claims and frozen deliveries: all, or none.
 
-        ``facts_number`` is that of the facts the decision rests on.  Raises
-        ``AlreadySettled`` (with ``keys``) if any alarm is recorded already,
-        ``FactsChanged`` if the facts are no longer those, and ``ValueError`` for
-        an alarm decided twice or a claim whose message has no delivery.
+        ``facts_number`` is that of the facts the decision rests on, and
+        ``plan_digest`` that of the plan.  Raises ``AlreadySettled`` (with
+        ``keys``) if any alarm is recorded already, ``FactsChanged`` if the facts
+        are no longer those, ``PlanReplaced`` if the plan is not in force, and
+        ``ValueError`` for an alarm decided twice or a claim whose message has no
+        delivery.
         """
         with self._storage.write(plan_id) as connection:
+            if plan_digest is not None:
+                agreement.still_in_force(connection, plan_id, plan_digest)
             self._still(connection, plan_id, facts_number)
             settling.settle(connection, plan_id, transport, settlement, now)
 
@@ -404,15 +425,24 @@ class Ledger:
             return facts.remember(connection, plan_id, kind, key, by, detail, now)
 
     def extend(
-        self, plan_id: str, transport: Transport, settlement: Settlement, now: datetime
+        self,
+        plan_id: str,
+        transport: Transport,
+        settlement: Settlement,
+        now: datetime,
+        *,
+        plan_digest: str | None = None,
     ) -> set[tuple[str, str, str]]:
         """Add claims and deliveries to alarms settled before; (alarm, receiver, channel) of those there now.
 
         Claims that are there already stay as they are.  Empty, and nothing
         written, while a message that is to be replaced is being sent.  Raises
-        ``ValueError`` for an alarm that is not in the ledger.
+        ``ValueError`` for an alarm that is not in the ledger, and as
+        :meth:`settle` does for a plan that is not in force.
         """
         with self._storage.write(plan_id) as connection:
+            if plan_digest is not None:
+                agreement.still_in_force(connection, plan_id, plan_digest)
             return extending.extend(connection, plan_id, transport, settlement, now)
 
     # Deliveries on their way

@@ -8,6 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
+from reminder.ledger.agreement import was_in_force
+from reminder.ledger.errors import PlanOutdated
 from reminder.ledger.records import Note, PlanVersion, Transport
 from reminder.ledger.statements import insert_new
 from reminder.ledger.tables import adoptions, notes, plan_versions
@@ -110,14 +112,18 @@ def accept_plan(
     now: datetime,
     *,
     signed: bool = False,
+    back: bool = True,
 ) -> bool:
     """Record a plan that comes into force; False, and nothing, if it was the last one already.
 
     ``signed``: its author answers for it, and is recorded though the plan itself is in force.
+    ``back``: it may be one that was replaced before; else that raises ``PlanOutdated``.
     """
     last = last_plan(connection, plan_id)
     if last is not None and last.digest == digest and (not signed or last.author == author):
         return False
+    if not back and (last is None or last.digest != digest) and was_in_force(connection, plan_id, digest):
+        raise PlanOutdated(digest)
     connection.execute(
         insert(plan_versions),
         {

@@ -6,8 +6,32 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from reminder.check import Edition
+from reminder.errors import ReminderError
+from reminder.ledger.file_versions import VersionKind
 from reminder.ledger.ledger import Ledger
+from reminder.ledger.records import PlanVersion
 from reminder.plan.fingerprint import item_changes, item_digests
+
+
+class PlanOfAnother(ReminderError):
+    """The plan in force has no item in common with this one: two offices, it seems, under one plan id."""
+
+    def __init__(self, edition: Edition, last: PlanVersion) -> None:
+        super().__init__(
+            f"台账中编号为 {edition.plan.id} 的现行计划（校验码 {last.digest[:12]}）与本节点的计划没有一个相同的事项，"
+            "像是另一个单位的：本节点不排定也不发送。请核对 REMINDER_DATABASE_URL，或为本单位的计划另取编号（plan.yaml 的 id）；"
+            "确是同一单位换了全部事项的，请执行 reminder plan adopt --by 姓名"
+        )
+
+
+def not_of_another(ledger: Ledger, edition: Edition) -> None:
+    """Raises :class:`PlanOfAnother` where the ledger is shared, and the plan in force seems somebody else's."""
+    last = ledger.last_plan(edition.plan.id) if ledger.shared else None
+    if last is None or last.digest == edition.digest:
+        return
+    theirs = set(last.diff.get("digests", {}))
+    if theirs and theirs.isdisjoint(each for item in edition.plan.items for each in item.ids):
+        raise PlanOfAnother(edition, last)
 
 
 def accept(
@@ -24,7 +48,14 @@ def accept(
     ``author`` is where it came from (``start``, ``files``), or who answers for it
     if ``signed``: then it is recorded also when the same files are in force, and
     holds until any of them changes.  ``alarms`` counts those that moved.
+
+    Where several nodes share the ledger a plan that was replaced comes back only
+    if it is signed, or somebody restored a file of it in the console since; else
+    raises ``PlanOutdated``: it may be a stale folder's.  One that looks like
+    another office's raises :class:`PlanOfAnother` unless it is signed.
     """
+    if not signed:
+        not_of_another(ledger, edition)
     digests = item_digests(edition.plan)
     last = ledger.last_plan(edition.plan.id)
     changes = item_changes(last.diff.get("digests", {}) if last else {}, digests)
@@ -35,6 +66,23 @@ def accept(
         "alarms": dict(alarms or {}),
         "digests": digests,
     }
+    back = signed or not ledger.shared or last is None or _restored(ledger, edition, last)
     return ledger.accept_plan(
-        edition.plan.id, edition.digest, edition.files(), author, diff, now, signed=signed
+        edition.plan.id, edition.digest, edition.files(), author, diff, now, signed=signed, back=back
+    )
+
+
+def digest_to_hold(ledger: Ledger, edition: Edition) -> str | None:
+    """What has to be in force still when something is written; None where nobody else replaces it."""
+    return edition.digest if ledger.shared else None
+
+
+def _restored(ledger: Ledger, edition: Edition, last: PlanVersion) -> bool:
+    """Whether a file of this edition was saved in the console after the plan in force was accepted."""
+    if last.digest == edition.digest:
+        return False
+    files = edition.files()
+    return any(
+        each.kind is VersionKind.SAVED and each.at >= last.accepted_at and files.get(each.name) == each.sha256
+        for each in ledger.files.every(edition.plan.id)
     )

@@ -27,6 +27,7 @@ from reminder.messages.context import MASKED_TITLE, Addressee
 from reminder.messages.message import Message
 from reminder.messages.render import RendererUnavailable
 from reminder.plan.directory import Person, unique
+from reminder.sweep.accept import digest_to_hold
 from reminder.sweep.approvals import (
     APPROVAL_ITEM,
     FURTHEST,
@@ -254,7 +255,13 @@ class Asking:
         letter = Letter(APPROVAL_ITEM, key, say, waiting.useful_until)
         settlement = settle_letter(letter, people, self._edition, self._channels, self._transport, now)
         try:
-            self._ledger.settle(self._edition.plan.id, self._transport, settlement, now)
+            self._ledger.settle(
+                self._edition.plan.id,
+                self._transport,
+                settlement,
+                now,
+                plan_digest=digest_to_hold(self._ledger, self._edition),
+            )
         except AlreadySettled:
             log.debug("already asked", extra={"key": key})
         else:

@@ -23,6 +23,7 @@ from reminder.check import Edition
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import Settlement, Transport, Unreached
 from reminder.plan.via import Chain
+from reminder.sweep.accept import digest_to_hold
 from reminder.sweep.compose import as_approved, compose_shares, new_alarm
 from reminder.sweep.known import BEFORE_PLAN, KnownAlarms
 from reminder.sweep.shares import Failure, Share, other_shares
@@ -182,7 +183,12 @@ class Fallback:
         steps = {
             (key, claim.receiver, claim.channel) for key, each in written.claims.items() for claim in each
         }
-        stands = self.ledger.extend(plan_id, self.transport, settlement, now) if steps else set()
+        digest = digest_to_hold(self.ledger, self.edition)
+        stands = (
+            self.ledger.extend(plan_id, self.transport, settlement, now, plan_digest=digest)
+            if steps
+            else set()
+        )
         if not steps <= stands:
             return 0, ()  # being sent at this moment, or settled by somebody else in part: the next look sees
         self._done |= {(each.alarm, each.receiver, each.channel) for each in found}

@@ -27,6 +27,7 @@ from reminder.ledger.errors import AlreadySettled, FactsChanged
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import Settlement, Transport
 from reminder.plan.model import DEFAULT_ALARM_TIME
+from reminder.sweep.accept import digest_to_hold
 from reminder.sweep.asking import Asking
 from reminder.sweep.cap import DailyCap
 from reminder.sweep.compose import Again, Failure, compose
@@ -80,6 +81,7 @@ class Sweeper:
         self.edition, self.channels, self.transport = edition, channels, transport
         self._zone = zone_of(edition.plan.head.timezone)
         plan_id = edition.plan.id
+        self._digest = digest_to_hold(self._ledger, edition)
         facts = Facts(self._ledger.adoptions(plan_id, transport))
         new = [
             (item.id, rung.id)
@@ -262,7 +264,8 @@ class Sweeper:
     ) -> tuple[int, tuple[Failure, ...]]:
         """Write decisions with their deliveries; what somebody else settled is left to them.
 
-        Raises ``FactsChanged`` if anything was recorded since the facts were read.
+        Raises ``FactsChanged`` if anything was recorded since the facts were read,
+        and ``PlanReplaced`` if another node put another plan into force.
         """
         plan_id = self.edition.plan.id
         while decided or again:
@@ -280,7 +283,12 @@ class Sweeper:
             )
             try:
                 self._ledger.settle(
-                    plan_id, self.transport, composed.settlement, now, facts_number=self._facts.number
+                    plan_id,
+                    self.transport,
+                    composed.settlement,
+                    now,
+                    facts_number=self._facts.number,
+                    plan_digest=self._digest,
                 )
             except AlreadySettled as conflict:
                 decided = [(alarm, decision) for alarm, decision in decided if alarm.key not in conflict.keys]

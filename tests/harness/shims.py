@@ -5,19 +5,25 @@ the file ``DATA/standstill`` holds up the sweeper for as long as it is there.
 ``REMINDER_TEST_DRAIN`` is for how many seconds a stop drains, ``REMINDER_TEST_TICK``
 how long the sweeper rests at most (a test that moves time in many steps waits less),
 ``REMINDER_TEST_HEARTBEAT`` how long the heartbeat does, and ``REMINDER_TEST_BUSY``
-how long a transaction waits for another program that writes.
+how long a transaction waits for another program that writes.  A database that is asked
+for the time is as far from the machine's clock as the file ``DATA/database-clock`` says, and
+without it as the daemon's own: a test that moves time moves it for both.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import time
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from reminder import progress
 from reminder.daemon import daemon
+from reminder.ledger.agreement import Common
 from reminder.ledger.ledger import Ledger
 from reminder.sweep.sweeper import Sweeper
 
@@ -38,6 +44,20 @@ def install(data: Path) -> None:
     if busy := os.environ.get(BUSY):
         Ledger.open.__func__.__kwdefaults__["busy_timeout"] = float(busy)  # type: ignore[attr-defined]
     _stand_still_while(data / "standstill")
+    _shift_database(data / "database-clock", data / "clock")
+
+
+def _shift_database(*files: Path) -> None:
+    real = Ledger.common
+
+    def common(self: Ledger, plan_id: str) -> Common:
+        found = real(self, plan_id)
+        for file in files:
+            with contextlib.suppress(OSError, ValueError):
+                return replace(found, at=found.at + timedelta(seconds=float(file.read_text())))
+        return found
+
+    Ledger.common = common  # type: ignore[method-assign]
 
 
 def _resolve(hosts: dict[str, str]) -> None:

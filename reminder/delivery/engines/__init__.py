@@ -28,6 +28,9 @@ class Engine(Protocol):
     def give_back(self) -> None:
         """What is not being sent yet is not to be sent until the next kick."""
 
+    def stand_aside(self) -> None:
+        """As :meth:`give_back`; where others can send, what is due is left to them."""
+
     def close(self, *, wait: bool = True) -> None:
         """Let what is being sent finish; what only waits stays pending in the ledger.
 

@@ -153,6 +153,16 @@ class QueueEngine:
         with self._lock:
             self._resting = True
 
+    def stand_aside(self) -> None:
+        """Begin and fetch nothing until the next kick: other nodes do it meanwhile."""
+        with self._lock:
+            self._resting = True
+            lanes = list(self._lanes.values())
+            self._lanes.clear()
+        for lane in lanes:
+            lane.serving.cancel()
+            lane.pool.shutdown(wait=False)
+
     def close(self, *, wait: bool = True) -> None:
         """Let what is being sent finish, and fetch no more; other nodes take the rest."""
         with self._lock:

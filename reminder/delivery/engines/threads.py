@@ -187,6 +187,10 @@ class ThreadEngine:
             for lane in self._lanes.values():
                 self._forget(lane)
 
+    def stand_aside(self) -> None:
+        """There is nobody else: as :meth:`give_back`."""
+        self.give_back()
+
     def rest(self, now: datetime, most: float) -> float:
         """Seconds until something is to be kicked again, at most ``most``.
 

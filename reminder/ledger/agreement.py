@@ -1,0 +1,56 @@
+"""On what the nodes of one database must agree: the plan in force, and what time it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, DateTime, func, select
+
+from reminder.ledger.errors import PlanReplaced
+from reminder.ledger.tables import plan_versions
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """What the database says: its wall clock, and the plan that is in force since when; in UTC."""
+
+    at: datetime
+    digest: str | None
+    since: datetime | None
+
+
+def common(connection: Connection, plan_id: str) -> Common:
+    """In one question.  Only of a database that several nodes share."""
+    last = (
+        select(plan_versions.c.digest, plan_versions.c.accepted_at)
+        .where(plan_versions.c.plan_id == plan_id)
+        .order_by(plan_versions.c.id.desc())
+        .limit(1)
+        .subquery()
+    )
+    clock = select(func.clock_timestamp(type_=DateTime(timezone=True)).label("at")).subquery()
+    query = select(clock.c.at, last.c.digest, last.c.accepted_at).select_from(
+        clock.outerjoin(last, last.c.digest.is_not(None))
+    )
+    return Common(*connection.execute(query).one())
+
+
+def still_in_force(connection: Connection, plan_id: str, digest: str) -> None:
+    """Raises ``PlanReplaced`` if another plan was accepted; inside a transaction it stays so to its end."""
+    query = (
+        select(plan_versions.c.digest)
+        .where(plan_versions.c.plan_id == plan_id)
+        .order_by(plan_versions.c.id.desc())
+        .limit(1)
+    )
+    if connection.execute(query).scalar() not in (None, digest):
+        raise PlanReplaced
+
+
+def was_in_force(connection: Connection, plan_id: str, digest: str) -> bool:
+    """Whether this plan was ever accepted."""
+    query = select(plan_versions.c.id).where(
+        plan_versions.c.plan_id == plan_id, plan_versions.c.digest == digest
+    )
+    return connection.execute(query.limit(1)).first() is not None
