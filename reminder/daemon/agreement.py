@@ -11,7 +11,7 @@ import hashlib
 import socket
 from datetime import datetime, timedelta
 
-from reminder.agenda.occurrences import zone_of
+from reminder.agenda.instants import zone_of
 from reminder.check import Edition
 from reminder.clock import Clock
 from reminder.errors import ReminderError
