@@ -27,6 +27,7 @@ from benchmarks.console import console
 from benchmarks.figures import Figure, Section, spread, table
 from benchmarks.growth import growth
 from benchmarks.mail import mail
+from benchmarks.nodes import nodes
 from benchmarks.robot import robot
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -141,6 +142,7 @@ SECTIONS = (
     Section("console", console),
     Section("spine", spine),
     Section("robot", robot),
+    Section("nodes", nodes),
     Section("growth", growth),
 )
 
