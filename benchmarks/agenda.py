@@ -10,7 +10,6 @@ from __future__ import annotations
 import gc
 import itertools
 import json
-import statistics
 import subprocess
 import tempfile
 import time
@@ -20,7 +19,7 @@ from typing import Any
 
 import yaml
 
-from benchmarks.figures import Figure
+from benchmarks.figures import PEERS_PYTHON, Figure, median
 from benchmarks.rules import WEEKLY_RULE, Rule, calendar, days_of, rules
 from reminder.agenda.alarms import expand
 from reminder.calendars.workdays import WorkCalendar
@@ -66,7 +65,6 @@ KINDS = (
     ('lunar: "9/9"', PLAIN, ""),
 )
 PEERS = Path(__file__).resolve().parent / "peers"
-PEERS_PYTHON = PEERS.parent.parent / ".venv-peers" / "bin" / "python"
 OWN_ITEMS = 1_440
 """As many as a day has minutes."""
 PEERS_ITEMS = 1_000
@@ -97,7 +95,7 @@ def seconds(*works: Callable[[], object]) -> list[float]:
             work()
             taken.append(time.process_time() - begun)
             gc.unfreeze()
-    return [statistics.median(taken) for taken in found]
+    return [median(taken) for taken in found]
 
 
 def agenda() -> Iterator[Figure]:

@@ -13,17 +13,16 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.figures import Figure, median, spread
-from benchmarks.filling import YEARS, Filling, fill
+from benchmarks.figures import ROOT, Figure, median, spread
+from benchmarks.filling import YEARS, Filling, fill, shipped
 from benchmarks.ledger_settle import Beside, beside
 from reminder.access.rights import Role
-from reminder.check import Edition, examine
+from reminder.check import Edition
 from reminder.cli.records import STATUSES
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import LedgerKind
 from tests.harness.console import Served, User
 
-ROOT = Path(__file__).resolve().parent.parent
 NOW = datetime(2026, 6, 16, 2, tzinfo=UTC)
 DELIVERIES = 1_000_000
 ROUNDS = 20
@@ -51,8 +50,7 @@ TRIES = 3
 
 def console(count: int = DELIVERIES) -> Iterator[Figure]:
     """Everything over one ledger, which is filled first."""
-    edition = examine(ROOT / "schedules", ROOT / "message_templates").edition
-    assert edition is not None
+    edition = shipped()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         shutil.copytree(ROOT / "schedules", folder / "schedules")

@@ -19,6 +19,8 @@ from typing import Any
 from sqlalchemy import Table
 from sqlalchemy.dialects import sqlite
 
+from benchmarks.figures import ROOT
+from reminder.check import Edition, examine
 from reminder.ledger.columns import UtcDateTime
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import LedgerKind, Transport
@@ -46,6 +48,13 @@ class Filling:
     @property
     def alarms(self) -> int:
         return self.deliveries // PER_ALARM
+
+
+def shipped() -> Edition:
+    """The plan that comes with the product."""
+    edition = examine(ROOT / "schedules", ROOT / "message_templates").edition
+    assert edition is not None
+    return edition
 
 
 def fill(path: Path, filling: Filling) -> None:

@@ -22,12 +22,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks.figures import Figure
+from benchmarks.figures import PEERS_PYTHON, ROOT, Figure
 
-ROOT = Path(__file__).resolve().parent.parent
 PICTURE = ROOT / "docs" / "pictures" / "growth.svg"
 DRAWS = ROOT / "benchmarks" / "peers" / "growth_picture.py"
-PYTHON = ROOT / ".venv-peers" / "bin" / "python"
 SIZES = {
     "items": (100, 1_000, 10_000),
     "receivers": (50, 500, 5_000),
@@ -101,12 +99,9 @@ def of_rows(size: int) -> Iterator[Point]:
 
 def _filled(path: Path, size: int) -> None:
     from benchmarks.console import NOW
-    from benchmarks.filling import Filling, fill
-    from reminder.check import examine
+    from benchmarks.filling import Filling, fill, shipped
 
-    edition = examine(ROOT / "schedules", ROOT / "message_templates").edition
-    assert edition is not None
-    fill(path, Filling(edition.plan, NOW, size))
+    fill(path, Filling(shipped().plan, NOW, size))
 
 
 def _seconds(work: Callable[[], object]) -> float:
@@ -149,7 +144,11 @@ def growth() -> Iterator[Figure]:
     }
     PICTURE.parent.mkdir(exist_ok=True)
     subprocess.run(
-        [str(PYTHON), str(DRAWS), str(PICTURE)], input=json.dumps(drawn), text=True, check=True, cwd=ROOT
+        [str(PEERS_PYTHON), str(DRAWS), str(PICTURE)],
+        input=json.dumps(drawn),
+        text=True,
+        check=True,
+        cwd=ROOT,
     )
     for kind, found in curves.items():
         for name, points in found.items():

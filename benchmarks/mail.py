@@ -14,13 +14,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.figures import Figure, median, spread
+from benchmarks.figures import PEERS_PYTHON, ROOT, Figure, median, spread
 from benchmarks.postfix import HOST, Postfix, Sink, postfix
 from tests.plans import DIRECTORY, item_yaml, write_plan
 
-ROOT = Path(__file__).resolve().parent.parent
 PEERS = ROOT / "benchmarks" / "peers"
-PYTHON = ROOT / ".venv-peers" / "bin" / "python"
 PEOPLE, APPRISE_PEOPLE = 5_000, 100
 ROUNDS = 3
 SENDER, MAILBOX = "机关党委", "jgdw@example.com"
@@ -139,7 +137,7 @@ class Contest:
             receivers = [(f"科员{number:05}", f"s{number:05}@example.com") for number in range(people)]
             facts = {**self._sample, "port": sink.port, "people": receivers, "folder": str(folder)}
             task.write_text(json.dumps(facts), "utf-8")
-            found = _printed([str(PYTHON), str(PEERS / script), str(task)])
+            found = _printed([str(PEERS_PYTHON), str(PEERS / script), str(task)])
             assert sink.arrived == people, (script, sink.arrived)
         return found
 

@@ -24,12 +24,12 @@ from pathlib import Path
 
 from benchmarks.agenda import agenda
 from benchmarks.console import console
-from benchmarks.figures import Figure, Section, spread, table
+from benchmarks.figures import ROOT, Figure, Section, spread, table
 from benchmarks.growth import growth
 from benchmarks.mail import mail
+from benchmarks.nodes import nodes
 from benchmarks.robot import robot
 
-ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "benchmarks.md"
 TEMPLATE = ROOT / "benchmarks" / "page.md"
 """The words around the tables; ``<!-- mail -->`` stands where a section's table goes."""
@@ -141,6 +141,7 @@ SECTIONS = (
     Section("console", console),
     Section("spine", spine),
     Section("robot", robot),
+    Section("nodes", nodes),
     Section("growth", growth),
 )
 

@@ -103,7 +103,7 @@ class Deliverer:
             self._ledger.postpone(self._plan_id, delivery.id, later, now)
             return Wait(later, whole_channel=False)
         try:
-            return self._journal.record(last, delivery.id)
+            return self._journal.record(last, delivery.id, delivery.channel)
         except LedgerError as error:
             self._keep(last, error)
             raise

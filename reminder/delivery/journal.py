@@ -30,6 +30,7 @@ class _Asked:
 
     end: AttemptEnd | None
     begin: str | None
+    channel: str
     settled: bool = False
     answer: int | Wait | None = None
     error: BaseException | None = None
@@ -58,13 +59,15 @@ class Journal:
         self._back = threading.Condition(self._mutex)
         self._turn = threading.Lock()
 
-    def record(self, end: AttemptEnd | None, begin: str | None = None) -> int | Wait | None:
-        """Commit how one try ended and, after it, the intent to begin another; of the latter, the answer.
+    def record(
+        self, end: AttemptEnd | None, begin: str | None = None, channel: str = ""
+    ) -> int | Wait | None:
+        """Commit how one try ended and, after it, the intent to ``begin`` another; of the latter, the answer.
 
         That is the number of the attempt, a wait, or None: as ``Ledger.begin``
         says.  Raises ``LedgerError`` if nothing of it was committed.
         """
-        asked = _Asked(end, begin)
+        asked = _Asked(end, begin, channel)
         with self._mutex:
             self._line.append(asked)
             if end is not None:
@@ -97,7 +100,9 @@ class Journal:
                 if asked.begin is not None:
                     wanted.setdefault(asked.begin, asked)  # of two who want the same, one gets it
             node = None if self._node is None else self._node() or NOBODY
-            begun = self._ledger.advance(self._plan_id, ends, wanted, self._clock.now(), self._quotas, node)
+            channels = {asked.channel for asked in wanted.values()}
+            quotas = {channel: self._quotas[channel] for channel in channels & self._quotas.keys()}
+            begun = self._ledger.advance(self._plan_id, ends, wanted, self._clock.now(), quotas, node)
             for key, asked in wanted.items():
                 asked.answer = begun.numbers.get(key) or begun.waits.get(key)
         except BaseException as error:

@@ -509,10 +509,14 @@ class Ledger:
     ) -> Begun:
         """:meth:`finish_many` and then :meth:`begin_many`, in one transaction.
 
-        ``node`` is who tries, where there are several; one that the others have
-        given up begins nothing.
+        ``quotas`` are those of the channels of these deliveries.  ``node`` is who
+        tries, where there are several; one that the others have given up begins
+        nothing.
         """
-        with self._storage.write(plan_id) as connection:
+        ends = list(ends)
+        # Counted slots must not be counted twice; other nodes' tries are no matter of this one's.
+        beside = not quotas and all(map(sending.is_plain, ends))
+        with self._storage.write(plan_id, beside=beside) as connection:
             return sending.advance(connection, plan_id, ends, delivery_ids, now, quotas, node)
 
     def postpone(self, plan_id: str, delivery_id: str, until: datetime, now: datetime) -> bool:
@@ -544,7 +548,8 @@ class Ledger:
 
     def finish_many(self, plan_id: str, ends: Iterable[AttemptEnd]) -> set[str]:
         """:meth:`finish` for many in one transaction; the deliveries whose end was taken."""
-        with self._storage.write(plan_id) as connection:
+        ends = list(ends)
+        with self._storage.write(plan_id, beside=all(map(sending.is_plain, ends))) as connection:
             return sending.finish_many(connection, plan_id, ends)
 
     def sending(self, plan_id: str, transport: Transport) -> set[str]:

@@ -286,6 +286,16 @@ def advance(
     return begin_many(connection, plan_id, delivery_ids, now, quotas, node)
 
 
+def is_plain(end: AttemptEnd) -> bool:
+    """Whether an outcome changes its own delivery and nothing else."""
+    return (
+        end.state is DeliveryState.ACCEPTED
+        and not end.refused
+        and end.pause is None
+        and end.recovered is None
+    )
+
+
 def _follow_up(connection: Connection, plan_id: str, row: AnyRow, end: AttemptEnd) -> None:
     """What an outcome means beyond its delivery: refused receivers, the channel, the admins."""
     transport = Transport(row.transport)

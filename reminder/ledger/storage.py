@@ -33,11 +33,13 @@ class Storage(Protocol):
     def upgrades_itself(self) -> bool:
         """Whether opening makes and migrates it; else only ``reminder migrate`` does."""
 
-    def write(self, plan_id: str = "") -> AbstractContextManager[Connection]:
+    def write(self, plan_id: str = "", *, beside: bool = False) -> AbstractContextManager[Connection]:
         """One transaction; committed, and on disk, when the block ends; rolled back when it raises.
 
         While it lasts nobody else writes for this plan, or for any plan if
         ``plan_id`` is empty: what was read in it is still so when it commits.
+        ``beside`` is for what depends on nothing but rows that it locks itself:
+        others of that kind may then write at the same time.
         """
 
     def read(self) -> AbstractContextManager[Connection]:

@@ -38,6 +38,10 @@ ASK_AGAIN = (0.0, 0.1, 0.2, 0.5, 1.0, 1.0, 2.0, 2.0, 3.0, 5.0)
 _LOCK = (
     "SELECT pg_advisory_xact_lock_shared(%s, 0), pg_advisory_xact_lock(%s, %s), pg_current_xact_id()::text"
 )
+_LOCK_BESIDE = (
+    "SELECT pg_advisory_xact_lock_shared(%s, 0), pg_advisory_xact_lock_shared(%s, %s),"
+    " pg_current_xact_id()::text"
+)
 _LOCK_ALL = "SELECT pg_advisory_xact_lock(%s, 0), pg_current_xact_id()::text"
 _SPACE = int.from_bytes(b"rmdr", "big")
 """The ledger's own number space of advisory locks."""
@@ -101,15 +105,17 @@ class PostgresStorage:
         return False
 
     @contextmanager
-    def write(self, plan_id: str = "") -> Iterator[Connection]:
+    def write(self, plan_id: str = "", *, beside: bool = False) -> Iterator[Connection]:
         """One transaction that holds the plan's lock, or everybody's, from its first statement.
+
+        Those ``beside`` each other share it.
 
         Returned from, it is committed: also when the answer was lost on its way
         and had to be asked for.  Raises :class:`LedgerUnsure` if nobody could
         say, and the other kinds of :class:`LedgerError`: then nothing was kept.
         """
         with explaining(self.place):
-            connection, number = self._begin(plan_id)
+            connection, number = self._begin(plan_id, _LOCK_BESIDE if beside else _LOCK)
             try:
                 yield connection
                 try:
@@ -174,7 +180,7 @@ class PostgresStorage:
 
     # -- one transaction --------------------------------------------------------
 
-    def _begin(self, plan_id: str) -> tuple[Connection, str]:
+    def _begin(self, plan_id: str, lock: str) -> tuple[Connection, str]:
         """A connection with the lock, and the number of its transaction.
 
         A pooled connection may have died since: the second one is new.
@@ -183,7 +189,7 @@ class PostgresStorage:
             connection = self._writer.connect()
             try:
                 if plan_id:
-                    row = connection.exec_driver_sql(_LOCK, (_SPACE, _SPACE, _key(plan_id))).one()
+                    row = connection.exec_driver_sql(lock, (_SPACE, _SPACE, _key(plan_id))).one()
                 else:
                     row = connection.exec_driver_sql(_LOCK_ALL, (_SPACE,)).one()
                 return connection, str(row[-1])

@@ -86,7 +86,7 @@ class SqliteStorage:
         return True
 
     @contextmanager
-    def write(self, plan_id: str = "") -> Iterator[Connection]:  # noqa: ARG002 (one lock for all plans)
+    def write(self, plan_id: str = "", *, beside: bool = False) -> Iterator[Connection]:  # noqa: ARG002 (one lock for all)
         """One transaction that holds the write lock from its first statement.
 
         Committed, with a sync, when the block ends; rolled back when it raises.

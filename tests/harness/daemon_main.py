@@ -34,6 +34,7 @@ from reminder.settings import Settings
 from reminder.status import WORKER
 from tests.editions import TEMPLATES
 from tests.harness import crashes, shims
+from tests.harness.links import Namespaces
 from tests.harness.warm import warm
 
 warm()
@@ -65,6 +66,7 @@ def live(
         os.dup2(file.fileno(), 2)
     os.environ.clear()
     os.environ.update(environment)
+    Namespaces.enter()
     sys.exit(_run(schedules, data, ready))
 
 

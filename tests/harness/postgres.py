@@ -48,6 +48,16 @@ class Server:
         now = datetime(2026, 1, 1, tzinfo=UTC)
         Ledger.open(self.url("template_ledger"), kind=LedgerKind.DAEMON, now=now, upgrade=True).close()
 
+    @property
+    def socket(self) -> Path:
+        """Where it listens."""
+        return self.folder / "data" / ".s.PGSQL.5432"
+
+    @staticmethod
+    def name_of(url: str) -> str:
+        """The database that an address of :meth:`url` names."""
+        return url.partition("@/")[2].partition("?")[0]
+
     def url(self, database: str, user: str = "postgres", password: str = "") -> str:
         """The address of a database; local connections need no password unless :meth:`ask_passwords`."""
         secret = f":{quote(password, safe='')}" if password else ""
@@ -89,7 +99,7 @@ class Server:
 
     def drop(self, url: str) -> None:
         """Remove a database, with whoever is in it."""
-        name = url.partition("@/")[2].partition("?")[0]
+        name = self.name_of(url)
         self._admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} (FORCE)").format(sql.Identifier(name)))
 
     def ask_passwords(self, user: str) -> None:

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, inspect
 
-from reminder.ledger import schema, storage_postgres
+from reminder.ledger import schema, sending, storage_postgres
 from reminder.ledger.errors import (
     LedgerAddressError,
     LedgerError,
@@ -31,7 +33,7 @@ from reminder.ledger.errors import (
     LedgerUnsure,
 )
 from reminder.ledger.ledger import Ledger
-from reminder.ledger.records import LedgerKind, Note
+from reminder.ledger.records import AttemptEnd, DeliveryState, LedgerKind, Note, Quota
 from reminder.ledger.storage_postgres import PostgresStorage
 from reminder.ledger.storage_sqlite import SqliteStorage
 from reminder.ledger.tables import metadata
@@ -224,6 +226,26 @@ def test_who_writes_for_a_plan_is_alone_in_it_and_in_no_other(url: str, sample: 
             with pytest.raises(LedgerLocked), two._storage.write():
                 pass
         two.note("a", Note("daemon", sample.now, "系统"))
+
+
+def test_tries_of_two_nodes_are_recorded_beside_each_other(url: str, sample: Any) -> None:
+    """One never waits for the other's commit, and never gets what it has; a limit is counted by one at a time."""
+    quotas = {"mail": [Quota(9, timedelta(minutes=1))]}
+    with opened(url, sample) as one, opened(url, sample, busy_timeout=0.2) as two:
+        for key in ("d1", "d2", "d3"):
+            one.settle(sample.plan, sample.live, sample.message(key), sample.now)
+        with one._storage.write(sample.plan, beside=True) as connection:
+            assert sending.begin_many(connection, sample.plan, ["d1"], sample.now, {}).numbers == {"d1": 1}
+            assert two.begin_many(sample.plan, ["d1", "d2"], sample.now) == {"d2": 1}
+            end = AttemptEnd("d2", 1, sample.now, "accepted", DeliveryState.ACCEPTED)
+            assert two.finish_many(sample.plan, [end]) == {"d2"}
+            with pytest.raises(LedgerLocked):
+                two.begin(sample.plan, "d3", sample.now, quotas)
+            failed = replace(end, delivery="d1", outcome="permanent", state=DeliveryState.FAILED)
+            with pytest.raises(LedgerLocked):
+                two.finish_many(sample.plan, [failed])
+        assert two.begin(sample.plan, "d1", sample.now) is None
+        assert two.begin(sample.plan, "d3", sample.now, quotas) == 1
 
 
 def test_a_reader_sees_one_moment_and_cannot_write(url: str, sample: Any) -> None:
