@@ -43,12 +43,14 @@ GOLDEN = """\
 接口令牌 tokens 1 1 # # 一致
 文件内容 file_contents 1 1 # # 一致
 文件版本 file_versions 1 1 # # 一致
+发布的计划 published_plans 1 1 # # 一致
+现行的版次 published_in_force 1 1 # # 一致
 收件人 receivers 1 1 # # 一致
 拒收 refusals 1 1 # # 一致
 处理决定 resolutions 1 1 # # 一致
 通道暂停 pauses 1 1 # # 一致
 故障 troubles 1 1 # # 一致
-迁移完成：22 个表共 25 行，已写入并读回核对，两边一致。
+迁移完成：24 个表共 27 行，已写入并读回核对，两边一致。
 旧台账：OLD（已暂停，不会再从它发送；请保留存档）
 新台账：NEW
 接下来：
