@@ -58,7 +58,8 @@ def run(
     # A reload asked for before the daemon listens must not end it, which is the default.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     log.set_up(settings.log_level, settings.log_format)
-    with _loading(*_OF_DAEMON):
+    # The ledger is asked for the plan first, and what asks it is loaded then.
+    with _loading(*(_OF_DAEMON if not settings.follows_ledger else ())):
         edition = edition_of(settings)
     from reminder.backup.guard import open_ledger
     from reminder.cli.wiring import channels_for, heartbeat_of, page_of, secrets_mark_of
