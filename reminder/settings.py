@@ -19,6 +19,9 @@ from reminder.errors import UsageError
 LOG_FORMATS = ("text", "json")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 OFF = "off"
+FROM_FOLDER, FROM_LEDGER = "folder", "ledger"
+SCHEDULES, TEMPLATES = "schedules", "message_templates"
+"""The folders of plan and templates, by default and where a plan is laid out."""
 DATABASE_PASSWORD = "DATABASE_PASSWORD"  # noqa: S105 (its name)
 """The secret that a database's address need not hold."""
 _POSTGRES = re.compile(r"(?P<scheme>postgres[a-z+]*://)(?P<user>[^:@/?]+)(:(?P<password>.*))?@")
@@ -48,14 +51,16 @@ SYSLOG_PORT = 514
 class Settings:
     """The process's settings.  Relative paths are relative to the working directory."""
 
-    schedules: Path = Path("schedules")
+    schedules: Path = Path(SCHEDULES)
     """REMINDER_SCHEDULES: the folder of the plan."""
-    templates: Path = Path("message_templates")
+    templates: Path = Path(TEMPLATES)
     """REMINDER_TEMPLATES: the folder of the message templates."""
     data: Path = Path("var")
     """REMINDER_DATA: ledger, outbox, health file; must be writable."""
     secrets: Path | None = None
     """REMINDER_SECRETS: a folder with one file a secret; default ``data/secrets``."""
+    plan_from: str = FROM_FOLDER
+    """REMINDER_PLAN_FROM: folder, or ledger with the plan that was published there; ``ledger:ID`` names the plan."""
     database_url: str | None = field(default=None, repr=False)
     """REMINDER_DATABASE_URL: the ledger, if it is not ``data/ledger.sqlite3``; may hold a password."""
     heartbeat_url: str | None = None
@@ -86,6 +91,7 @@ class Settings:
             templates=Path(env.get("REMINDER_TEMPLATES") or default.templates),
             data=Path(env.get("REMINDER_DATA") or default.data),
             secrets=Path(value) if (value := env.get("REMINDER_SECRETS")) else None,
+            plan_from=_plan_from(env.get("REMINDER_PLAN_FROM") or ""),
             database_url=env.get("REMINDER_DATABASE_URL") or None,
             heartbeat_url=env.get("REMINDER_HEARTBEAT_URL") or None,
             public_url=_public_url(env.get("REMINDER_PUBLIC_URL") or ""),
@@ -164,6 +170,26 @@ class Settings:
         return self.keys / "draws.json"
 
     @property
+    def follows_ledger(self) -> bool:
+        """Whether the plan is the one that was published in the ledger."""
+        return self.plan_from != FROM_FOLDER
+
+    @property
+    def plan_wanted(self) -> str:
+        """The id of the plan to take from the ledger; empty: the only one there."""
+        return self.plan_from.partition(":")[2]
+
+    @property
+    def published(self) -> Path:
+        """Where a plan that is taken from the ledger is laid out."""
+        return self.data / "published"
+
+    @property
+    def published_current(self) -> Path:
+        """The version in force of it: a link that is exchanged as a whole."""
+        return self.published / "current"
+
+    @property
     def lock(self) -> Path:
         return self.data / "daemon.lock"
 
@@ -173,6 +199,19 @@ def _word(env: Mapping[str, str], name: str, allowed: tuple[str, ...], default: 
     if value not in allowed:
         raise UsageError(f"环境变量 {name} 的值“{value}”不可用；可用：{'、'.join(allowed)}")
     return value
+
+
+def _plan_from(text: str) -> str:
+    word, colon, plan = text.partition(":")
+    word, plan = word.lower(), plan.strip()
+    if not text or (word == FROM_FOLDER and not colon):
+        return FROM_FOLDER
+    if word != FROM_LEDGER or (colon and not plan):
+        raise UsageError(
+            f"环境变量 REMINDER_PLAN_FROM 的值“{text}”不可用；可用：{FROM_FOLDER}（计划文件夹）、"
+            f"{FROM_LEDGER}（台账中发布的计划），或 {FROM_LEDGER}:计划编号（台账中有几个计划时）"
+        )
+    return f"{word}{colon}{plan}"
 
 
 def _public_url(text: str) -> str | None:

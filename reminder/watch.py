@@ -58,6 +58,10 @@ class Watcher:
         self._taken = current
         return True
 
+    def taken(self) -> None:
+        """What is there now was taken: only what comes after it is new."""
+        self._taken = self._seen = snapshot(self._folders)
+
 
 JUMP = timedelta(seconds=5)
 """More than a clock is slewed between two looks."""

@@ -154,11 +154,15 @@ def _read(path: Path) -> bytes:
         raise BackupError(f"读不到 {path}（{system_reason(error)}），没有备份") from error
 
 
-def _without_secrets(name: str, data: bytes, secrets: Sequence[str]) -> None:
-    found = _PRIVATE_KEY.search(data) is not None or any(
+def holds_secret(data: bytes, secrets: Sequence[str]) -> bool:
+    """Whether one of these secrets, or a private key, stands in a file."""
+    return _PRIVATE_KEY.search(data) is not None or any(
         secret.encode() in data for secret in secrets if len(secret) >= SHORTEST_SECRET
     )
-    if found:
+
+
+def _without_secrets(name: str, data: bytes, secrets: Sequence[str]) -> None:
+    if holds_secret(data, secrets):
         raise BackupError(
             f"{name} 里写有密码或密钥，备份不能含有密码，没有备份："
             "请把它移到密钥文件夹（见 docs/settings.md），文件中只写名称，然后重试"

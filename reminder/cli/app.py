@@ -19,7 +19,7 @@ import typer
 from reminder.calendars.lunar import FIRST_YEAR, LAST_YEAR, CalendarRangeError
 from reminder.cli.usage import Group
 from reminder.errors import ReminderError, UsageError
-from reminder.settings import Settings
+from reminder.settings import FROM_FOLDER, SCHEDULES, TEMPLATES, Settings
 
 app = typer.Typer(
     name="reminder",
@@ -54,14 +54,31 @@ FormatOption = Annotated[Format, typer.Option("--format", help="table 供人阅�
 def settings_of(
     schedules: Path | None = None, templates: Path | None = None, data: Path | None = None
 ) -> Settings:
-    """The environment's settings with the options of this call over them."""
+    """The environment's settings with the options of this call over them.
+
+    Where the plan comes from the ledger, its folders are those in which it is
+    laid out, unless others are named.
+    """
     from reminder.log import redactor
 
     given = {"schedules": schedules, "templates": templates, "data": data}
     chosen = {name: path for name, path in given.items() if path is not None}
     settings = replace(Settings.from_environment(), **chosen)  # type: ignore[arg-type]
     redactor.add(settings.ledger_password)
-    return settings
+    if not settings.follows_ledger:
+        return settings
+    if schedules is not None or templates is not None:
+        return replace(settings, plan_from=FROM_FOLDER)  # somebody looks at a draft
+    current = settings.published_current
+    return replace(settings, schedules=current / SCHEDULES, templates=current / TEMPLATES)
+
+
+def drafts_of(
+    schedules: Path | None = None, templates: Path | None = None, data: Path | None = None
+) -> Settings:
+    """As :func:`settings_of`, with the folders that people edit, wherever the plan in force comes from."""
+    settings = Settings.from_environment()
+    return settings_of(schedules or settings.schedules, templates or settings.templates, data)
 
 
 def parse_day(text: str, option: str) -> date:

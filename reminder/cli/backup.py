@@ -81,11 +81,11 @@ def _sources(settings: Settings) -> Any:
         plan.id if plan is not None else "",
         plan.head.timezone if plan is not None else "Asia/Shanghai",
         (settings.secrets_folder, settings.data),
-        tuple(_secrets(settings, settings.secrets_folder)),
+        tuple(secret_values(settings, settings.secrets_folder)),
     )
 
 
-def _secrets(settings: Settings, folder: Path) -> list[str]:
+def secret_values(settings: Settings, folder: Path) -> list[str]:
     """Every secret there is: those the plan names, and whatever else lies with them."""
     from reminder.settings import read_secret
 

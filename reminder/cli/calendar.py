@@ -16,18 +16,19 @@ from reminder.cli.app import (
     TemplatesOption,
     app,
     confirm,
+    drafts_of,
     parse_day,
     settings_of,
 )
 from reminder.cli.usage import Command
 from reminder.errors import PlanProblems, ReminderError, UsageError, errors_of, system_reason
+from reminder.settings import Settings
 
 if TYPE_CHECKING:
     from rich.text import Text
 
     from reminder.calendars.arrangement import Arrangement
     from reminder.calendars.workdays import WorkCalendar
-    from reminder.settings import Settings
 
 _MARKS = {"workday": " ", "restday": "·", "holiday": "休", "makeup": "班"}
 
@@ -47,6 +48,18 @@ def calendar_of(settings: Settings) -> WorkCalendar:
     return WorkCalendar(years)
 
 
+def _read_from(schedules: Path | None, templates: Path | None, *, drafts: bool = False) -> Settings:
+    """With the folder whose calendar is meant: the one in force, or the one that people edit."""
+    if drafts:
+        return drafts_of(schedules, templates)
+    settings = settings_of(schedules, templates)
+    if settings.follows_ledger:
+        from reminder.cli.planning import brought
+
+        brought(settings)
+    return settings
+
+
 @app.command(cls=Command)
 def calendar(
     year: Annotated[
@@ -62,7 +75,7 @@ def calendar(
     format: FormatOption = Format.TABLE,
 ) -> None:
     """查看一年的放假调休安排；或录入官方安排：calendar import 文件。"""
-    settings = settings_of(schedules, templates)
+    settings = _read_from(schedules, templates, drafts=year == "import")
     if year == "import":
         if file is None:
             raise UsageError("请写明要录入的文件，如 reminder calendar import 放假通知.txt")
@@ -153,7 +166,10 @@ def _import(path: Path, settings: Settings, *, yes: bool) -> None:
         scratch.replace(target)
     except OSError as error:
         raise ReminderError(f"写不进 {target}：{system_reason(error)}；未作更改。") from None
-    print(f"已写入 {target}。正在运行的守护进程会自动重新计算提醒日期；已发出的不会重发。")
+    if Settings.from_environment().follows_ledger:
+        print(f"已写入 {target}。发布后才生效：reminder plan push；已发出的不会重发。")
+    else:
+        print(f"已写入 {target}。正在运行的守护进程会自动重新计算提醒日期；已发出的不会重发。")
 
 
 def _show_arrangement(arrangement: Arrangement) -> None:
@@ -222,7 +238,7 @@ def workday(
     """推算工作日；只输出一个日期。"""
     from reminder.calendars.periods import parse_period
 
-    calendar = calendar_of(settings_of(schedules))
+    calendar = calendar_of(_read_from(schedules, None))
     asked = [each for each in (before, after, last_of, first_of) if each is not None]
     if len(asked) != 1 or (day is None) == (before is not None or after is not None):
         raise UsageError("用法：workday 日期 --before N、workday 日期 --after N，或 workday --last-of 2023Q3")

@@ -84,7 +84,7 @@ def examine_all(
     from zoneinfo import ZoneInfo
 
     from reminder.agenda.instants import zone_of
-    from reminder.check import examine
+    from reminder.cli.planning import examined
     from reminder.cli.wiring import secrets_of
 
     yield Finding(
@@ -93,7 +93,11 @@ def examine_all(
     yield from daemon_findings(settings, now)
     yield from _data_folder(settings)
     yield from _ledger(settings, now)
-    examination = examine(settings.schedules, settings.templates, settings.public_url)
+    try:
+        examination = examined(settings)
+    except ReminderError as error:  # it is taken from the ledger, and cannot be
+        yield _trouble("计划", error)
+        return
     errors, others = len(examination.errors), len(examination.problems) - len(examination.errors)
     if examination.edition is None:
         yield Finding(

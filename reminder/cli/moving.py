@@ -34,6 +34,8 @@ TABLES = {
     "tokens": "接口令牌",
     "file_contents": "文件内容",
     "file_versions": "文件版本",
+    "published_plans": "发布的计划",
+    "published_in_force": "现行的版次",
     "receivers": "收件人",
     "refusals": "拒收",
     "resolutions": "处理决定",

@@ -15,6 +15,7 @@ from reminder.cli.app import (
     SchedulesOption,
     TemplatesOption,
     app,
+    drafts_of,
     parse_days,
     settings_of,
     span_of,
@@ -47,6 +48,31 @@ def edition_of(settings: Settings) -> Edition:
     return examination.edition
 
 
+def brought(settings: Settings) -> None:
+    """Lay out the plan that is published in the ledger, if another one lies there."""
+    from reminder.clock import SystemClock
+    from reminder.editing.store import PlanStore
+    from reminder.ledger.ledger import Ledger
+    from reminder.ledger.records import LedgerKind
+
+    shared_ledger(settings)
+    with Ledger.open(
+        settings.ledger, kind=LedgerKind.DAEMON, now=SystemClock().now(), create=False
+    ) as ledger:
+        PlanStore(settings.published).bring(ledger, settings.plan_wanted)
+
+
+def shared_ledger(settings: Settings) -> None:
+    """Raises ``UsageError`` where the ledger is a file: its one daemon reads its own folder."""
+    from reminder.ledger.address import is_postgres
+
+    if not is_postgres(settings.ledger):
+        raise UsageError(
+            f"台账 {settings.ledger_shown} 是文件，不能由它发布计划；这需要 PostgreSQL 台账："
+            "请设置 REMINDER_DATABASE_URL，或改回 REMINDER_PLAN_FROM=folder"
+        )
+
+
 def load_reader() -> None:
     """Load what reads a plan; what renders starts meanwhile."""
     from reminder.messages import limited
@@ -56,10 +82,12 @@ def load_reader() -> None:
 
 
 def examined(settings: Settings) -> Examination:
-    """Everything found in the folders."""
+    """Everything found in the folders; where the plan comes from the ledger, in those in which it is laid out."""
     load_reader()
     from reminder.check import examine
 
+    if settings.follows_ledger:
+        brought(settings)
     return examine(settings.schedules, settings.templates, settings.public_url)
 
 
@@ -73,7 +101,7 @@ def check(
     """检查计划、名册、通道、日历与模板，列出全部问题；没有问题则不输出。"""
     from reminder.cli.output import print_json, print_problems, problem_json
 
-    examination = examined(settings_of(directory or schedules, templates))
+    examination = examined(drafts_of(directory or schedules, templates))
     if format is Format.JSON:
         print_json([problem_json(problem) for problem in examination.problems])
     else:
@@ -288,7 +316,7 @@ def new_year(
     """由现计划生成下一年度计划的草稿，并列出需要核对的日期与名册。"""
     from reminder.cli.newyear import draft
 
-    settings = settings_of(schedules, templates)
+    settings = drafts_of(schedules, templates)
     edition = edition_of(settings)
     target_year = year or edition.plan.head.until.year + 1
     print(draft(settings, edition, target_year, out or Path(f"schedules-{target_year}")))

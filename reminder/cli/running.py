@@ -54,11 +54,12 @@ def run(
     from reminder.clock import SystemClock
     from reminder.lock import DataFolderLock
 
-    settings = settings_of(schedules, templates, data)
+    settings = node_settings(schedules, templates, data)
     # A reload asked for before the daemon listens must not end it, which is the default.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     log.set_up(settings.log_level, settings.log_format)
-    with _loading(*_OF_DAEMON):
+    # The ledger is asked for the plan first, and what asks it is loaded then.
+    with _loading(*(_OF_DAEMON if not settings.follows_ledger else ())):
         edition = edition_of(settings)
     from reminder.backup.guard import open_ledger
     from reminder.cli.wiring import channels_for, heartbeat_of, page_of, secrets_mark_of
@@ -87,6 +88,26 @@ def run(
         lock.release()
     print("已停止。", flush=True)
     raise typer.Exit(code)
+
+
+def node_settings(schedules: Path | None, templates: Path | None, data: Path | None) -> Settings:
+    """Those of a process that stays.  Raises ``UsageError`` where it is told to read its plan from two places."""
+    settings = settings_of(schedules, templates, data)
+    if (schedules or templates) and settings_of(data=data).follows_ledger:
+        raise UsageError(
+            "REMINDER_PLAN_FROM=ledger 时计划取自台账，不能再用 --schedules 或 --templates 指定文件夹：请删去其一"
+        )
+    return settings
+
+
+def plan_place(settings: Settings) -> str:
+    """Where the plan comes from, as people are told."""
+    if not settings.follows_ledger:
+        return str(settings.schedules)
+    from reminder.editing.store import PlanStore
+
+    brought = PlanStore(settings.published).brought()
+    return f"台账中发布的第 {brought.number} 版" if brought is not None else "台账中发布的计划"
 
 
 @contextmanager
@@ -142,7 +163,7 @@ def _banner(daemon: Daemon, edition: Edition, settings: Settings, now: datetime)
         f"  {head.title}",
         f"  【{mode}】",
         "=" * 64,
-        f"计划：{settings.schedules}（{len(edition.plan.items)} 项，{head.from_} 至 {head.until}）",
+        f"计划：{plan_place(settings)}（{len(edition.plan.items)} 项，{head.from_} 至 {head.until}）",
     ]
     if daemon.held is not None:
         held = hold_text(daemon.held, zone_of(head.timezone))

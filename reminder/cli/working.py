@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from reminder.cli.app import DataOption, SchedulesOption, TemplatesOption, app, settings_of
+from reminder.cli.app import DataOption, SchedulesOption, TemplatesOption, app
 from reminder.cli.usage import Command
 from reminder.errors import ReminderError, UsageError
 
@@ -24,13 +24,13 @@ def worker(
     from reminder import log
     from reminder.backup.guard import open_ledger
     from reminder.cli.planning import edition_of
-    from reminder.cli.running import writable
+    from reminder.cli.running import node_settings, writable
     from reminder.cli.wiring import channels_for, heartbeat_of, secrets_mark_of
     from reminder.clock import SystemClock
     from reminder.daemon.worker import Worker
     from reminder.lock import DataFolderLock
 
-    settings = settings_of(schedules, templates, data)
+    settings = node_settings(schedules, templates, data)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # before it listens, its default would end the process
     log.set_up(settings.log_level, settings.log_format)
     _shares(settings)
@@ -79,6 +79,7 @@ def _shares(settings: Settings) -> None:
 
 
 def _banner(node: object, settings: Settings) -> str:
+    from reminder.cli.running import plan_place
     from reminder.daemon.worker import Worker
     from reminder.ledger.records import Transport
 
@@ -88,6 +89,7 @@ def _banner(node: object, settings: Settings) -> str:
     return "\n".join(
         [
             f"工作节点：{node.edition.plan.head.title}【{mode}】",
+            f"计划：{plan_place(settings)}",
             f"台账：{settings.ledger_shown}；只发送，不排定提醒，不提供网页。",
             f"运行状况：{settings.health}（查看：reminder health）；停止：Ctrl-C",
         ]

@@ -67,8 +67,8 @@ def common_time(ledger: Ledger, plan_id: str, clock: Clock) -> Common | None:
     )
 
 
-def same_plan(ledger: Ledger, common: Common | None, edition: Edition) -> None:
-    """Raises :class:`PlanDiffers` or :class:`PlanIsForeign`."""
+def same_plan(ledger: Ledger, common: Common | None, edition: Edition, *, published: bool = False) -> None:
+    """Raises :class:`PlanDiffers` or :class:`PlanIsForeign`.  ``published``: this node takes it from the ledger."""
     if common is None or common.digest == edition.digest:
         return
     try:
@@ -79,7 +79,12 @@ def same_plan(ledger: Ledger, common: Common | None, edition: Edition) -> None:
     raise PlanDiffers(
         f"本节点的计划（校验码 {edition.digest[:12]}）不是现行计划（校验码 {(common.digest or '无')[:12]}"
         + (f"，{since:%Y-%m-%d %H:%M} 起" if since else "")
-        + "），本节点已停止排定提醒，由其他节点继续；请把计划文件夹更新为现行的一份，更新后自动恢复"
+        + "），本节点已停止排定提醒，由其他节点继续；"
+        + (
+            "请查看本节点日志中新版计划未被采用的原因（多为程序版本较旧），解决后自动恢复"
+            if published
+            else "请把计划文件夹更新为现行的一份，更新后自动恢复"
+        )
     )
 
 

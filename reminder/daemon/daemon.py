@@ -21,11 +21,12 @@ from reminder.agenda.difference import Difference
 from reminder.agenda.instants import zone_of
 from reminder.backup.guard import Guard, LedgerHeld, hold_text, open_ledger
 from reminder.channels.base import Channel
-from reminder.check import Edition, Examination, examine
+from reminder.check import Edition, Examination
 from reminder.clock import Clock
 from reminder.daemon.agreement import Apart, ClockDiffers, NotAgreed, PlanDiffers, common_time, same_plan
 from reminder.daemon.alarm_clock import AlarmClock
 from reminder.daemon.page import Page
+from reminder.daemon.plan_source import PlanSource
 from reminder.delivery.dispatch import Dispatch
 from reminder.editing.continuity import changes, continuity
 from reminder.editing.history import keep_adopted
@@ -45,7 +46,7 @@ from reminder.sweep.notices import handover_notice, moved_notice, notice_of
 from reminder.sweep.seeds import SeedFile
 from reminder.sweep.sweeper import Sweeper
 from reminder.sweep.trouble import tell_troubles
-from reminder.watch import ClockWatch, Watcher
+from reminder.watch import ClockWatch
 
 log = logging.getLogger(__package__)
 
@@ -55,6 +56,11 @@ FIRST_TICK_SECONDS = 2.0
 """So long the page waits for the first tick; one that takes longer has much to send."""
 HANDOVERS_AHEAD = timedelta(days=366)
 PROBLEMS_SHOWN = 10
+
+UNREADABLE = (
+    "台账中发布的新版计划本节点读不了，未予采用",
+    "本节点仍按原计划运行。如程序版本较旧，请升级本节点；计划确有错误的，请更正后重新发布，或用 reminder plan back 退回。",
+)
 
 BuildChannels = Callable[[Edition, Transport], Mapping[str, Channel]]
 SecretsMark = Callable[[Edition, Transport], str]
@@ -83,7 +89,7 @@ class Daemon:
         self._stop = threading.Event()
         self._reload_asked = threading.Event()
         self._clock_watch = ClockWatch()
-        self._watcher = Watcher([settings.schedules, settings.templates])
+        self._source = PlanSource(settings, edition.plan.id)
         self._alarm_clock = AlarmClock(self._wake.set)
         self._dispatch = Dispatch(clock, self._wake.set)
         now = clock.now()
@@ -239,7 +245,7 @@ class Daemon:
             common_time(self._ledger, self._edition.plan.id, self._clock)
             if jump is not None:
                 self._note("clock-set", {"seconds": round(jump.total_seconds(), 1)})
-            if self._reload_asked.is_set() or self._watcher.at_rest(self._clock.monotonic()):
+            if self._source.changed(self._ledger, self._clock.monotonic()) or self._reload_asked.is_set():
                 self._reload_asked.clear()
                 self.reload(now)
             self._follow_transport(now)
@@ -247,7 +253,7 @@ class Daemon:
                 self._put_into_force(now)
             lacking = self._follow_secrets(now)
             self._agree(now)
-            problem = self._send_what_is_due(now) or lacking
+            problem = self._send_what_is_due(now) or lacking or self._source.problem
             self._storage_is_well(now)
         except LedgerHeld as error:
             problem = str(error)
@@ -309,17 +315,25 @@ class Daemon:
     def _accept_at_start(self, now: datetime) -> None:
         """The edition comes into force; one that is old or strange does not, which :meth:`_agree` tells."""
         try:
-            accept(self._ledger, self._edition, "start", now)
+            self._accept(self._edition, "start", now)
+        except PlanReplaced:
+            self._reload_asked.set()  # another version came while this one was read
         except (PlanOutdated, PlanOfAnother) as error:
             log.error("plan not put into force", extra={"problem": str(error)})
         else:
             keep_adopted(self._ledger, self._edition, self._shelf, now)
 
+    def _accept(
+        self, edition: Edition, author: str, now: datetime, moves: Mapping[str, int] | None = None
+    ) -> None:
+        source = self._source
+        accept(self._ledger, edition, source.author(author), now, moves, published=source.version_of(edition))
+
     def _agree(self, now: datetime) -> None:
         """Raises ``PlanDiffers``, and goes on sending what is frozen, while another plan is in force."""
         try:
             common = common_time(self._ledger, self._edition.plan.id, self._clock)
-            same_plan(self._ledger, common, self._edition)
+            same_plan(self._ledger, common, self._edition, published=self._source.published)
         except PlanDiffers:
             self._dispatch.kick(now)
             self._rest = self._dispatch.rest(now, TICK_SECONDS)
@@ -424,12 +438,15 @@ class Daemon:
             raise
 
     def _reload(self, now: datetime) -> Examination:
-        examination = examine(self._settings.schedules, self._settings.templates, self._settings.public_url)
+        examination = self._source.read(self._ledger)
         problems = list(examination.problems)
         if examination.edition is not None:
             problems += self._breaks(examination.edition)
         if examination.edition is None or errors_of(problems):
-            self._refuse(problems, now)
+            if self._source.published:
+                self._refuse(problems, now, *UNREADABLE)
+            else:
+                self._refuse(problems, now)
             return examination
         try:
             channels = self._build_channels(examination.edition, self._transport)
@@ -445,7 +462,10 @@ class Daemon:
         handed = brought_by(self._edition, examination.edition, self._sweeper.facts, now, HANDOVERS_AHEAD)
         # What has to be recorded comes first: if it cannot be, the old plan is in force as it was.
         try:
-            accept(self._ledger, examination.edition, "files", now, _summary(moves))
+            self._accept(examination.edition, "files", now, _summary(moves))
+        except PlanReplaced:
+            self._reload_asked.set()  # another version came while this one was read: that one next
+            return examination
         except (PlanOutdated, PlanOfAnother) as error:
             problem = Problem(Position("计划文件夹"), "", str(error))
             self._refuse([problem], now, "计划文件夹不是新计划，未予采用", "现行计划仍在各节点运行。")
@@ -462,8 +482,13 @@ class Daemon:
         return examination
 
     def _breaks(self, edition: Edition) -> list[Problem]:
-        """What would break the line of items; of a plan that is in force already the node that took it has said."""
-        if self._ledger.shared and self._ledger.common(edition.plan.id).digest == edition.digest:
+        """What would break the line of items; of a plan that is in force already the node that took it has said.
+
+        Of a published one whoever published it has.
+        """
+        if self._source.published or (
+            self._ledger.shared and self._ledger.common(edition.plan.id).digest == edition.digest
+        ):
             return []
         return list(continuity(self._edition, edition, self._settings.schedules))
 

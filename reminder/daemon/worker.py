@@ -18,10 +18,11 @@ from types import FrameType
 from reminder.agenda.instants import zone_of
 from reminder.backup.guard import Guard, LedgerHeld
 from reminder.channels.base import Channel
-from reminder.check import Edition, examine
+from reminder.check import Edition
 from reminder.clock import Clock
 from reminder.daemon.agreement import Apart, NotAgreed, PlanDiffers, common_time, same_plan
 from reminder.daemon.daemon import DRAIN_SECONDS, TICK_SECONDS, BuildChannels, SecretsMark
+from reminder.daemon.plan_source import PlanSource
 from reminder.delivery.dispatch import Dispatch
 from reminder.editing.continuity import continuity
 from reminder.errors import ReminderError, errors_of
@@ -30,7 +31,6 @@ from reminder.ledger.records import Transport
 from reminder.progress import Heartbeat, notify_systemd
 from reminder.settings import Settings
 from reminder.status import WORKER, write_status
-from reminder.watch import Watcher
 
 log = logging.getLogger(__package__)
 
@@ -56,7 +56,7 @@ class Worker:
         self._heartbeat = heartbeat
         self._wake = threading.Event()
         self._stop = threading.Event()
-        self._watcher = Watcher([settings.schedules, settings.templates])
+        self._source = PlanSource(settings, edition.plan.id)
         self._reload_asked = threading.Event()
         self._guard = Guard(settings.high_water)
         self._dispatch = Dispatch(clock, self._wake.set)
@@ -126,11 +126,11 @@ class Worker:
         problem = ""
         try:
             self._look_at_ledger(now)
-            if self._reload_asked.is_set() or self._watcher.at_rest(self._clock.monotonic()):
+            if self._source.changed(self._ledger, self._clock.monotonic()) or self._reload_asked.is_set():
                 self._reload_asked.clear()
                 self._reload()
             self._agree(now)
-            problem = self._follow()
+            problem = self._follow() or self._source.problem
             self._dispatch.kick(now)
             self._rest = self._dispatch.rest(now, TICK_SECONDS)
         except NotAgreed as error:
@@ -163,9 +163,8 @@ class Worker:
     def _agree(self, now: datetime) -> None:
         """Raises ``NotAgreed``.  A plan that only differs is said: what is frozen is sent by any."""
         try:
-            same_plan(
-                self._ledger, common_time(self._ledger, self.edition.plan.id, self._clock), self.edition
-            )
+            common = common_time(self._ledger, self.edition.plan.id, self._clock)
+            same_plan(self._ledger, common, self.edition, published=self._source.published)
         except PlanDiffers as error:
             self._said(error, now)
         else:
@@ -178,9 +177,9 @@ class Worker:
 
     def _reload(self) -> None:
         """Take changed files into use, or keep the old ones and say so; the daemon tells the admins."""
-        found = examine(self._settings.schedules, self._settings.templates, self._settings.public_url)
+        found = self._source.read(self._ledger)
         problems = list(found.problems)
-        if found.edition is not None:
+        if found.edition is not None and not self._source.published:
             problems += continuity(self.edition, found.edition, self._settings.schedules)
         self._refused = "\n".join(str(problem) for problem in errors_of(problems))
         if found.edition is None or self._refused:

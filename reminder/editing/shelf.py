@@ -94,6 +94,14 @@ class Shelf:
                 return DocumentKind.TEMPLATE
         raise NoSuchDocument("没有这个文件：只能是计划文件夹里的计划、日历，或模板文件夹里的模板")
 
+    def knows(self, name: str) -> bool:
+        """Whether a file of this name is one of the documents."""
+        try:
+            self.kind_of(name)
+        except NoSuchDocument:
+            return False
+        return True
+
     def path(self, name: str) -> Path:
         """Where a file lies.  Raises :class:`NoSuchDocument`, and :class:`EditRefused` for a link."""
         kind = self.kind_of(name)

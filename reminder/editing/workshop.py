@@ -14,6 +14,7 @@ from reminder.agenda.facts import Facts
 from reminder.check import Edition, examine
 from reminder.editing.continuity import changes, continuity
 from reminder.editing.errors import EditRefused, Stale, Unchanged
+from reminder.editing.publisher import Publisher
 from reminder.editing.shelf import Document, DocumentKind, Shelf
 from reminder.errors import Position, Problem, errors_of, system_reason
 from reminder.ledger.file_versions import VersionKind
@@ -67,8 +68,16 @@ class Workshop:
     """Edits the files of the plan in force.  Safe to use from several threads."""
 
     def __init__(
-        self, shelf: Shelf, ledger: Ledger, edition: Edition, facts: Facts, public_url: str | None = None
+        self,
+        shelf: Shelf,
+        ledger: Ledger,
+        edition: Edition,
+        facts: Facts,
+        public_url: str | None = None,
+        publisher: Publisher | None = None,
     ) -> None:
+        """With a ``publisher`` files are saved in the ledger, else where they stand."""
+        self._publisher = publisher
         self._shelf = shelf
         self._ledger = ledger
         self._edition = edition
@@ -100,10 +109,16 @@ class Workshop:
             raise EditRefused(f"说明写一行，最多{LONGEST_REMARK}字；没有保存")
         if len(content) > MAX_BYTES:
             raise EditRefused(f"内容超过 {MAX_BYTES // 1024 // 1024} MiB；没有保存")
+        started = self._publisher.started_from() if self._publisher is not None else None
         self._still(name, base, content)
         trial = self.trial(name, content, now)
         if not self.savable(name, trial, now):
             raise Faulty(trial)
+        if self._publisher is not None and started is not None and trial.edition is not None:
+            number = self._publisher.publish(
+                started, name, content, trial.edition, by=by, remark=remark, now=now
+            )
+            return Saved(number, trial)
         with _saving:
             number = self._exchange(name, base, content, by, remark, now)
         return Saved(number, trial)
@@ -133,6 +148,8 @@ class Workshop:
         """
         if not trial.errors:
             return True
+        if self._publisher is not None:
+            return False  # all of it comes into force, on every node
         if any(self._shelf.document_of(each.position.file) == name for each in trial.errors):
             return False
         document = self._shelf.read(name)

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, DateTime, func, select
 
-from reminder.ledger.errors import PlanReplaced
-from reminder.ledger.tables import plan_versions
+from reminder.ledger.errors import PlanPublished, PlanReplaced
+from reminder.ledger.tables import plan_versions, published_in_force, published_plans
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +54,31 @@ def was_in_force(connection: Connection, plan_id: str, digest: str) -> bool:
         plan_versions.c.plan_id == plan_id, plan_versions.c.digest == digest
     )
     return connection.execute(query.limit(1)).first() is not None
+
+
+def as_published(connection: Connection, plan_id: str, digest: str, number: int | None) -> bool:
+    """Whether this plan may come into force because it is the one that the ledger publishes.
+
+    ``number`` is the version it was made from; None: it was read from a folder.
+    Raises ``PlanReplaced`` where another version is in force by now, and
+    ``PlanPublished`` for a folder's plan that is not the published one.
+    """
+    query = (
+        select(published_in_force.c.number, published_plans.c.edition)
+        .join(
+            published_plans,
+            (published_plans.c.plan_id == published_in_force.c.plan_id)
+            & (published_plans.c.number == published_in_force.c.number),
+        )
+        .where(published_in_force.c.plan_id == plan_id)
+    )
+    found = connection.execute(query).first()
+    if number is not None:
+        if found is None or found.number != number:
+            raise PlanReplaced
+        return True
+    if found is None:
+        return False
+    if found.edition != digest:
+        raise PlanPublished(digest, found.number)
+    return True

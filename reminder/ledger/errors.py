@@ -113,6 +113,28 @@ class PlanOutdated(LedgerError):
         )
 
 
+class PlanPublished(PlanOutdated):
+    """The plan is published in the ledger, and this is another one; nothing was written."""
+
+    def __init__(self, digest: str, number: int) -> None:
+        LedgerError.__init__(
+            self,
+            f"现行计划由台账发布（第 {number} 版），本节点文件夹里的计划（校验码 {digest[:12]}）不是它，没有启用："
+            "请给本节点设置 REMINDER_PLAN_FROM=ledger，或用 reminder plan push 发布文件夹里的这一份",
+        )
+
+
+class PublishedMeanwhile(LedgerError):
+    """Another version is in force than the one that was started from; nothing was written."""
+
+    def __init__(self, expected: int, found: int) -> None:
+        self.expected, self.found = expected, found
+        super().__init__(
+            f"现行的是第 {found} 版，不是第 {expected} 版：有人在此期间发布或退回过，本次没有写入。"
+            "请用 reminder plan versions 查看，把别人的改动并进来，再发布"
+        )
+
+
 def not_a_ledger(path: Path | str) -> LedgerCorrupt:
     """The file is a database, but not one of ours, or not a database at all."""
     return LedgerCorrupt(

@@ -66,7 +66,7 @@ class FileVersions:
     ) -> int:
         """Append a version; its number."""
         with self._storage.write(plan_id) as connection:
-            return _append(connection, plan_id, name, content, kind, at, author, remark)
+            return append(connection, plan_id, name, content, kind, at, author, remark)
 
     def keep_found(self, plan_id: str, contents: Mapping[str, bytes], *, at: datetime, author: str) -> int:
         """Append what stands in files and is not their last version; how many that were."""
@@ -75,16 +75,16 @@ class FileVersions:
         if all(known.get(name) == digest for name, digest in digests.items()):
             return 0  # the rule, and nothing needs to be written for it
         with self._storage.write(plan_id) as connection:
-            known = _latest(connection, plan_id)
+            known = latest_of(connection, plan_id)
             new = [name for name, digest in digests.items() if known.get(name) != digest]
             for name in new:
-                _append(connection, plan_id, name, contents[name], VersionKind.FOUND, at, author, "")
+                append(connection, plan_id, name, contents[name], VersionKind.FOUND, at, author, "")
         return len(new)
 
     def latest(self, plan_id: str) -> dict[str, str]:
         """The SHA-256 of each file's last version, by name."""
         with self._storage.read() as connection:
-            return _latest(connection, plan_id)
+            return latest_of(connection, plan_id)
 
     def every(
         self, plan_id: str, name: str | None = None, limit: int = 200, *, changes: bool = False
@@ -116,7 +116,7 @@ class FileVersions:
         return bytes(found) if found is not None else None
 
 
-def _append(
+def append(
     connection: Connection,
     plan_id: str,
     name: str,
@@ -126,6 +126,7 @@ def _append(
     author: str,
     remark: str,
 ) -> int:
+    """One version more, inside a transaction; its number."""
     digest = digest_of(content)
     row = {"plan_id": plan_id, "sha256": digest, "content": content}
     insert_new(connection, file_contents, ("plan_id", "sha256"), [row], file_contents.c.sha256)
@@ -142,7 +143,8 @@ def _append(
     return int(made.scalar_one())
 
 
-def _latest(connection: Connection, plan_id: str) -> dict[str, str]:
+def latest_of(connection: Connection, plan_id: str) -> dict[str, str]:
+    """The SHA-256 of each file's last version, by name."""
     last = (
         select(func.max(file_versions.c.id))
         .where(file_versions.c.plan_id == plan_id)

@@ -50,6 +50,7 @@ from reminder.ledger.file_versions import FileVersions
 from reminder.ledger.holds import Hold, Release, Standing
 from reminder.ledger.outcomes import Outcome, Stuck
 from reminder.ledger.postponing import Postponed
+from reminder.ledger.published import PublishedPlans
 from reminder.ledger.records import (
     AttemptEnd,
     AttemptRecord,
@@ -141,6 +142,11 @@ class Ledger:
     def files(self) -> FileVersions:
         """What the files of plan, calendar and templates said, from when on, and by whom."""
         return FileVersions(self._storage)
+
+    @property
+    def published(self) -> PublishedPlans:
+        """The plans that nodes take from here instead of from a folder."""
+        return PublishedPlans(self._storage)
 
     @property
     def place(self) -> str:
@@ -287,17 +293,29 @@ class Ledger:
         *,
         signed: bool = False,
         back: bool = True,
+        published: int | None = None,
     ) -> bool:
         """Record the plan that comes into force; False if the last one has this digest.
 
         ``files``: name to hash; ``diff``: what changed against the one before,
         anything JSON can hold.  ``signed``: the author answers for it, and is
         recorded also for the plan that is in force.  Without ``back`` one that
-        was replaced before raises ``PlanOutdated``.
+        was replaced before raises ``PlanOutdated``.  ``published``: the version
+        of the ledger's own that it was made from, ``PlanReplaced`` if that is in
+        force no more; where there is one, any other plan raises ``PlanPublished``.
         """
         with self._storage.write(plan_id) as connection:
             return register.accept_plan(
-                connection, plan_id, digest, files, author, diff, now, signed=signed, back=back
+                connection,
+                plan_id,
+                digest,
+                files,
+                author,
+                diff,
+                now,
+                signed=signed,
+                back=back,
+                published=published,
             )
 
     @property

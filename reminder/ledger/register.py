@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
-from reminder.ledger.agreement import was_in_force
+from reminder.ledger.agreement import as_published, was_in_force
 from reminder.ledger.errors import PlanOutdated
 from reminder.ledger.records import Note, PlanVersion, Transport
 from reminder.ledger.statements import insert_new
@@ -113,12 +113,15 @@ def accept_plan(
     *,
     signed: bool = False,
     back: bool = True,
+    published: int | None = None,
 ) -> bool:
     """Record a plan that comes into force; False, and nothing, if it was the last one already.
 
     ``signed``: its author answers for it, and is recorded though the plan itself is in force.
     ``back``: it may be one that was replaced before; else that raises ``PlanOutdated``.
+    ``published``: the number of the version it was made from, see :func:`~reminder.ledger.agreement.as_published`.
     """
+    back = as_published(connection, plan_id, digest, published) or back
     last = last_plan(connection, plan_id)
     if last is not None and last.digest == digest and (not signed or last.author == author):
         return False

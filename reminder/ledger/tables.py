@@ -365,6 +365,37 @@ file_versions = Table(
 )
 """Which content stood in which file from when on, who put it there, and why."""
 
+published_plans = Table(
+    "published_plans",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("plan_id", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("edition", Text, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("remark", Text, nullable=False),
+    Column("files", Json, nullable=False),
+    UniqueConstraint("plan_id", "number"),
+)
+"""Each version of a plan that the nodes take from the ledger: all its files by name and SHA-256.
+
+What they say stands in ``file_contents``.  ``edition`` is the digest under which
+it comes into force.
+"""
+
+published_in_force = Table(
+    "published_in_force",
+    metadata,
+    Column("plan_id", Text, primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("remark", Text, nullable=False),
+)
+"""Which of them is in force, since when, and who put it so; number 0: none any more."""
+
 
 receivers = Table(
     "receivers",

@@ -42,6 +42,7 @@ def accept(
     alarms: Mapping[str, int] | None = None,
     *,
     signed: bool = False,
+    published: int | None = None,
 ) -> bool:
     """Record the edition with every file's hash; False if it stands so already.
 
@@ -53,8 +54,12 @@ def accept(
     if it is signed, or somebody restored a file of it in the console since; else
     raises ``PlanOutdated``: it may be a stale folder's.  One that looks like
     another office's raises :class:`PlanOfAnother` unless it is signed.
+
+    ``published`` is the version in the ledger that it was made from: whoever put
+    that into force has answered these questions.  Raises ``PlanReplaced`` if it
+    is not in force any more.
     """
-    if not signed:
+    if not signed and published is None:
         not_of_another(ledger, edition)
     digests = item_digests(edition.plan)
     last = ledger.last_plan(edition.plan.id)
@@ -68,7 +73,15 @@ def accept(
     }
     back = signed or not ledger.shared or last is None or _restored(ledger, edition, last)
     return ledger.accept_plan(
-        edition.plan.id, edition.digest, edition.files(), author, diff, now, signed=signed, back=back
+        edition.plan.id,
+        edition.digest,
+        edition.files(),
+        author,
+        diff,
+        now,
+        signed=signed,
+        back=back,
+        published=published,
     )
 
 

@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from reminder.access.rights import Role
+from reminder.editing.bundle import examined
+from reminder.editing.store import PlanStore
 from reminder.ledger.file_versions import VersionKind
 from reminder.source import MAX_BYTES
 from tests.console.conftest import NOW, REPORT
+from tests.editing.conftest import lay_out
 from tests.harness.console import Served, User, text_of
 
 LATER = ("closes: 2026-06-10", "closes: 2026-06-26")
@@ -321,3 +324,37 @@ def test_a_template_is_tried_before_it_is_saved(office: Served) -> None:
     saved = {"content": typed_text, "base": hidden(page, "base"), "checked": hidden(page, "checked")}
     assert "已保存" in user.post(name, saved | {"action": "save"}, form_on=name).text
     assert file.read_text() == typed_text
+
+
+def test_a_published_plan_is_saved_in_the_ledger_and_gone_back_to(tmp_path: Path) -> None:
+    """The same pages; what was not seen compared with what is in force is not published."""
+    drafts = lay_out(tmp_path / "drafts", REPORT)
+    contents, found = examined(drafts.schedules, drafts.templates, None)
+    assert found.edition is not None
+    with Served(tmp_path / "data", found.edition, NOW, published=True) as office:
+        plans = office.ledger.published
+        plans.publish(
+            "test", contents, found.edition.digest, at=NOW, author="push", over=0, kept=["plan.yaml"]
+        )
+        PlanStore(office.settings.published).bring(office.ledger)
+        user, before = editor(office), path(office).read_text()
+        after = before.replace(*LATER, 1)
+        page = send(user, user.get("/plan/plan.yaml").text, after, "check")
+        page = send(user, page, after, "save", remark="推迟到月底")
+        assert "已保存，并记入版本" in page
+        assert typed(page) == after
+        in_force = plans.in_force("test")
+        assert in_force is not None
+        assert (in_force.number, in_force.author, in_force.remark) == (2, "p-clerk", "推迟到月底")
+        first = office.ledger.files.every("test", "plan.yaml")[-1]
+        shown = user.post(f"/plan/versions/{first.id}", {}, form_on=f"/plan/versions/{first.id}").text
+        assert typed(shown) == before
+        assert "已保存" in send(user, shown, before, "save", remark=hidden(shown, "remark"))
+        assert plans.number("test") == 3
+        stale = send(user, shown, after, "check")
+        version = plans.get("test", 3)
+        assert version is not None
+        plans.publish("test", {**plans.contents(version)}, "e", at=NOW, author="push", over=3)
+        refused = send(user, stale, after, "save")
+        assert "已有人发布了第 4 版计划，没有保存" in text_of(refused)
+        assert typed(refused) == after

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import datetime
 from html import unescape
 from pathlib import Path
@@ -20,7 +21,7 @@ from reminder.ledger.accounts import Account
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import LedgerKind, Transport
 from reminder.links import Links
-from reminder.settings import Listen, Network, Settings
+from reminder.settings import FROM_LEDGER, Listen, Network, Settings
 from reminder.sweep.sweeper import Sweeper
 from reminder.web.app import create_app
 from reminder.web.console.site import Site
@@ -49,7 +50,10 @@ class Served:
         prefix: str = "",
         proxies: tuple[Network, ...] | None = None,
         templates: Path = TEMPLATES,
+        *,
+        published: bool = False,
     ) -> None:
+        """``published``: the plan is the one in the ledger, laid out in the data folder."""
         self.edition = edition
         self.clock = ManualClock(now)
         folder.mkdir(exist_ok=True)
@@ -60,6 +64,14 @@ class Served:
             listen=Listen("127.0.0.1", 0),
             proxy=proxies,
         )
+        if published:
+            current = self.settings.published_current
+            self.settings = replace(
+                self.settings,
+                plan_from=FROM_LEDGER,
+                schedules=current / "schedules",
+                templates=current / "message_templates",
+            )
         self.ledger = Ledger.open(folder / "ledger.sqlite3", kind=LedgerKind.DAEMON, now=now)
         self.channels: dict[str, Channel] = {each: Remembering(each) for each in edition.plan.channels}
         site = Site(

@@ -25,7 +25,7 @@ class Filler:
     def __init__(
         self, seed: int, texts: Sequence[str], blobs: Sequence[bytes], documents: Sequence[Any]
     ) -> None:
-        self._random = random.Random(seed)
+        self._seed, self._random = seed, random.Random(seed)
         self._texts, self._blobs, self._documents = texts, blobs, documents
         self._made = 0
 
@@ -35,6 +35,8 @@ class Filler:
         for table in metadata.sorted_tables:
             if table is ledger_info or not count:
                 continue
+            # Of its own: a new table changes no other's rows.
+            self._random, self._made = random.Random(f"{self._seed}/{table.name}"), 0
             rows = [self._row(table, keys, number) for number in range(count)]
             connection.execute(insert(table), rows)
             if "id" in table.c:

@@ -172,7 +172,7 @@ def test_an_older_shape_is_named_and_migrated_only_when_asked(
     url: str, sample: Any, monkeypatch: pytest.MonkeyPatch, next_version: Callable[..., None]
 ) -> None:
     next_version()
-    with pytest.raises(LedgerSchemaError, match=r"结构版本是 0006，本程序需要 9000：请执行 reminder migrate"):
+    with pytest.raises(LedgerSchemaError, match=r"结构版本是 0008，本程序需要 9000：请执行 reminder migrate"):
         opened(url, sample)
     opened(url, sample, upgrade=True).close()
     monkeypatch.undo()
@@ -194,7 +194,7 @@ def test_a_migration_that_fails_leaves_everything_as_it_was(
     with pytest.raises(LedgerSchemaError, match=r"power cut.*已全部撤回"):
         opened(url, sample, upgrade=True)
     with psycopg.connect(url) as connection:
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0006",)]
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0008",)]
         assert not connection.execute(
             "SELECT 1 FROM information_schema.columns WHERE column_name = 'remark' AND table_name = 'deliveries'"
         ).fetchall()

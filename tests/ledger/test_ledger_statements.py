@@ -99,8 +99,22 @@ def everything(ledger: Ledger, sample: Any) -> None:
     ledger.adopt(plan, live, [("talk", "due")], now)
     ledger.adoptions(plan, live)
     ledger.accept_plan(plan, "aa", {}, "文件", None, now)
+    published(ledger, sample)
     ledger.note(plan, Note("daemon", now, "系统"))
     ledger.notes(plan, kind="daemon", since=now)
+
+
+def published(ledger: Ledger, sample: Any) -> None:
+    """Versions of the plan in the ledger: put into force, gone back to, withdrawn."""
+    plan, plans, now = sample.plan, ledger.published, sample.now
+    version = plans.publish(plan, {"plan.yaml": b"a"}, "aa", at=now, author="x", over=0, kept=["plan.yaml"])
+    plans.publish(plan, {"plan.yaml": b"b"}, "bb", at=now, author="x", over=1)
+    plans.go_back(version, plans.contents(version), at=now, author="x", over=2, kept=["plan.yaml"])
+    ledger.accept_plan(plan, "aa", {}, "x", None, now, published=plans.number(plan))
+    assert plans.plans() == [plan]
+    assert plans.in_force(plan) is not None
+    assert plans.get(plan, 2) == plans.every(plan)[0]
+    plans.withdraw(plan, at=now, author="x", over=1)
 
 
 def beside_the_tries(ledger: Ledger, sample: Any) -> None:

@@ -11,7 +11,9 @@ from reminder.access.rights import Right
 from reminder.check import TEMPLATES_FOLDER
 from reminder.editing.compare import compare
 from reminder.editing.errors import EditRefused, NoSuchDocument, Stale, Unchanged
+from reminder.editing.publisher import Publisher
 from reminder.editing.shelf import Document, DocumentKind, Shelf, content_of, text_of
+from reminder.editing.store import PlanStore
 from reminder.editing.workshop import Faulty, Trial, Workshop
 from reminder.ledger.file_versions import FileVersion, digest_of
 from reminder.source import MAX_BYTES
@@ -49,8 +51,10 @@ def shelf_of(ask: Ask) -> Shelf:
 
 def workshop_of(ask: Ask, shelf: Shelf) -> Workshop:
     """Where files are changed."""
-    look = ask.look
-    return Workshop(shelf, look.ledger, look.edition, look.facts, ask.site.settings.public_url)
+    look, settings = ask.look, ask.site.settings
+    store = PlanStore(settings.published) if settings.follows_ledger else None
+    publisher = Publisher(store, look.ledger) if store is not None else None
+    return Workshop(shelf, look.ledger, look.edition, look.facts, settings.public_url, publisher)
 
 
 def overview(ask: Ask) -> Response:

@@ -1,0 +1,90 @@
+"""Where a node's plan comes from: a folder that somebody keeps, or what was published in the ledger.
+
+Either way it is read from files, by the same gate.  What was published is laid
+out in the node's own data folder first, and looked for at every tick.
+"""
+
+from __future__ import annotations
+
+from reminder.check import Edition, Examination, examine
+from reminder.editing.store import Brought, NothingPublished, PlanStore, StoreFailed
+from reminder.errors import Position, Problem
+from reminder.ledger.errors import LedgerCorrupt
+from reminder.ledger.ledger import Ledger
+from reminder.settings import Settings
+from reminder.watch import Watcher
+
+
+class PlanSource:
+    """Used by one thread."""
+
+    def __init__(self, settings: Settings, plan_id: str) -> None:
+        self._settings = settings
+        self._plan_id = plan_id
+        self._store = PlanStore(settings.published) if settings.follows_ledger else None
+        self._watcher = Watcher([settings.schedules, settings.templates])
+        self._brought: Brought | None = self._store.brought() if self._store is not None else None
+        self._tried = self._brought.number if self._brought is not None else 0
+        self.problem = ""
+        """Why the version in force could not be taken from the ledger, in Chinese; the old one goes on."""
+
+    @property
+    def published(self) -> bool:
+        """Whether it is the ledger."""
+        return self._store is not None
+
+    def changed(self, ledger: Ledger, monotonic: float) -> bool:
+        """Whether there is something to be read anew.  Raises ``LedgerError``.
+
+        Files that somebody changed where the published plan is laid out are put
+        right again, which is no change of the plan.
+        """
+        at_rest = self._watcher.at_rest(monotonic)
+        if self._store is None:
+            return at_rest
+        number = ledger.published.number(self._plan_id)
+        if not number or (number == self._tried and not at_rest and not self.problem):
+            return False  # none published any more: the one in use goes on
+        before = self._tried
+        return self._bring(ledger) is not None and self._tried != before
+
+    def read(self, ledger: Ledger) -> Examination:
+        """All that is found in the files as they are now.  Raises ``LedgerError``."""
+        settings = self._settings
+        if self._store is None:
+            return examine(settings.schedules, settings.templates, settings.public_url)
+        brought = self._bring(ledger)
+        if brought is None:
+            return Examination(None, (Problem(Position("台账"), "", self.problem),))
+        # Not through the link: what is read is one version, whatever comes meanwhile.
+        found = examine(brought.schedules, brought.templates, settings.public_url)
+        if found.edition is not None and not (brought.made(found.edition) and brought.whole()):
+            self._tried = 0  # put right, and read, at the next tick
+            changed = Problem(Position(str(brought.folder)), "", "文件在读取时被改动，没有采用，即将重新取出")
+            return Examination(None, (changed,))
+        return found
+
+    def _bring(self, ledger: Ledger) -> Brought | None:
+        assert self._store is not None
+        try:
+            brought = self._store.bring(ledger, self._plan_id)
+        except (NothingPublished, StoreFailed, LedgerCorrupt) as error:
+            self.problem = str(error)
+            return None
+        self.problem = ""
+        self._watcher.taken()
+        self._brought, self._tried = brought, brought.number
+        return brought
+
+    def author(self, otherwise: str) -> str:
+        """Who answers for the plan as it was read last: whoever put its version into force."""
+        return self._brought.author if self._brought is not None else otherwise
+
+    def version_of(self, edition: Edition) -> int | None:
+        """The number of the version an edition was made from; None where it was read from a folder.
+
+        0, which no version has, where it was made from another than was brought last.
+        """
+        if self._brought is None:
+            return None
+        return self._brought.number if self._brought.made(edition) else 0
