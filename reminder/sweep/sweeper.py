@@ -125,8 +125,8 @@ class Sweeper:
     def _rebuild(self, now: datetime) -> None:
         plan = self.edition.plan
         first = datetime.combine(plan.head.from_, time.min, tzinfo=self._zone)
-        self._ahead.move(first - BEFORE_PLAN, now + LOOK_AHEAD, self._facts)
-        self._pending = deque(self._ahead.drop(self._ledger.settled(plan.id, self.transport, None)))
+        settled = self._ledger.settled(plan.id, self.transport, None)
+        self._pending = deque(self._ahead.move(first - BEFORE_PLAN, now + LOOK_AHEAD, self._facts, settled))
         self._held: set[str] = set()
         self._asking.refresh(self._pending, now + LOOK_AHEAD, self._facts, now)
         self._built_on = self._day(now)

@@ -10,7 +10,7 @@ import pytest
 
 from reminder.agenda.alarms import Alarm, expand
 from reminder.agenda.facts import NOTHING, Facts, Registered
-from reminder.sweep.ahead import Stretch
+from reminder.sweep.ahead import IN_STORE, Stretch
 from reminder.sweep.approvals import approvable
 from tests.editions import edition_of
 from tests.plans import CALENDAR, at, item_yaml, plan_of
@@ -72,8 +72,8 @@ def test_moved_on_day_by_day_it_holds_what_a_new_one_would(way: str, follows: bo
     assert seen
 
 
-def test_only_what_comes_into_sight_is_worked_out() -> None:
-    """Unless events have changed or the clock was set back: then it is all of it."""
+def test_only_what_comes_into_sight_is_worked_out_and_a_month_at_once() -> None:
+    """Unless events have changed, or it is to begin earlier: then it is all of it."""
     asked: list[tuple[datetime, datetime]] = []
 
     def work_out(since: datetime, until: datetime, facts: Facts) -> Iterable[Alarm]:
@@ -82,30 +82,34 @@ def test_only_what_comes_into_sight_is_worked_out() -> None:
 
     stretch, day = Stretch(work_out), timedelta(days=1)
     until = FIRST + AHEAD
-    stretch.move(FIRST, until, NOTHING)
-    stretch.move(FIRST, until + day, Facts(number=7))
+    for days in range(32):
+        stretch.move(FIRST, until + days * day, Facts(number=days))
     registered = Registered("appointment", "任前-1", date(2026, 1, 20), FIRST, "p-clerk")
     known = Facts(events=(registered,))
-    stretch.move(FIRST, until + day, known)
-    stretch.move(FIRST, until + 2 * day, Facts(events=(registered,)))
     stretch.move(FIRST, until, known)
+    stretch.move(FIRST, until + day, Facts(events=(registered,)))
+    stretch.move(FIRST - day, until, known)
     assert asked == [
-        (FIRST, until),
-        (until, until + day),
-        (FIRST, until + day),
-        (until + day, until + 2 * day),
-        (FIRST, until),
+        (FIRST, until + IN_STORE),
+        (until + IN_STORE, until + 31 * day + IN_STORE),
+        (FIRST, until + IN_STORE),
+        (FIRST - day, until + IN_STORE),
     ]
+
+
+def test_a_clock_set_back_finds_what_is_not_settled() -> None:
+    """It is shown no further than it is asked."""
+    stretch, early = Stretch(WAYS["expand"]), FIRST + AHEAD / 2
+    stretch.move(FIRST, FIRST + AHEAD, NOTHING)
+    assert stretch.move(FIRST, early, NOTHING) == list(expand(PLAN, CALENDAR, FIRST, early))
 
 
 def test_what_is_settled_does_not_come_back() -> None:
     """Under whichever of its names the ledger has it."""
     stretch = Stretch(WAYS["expand"])
-    found = stretch.move(FIRST, FIRST + AHEAD, NOTHING)
-    first = found[0]
-    left = stretch.drop({first.key, "somebody/else#due"})
-    assert left == found[1:]
+    first, *others = stretch.move(FIRST, FIRST + AHEAD, NOTHING)
+    assert stretch.move(FIRST, FIRST + AHEAD, NOTHING, {first.key, "somebody/else#due"}) == others
     again = stretch.move(FIRST, FIRST + 2 * AHEAD, NOTHING)
-    assert again[: len(left)] == left
-    assert len(again) > len(left)
+    assert again[: len(others)] == others
+    assert len(again) > len(others)
     assert first.key not in {alarm.key for alarm in again}
