@@ -74,14 +74,15 @@ def fill(path: Path, filling: Filling) -> None:
                 for name, row in _rows(filling, number):
                     rows.setdefault(name, []).append(row)
             for table in (alarms, claims, deliveries, contents, attempts):
-                connection.executemany(_insert(table), rows[table.name])
+                connection.executemany(_insert(table, len(rows[table.name][0])), rows[table.name])
         connection.commit()
         connection.execute("PRAGMA journal_mode = WAL")
 
 
-def _insert(table: Table) -> str:
-    marks = ", ".join("?" * len(table.columns))
-    return f"INSERT INTO {table.name} ({', '.join(table.columns.keys())}) VALUES ({marks})"
+def _insert(table: Table, width: int) -> str:
+    """Into the first ``width`` columns; those behind them, which later versions brought, stay empty."""
+    columns = ", ".join(table.columns.keys()[:width])
+    return f"INSERT INTO {table.name} ({columns}) VALUES ({', '.join('?' * width)})"
 
 
 def _stored(instant: datetime) -> str:

@@ -67,11 +67,16 @@ def play(
         swept = sweeper.sweep(clock.now())
         actions.update(swept.actions)
         deliveries += swept.deliveries
-        while tried := deliverer.drain(clock.now()):
+        # Most days bring nothing: the ledger is asked once, and not by a pass over all that could be due.
+        waiting = ledger.next_instant(plan_id, Transport.OUTBOX)
+        while waiting is not None and waiting <= clock.now():
+            if not (tried := deliverer.drain(clock.now())):
+                break
             tries += tried
+            waiting = ledger.next_instant(plan_id, Transport.OUTBOX)
         upcoming = [sweeper.next_instant(clock.now())]
-        if (retry := ledger.next_instant(plan_id, Transport.OUTBOX)) is not None:
-            upcoming.append(retry)
+        if waiting is not None:
+            upcoming.append(waiting)
         if ahead:
             upcoming.append(ahead[0].at)
         clock.set(min(upcoming))

@@ -7,13 +7,19 @@ import subprocess
 import sys
 import textwrap
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from jinja2 import nodes
 
 from reminder.check import examine
+from reminder.cli import entry
+from reminder.cli.start import ALONE, MODULES
+from reminder.ledger.ledger import Ledger
+from reminder.ledger.records import LedgerKind
 from reminder.messages import render
 from reminder.messages.engine import Engine
 from reminder.messages.forms import FORMS, LAYOUT, Bundle, Form
@@ -115,18 +121,51 @@ def test_a_check_asks_for_each_fault_once_and_for_few_texts(monkeypatch: pytest.
     assert len(asked) == len(texts)
 
 
+def test_a_command_alone_is_defined_by_the_module_that_is_named_for_it() -> None:
+    """Whatever else is called loads all of them."""
+    group = typer.main.get_group(entry.app)
+    for command, module in ALONE.items():
+        callback = group.commands[command].callback
+        assert callback is not None
+        assert callback.__module__ == f"reminder.cli.{module}"
+        assert not hasattr(group.commands[command], "commands")
+
+
+def test_a_command_loads_no_other(tmp_path: Path) -> None:
+    """But those that it is made of; a slip is answered with all that there are."""
+    for arguments, others in ((["health", "--help"], {"planning"}), (["ledger", "--help"], set())):
+        loaded = modules_after(f"from reminder.cli.start import _run; _run({arguments!r})")
+        modules = {f"reminder.cli.{each}" for each in (*MODULES, "tokens", "duties", "events")}
+        assert loaded & modules == {f"reminder.cli.{each}" for each in {ALONE[arguments[0]], *others}}
+    assert "reminder.cli.tokens" in modules_after("from reminder.cli.start import _run; _run(['chek'])")
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"]])
 def test_help_loads_neither_plan_nor_ledger_nor_pages(arguments: list[str]) -> None:
-    loaded = modules_after(f"from reminder.cli.entry import _run; _run({arguments!r})")
+    loaded = modules_after(f"from reminder.cli.start import _run; _run({arguments!r})")
     assert "reminder.cli.running" in loaded
     unwanted = {"reminder.check", "reminder.ledger.ledger", "reminder.daemon", "reminder.plan.model"}
     assert not loaded & (unwanted | {"sqlalchemy", "jinja2", "yaml", "fastapi", "uvicorn", "apscheduler"})
 
 
 def test_a_check_without_findings_loads_no_database_and_no_tables() -> None:
-    loaded = modules_after("from reminder.cli.entry import _run; _run(['check'])")
+    loaded = modules_after("from reminder.cli.start import _run; _run(['check'])")
     assert "reminder.check" in loaded
     assert not loaded & {"sqlalchemy", "jinja2", "rich", "fastapi", "uvicorn", "apscheduler"}
+
+
+def test_the_ledger_is_shown_without_what_checks_a_plan_or_migrates(tmp_path: Path) -> None:
+    """SQLAlchemy, of which it knows one database, is nearly all that a look into the ledger loads."""
+    Ledger.open(tmp_path / "ledger.sqlite3", kind=LedgerKind.DAEMON, now=datetime.now(UTC)).close()
+    loaded = modules_after(f"""
+        from reminder.cli.start import _run
+        assert _run(["ledger", "--data", {str(tmp_path)!r}]) == 0
+        assert "sqlalchemy.dialects.postgresql" not in sys.modules
+        assert "rich.console" not in sys.modules
+    """)
+    assert {"sqlalchemy", "reminder.ledger.ledger", "reminder.plan.heading"} <= loaded
+    unwanted = {"reminder.plan.model", "reminder.agenda.alarms", "reminder.check", "reminder.views.ledger"}
+    assert not loaded & (unwanted | {"alembic", "jinja2", "dateutil", "tyme4py", "requests"})
 
 
 def test_the_console_is_loaded_after_the_first_tick(tmp_path: Path) -> None:
@@ -134,7 +173,7 @@ def test_the_console_is_loaded_after_the_first_tick(tmp_path: Path) -> None:
     modules_after(f"""
         import os, signal
         from pathlib import Path
-        from reminder.cli.entry import _run
+        from reminder.cli.start import _run
         from reminder.daemon.page import LatePage
         folder = Path({str(tmp_path)!r})
         def tend(self):

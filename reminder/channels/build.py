@@ -27,6 +27,7 @@ def build_channel(
     secret: Callable[[str], str | None],
     office_mailbox: str,
     outbox: Path | None = None,
+    durable: bool = True,
     zone: tzinfo | None = None,
     authorities: str | None = None,
     context: ssl.SSLContext | None = None,
@@ -34,8 +35,9 @@ def build_channel(
     """The adapter of a channel; with ``outbox``, one that writes there and sends nothing.
 
     ``secret`` gives a secret's value by its name, or None.  The outbox needs no
-    secrets, so none is asked for.  ``authorities`` (PEM) are trusted besides the
-    usual ones; ``context`` verifies servers in place of all of them.  Raises
+    secrets, so none is asked for; it waits for the disk if it is to be
+    ``durable``.  ``authorities`` (PEM) are trusted besides the usual ones;
+    ``context`` verifies servers in place of all of them.  Raises
     ``ChannelSettingError`` for a missing secret or an unsafe setting,
     ``HeaderError`` for a sender that is no mailbox.
     """
@@ -54,7 +56,7 @@ def build_channel(
         else:
             channel = WecomRobotAdapter(config, key=value, context=context, route=route)
     channel.secret_mark = _mark(value)
-    return channel if outbox is None else OutboxChannel(channel, outbox, zone)
+    return channel if outbox is None else OutboxChannel(channel, outbox, zone, durable=durable)
 
 
 def _mark(secret: str | None) -> str:

@@ -23,10 +23,13 @@ _temporary = itertools.count()
 class OutboxChannel:
     """Composes as another channel does, and writes instead of sending."""
 
-    def __init__(self, inner: Channel, folder: Path, zone: tzinfo | None = None) -> None:
+    def __init__(
+        self, inner: Channel, folder: Path, zone: tzinfo | None = None, *, durable: bool = True
+    ) -> None:
         """Files lie in ``folder/YYYY-MM-DD/``, day and time being those of ``zone``.
 
-        Without a zone, day and time are as ``Parcel.at`` gives them.
+        Without a zone, day and time are as ``Parcel.at`` gives them.  ``durable=False``
+        does not wait for the disk: for what is thrown away, as a simulation's files are.
         """
         self.id = inner.id
         self.suffix = inner.suffix
@@ -34,6 +37,7 @@ class OutboxChannel:
         self._inner = inner
         self._folder = folder
         self._zone = zone
+        self._durable = durable
 
     def compose(self, message: Message, to: Recipient, stamp: Stamp) -> tuple[bytes, ...]:
         return self._inner.compose(message, to, stamp)
@@ -47,7 +51,7 @@ class OutboxChannel:
         words = [_word(each) for each in (self.id, parcel.receiver, parcel.delivery)]
         path = Path(at.strftime("%Y-%m-%d"), "-".join([at.strftime("%H%M"), *words]) + self.suffix)
         try:
-            _write(self._folder / path, parcel.payload)
+            _write(self._folder / path, parcel.payload, durable=self._durable)
         except OSError as error:
             return Outcome(
                 OutcomeKind.TRANSIENT, "outbox", f"写不了发件箱 {self._folder}：{system_reason(error)}"
@@ -68,8 +72,8 @@ def _word(text: str) -> str:
     return octets[: _NAME_OCTETS - 9].decode("utf-8", "ignore") + "~" + mark
 
 
-def _write(path: Path, payload: bytes) -> None:
-    """All of it or nothing, also when the power goes: a reader never sees half a file."""
+def _write(path: Path, payload: bytes, *, durable: bool) -> None:
+    """All of it or nothing: a reader never sees half a file, if ``durable`` also when the power goes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{os.getpid()}-{threading.get_ident()}-{next(_temporary)}.tmp")
     try:
@@ -77,13 +81,16 @@ def _write(path: Path, payload: bytes) -> None:
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
         with os.fdopen(handle, "wb") as file:
             file.write(payload)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         temporary.replace(path)
     except OSError:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
+    if not durable:
+        return
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

@@ -5,6 +5,6 @@ from __future__ import annotations
 
 def main() -> None:
     """Run the command."""
-    from reminder.cli.entry import main as enter
+    from reminder.cli.start import main as begin
 
-    enter()
+    begin()

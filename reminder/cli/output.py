@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sys
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
@@ -10,6 +12,9 @@ from typing import Any
 from reminder.errors import Problem, Severity
 
 SEVERITY_TEXT = {Severity.ERROR: "错误", Severity.WARNING: "提醒"}
+PIPED = 160
+"""Cells of a line that no terminal shows."""
+BOLD, ITALIC, PLAIN = "\x1b[1m", "\x1b[3m", "\x1b[0m"
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
 
 
@@ -20,18 +25,18 @@ def print_json(value: Any) -> None:
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> None:
     """A table as wide as the terminal; piped output is as wide as its content."""
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from reminder.cli.table import laid_out
 
-    table = Table(title=title or None, box=SIMPLE_HEAD, title_justify="left", pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(str(cell)) for cell in row))
-    console = Console() if sys.stdout.isatty() else Console(width=160)
-    console.print(table)
+    terminal = sys.stdout.isatty()
+    lines = laid_out(columns, rows, title, shutil.get_terminal_size().columns if terminal else PIPED)
+    # A terminal that knows no letters but one kind says so by its name.
+    emphasis = terminal and os.environ.get("TERM", "") not in ("dumb", "unknown", "")
+    for line in lines.title:
+        print(f"{ITALIC}{line}{PLAIN}" if emphasis else line)
+    print(" " * len(lines.body[0]))
+    for line in lines.names:
+        print(f"{BOLD}{line}{PLAIN}" if emphasis else line)
+    print("\n".join(lines.body))
 
 
 def print_problems(problems: Collection[Problem], *, to_stdout: bool = False) -> None:

@@ -49,13 +49,11 @@ def ledger(
     format: FormatOption = Format.TABLE,
 ) -> None:
     """查看台账：发了什么、给谁、何时、结果如何，以及没有发的和原因。"""
-    from zoneinfo import ZoneInfo
-
     from reminder.cli.output import print_json
     from reminder.clock import SystemClock
     from reminder.ledger.ledger import Ledger
     from reminder.ledger.shown import EntryFilter
-    from reminder.plan.loader import load_plan
+    from reminder.plan.heading import heading_of
 
     if status is not None and status not in STATUSES:
         raise UsageError(f"--status 的值“{status}”不可用；可用：{'、'.join(STATUSES)}")
@@ -64,11 +62,11 @@ def ledger(
     if first and last and last < first:
         raise UsageError(f"--to（{last}）早于 --from（{first}）")
     settings = settings_of(schedules, templates, data)
-    loaded = load_plan(settings.schedules)
-    zone = ZoneInfo(loaded.plan.head.timezone if loaded.plan else "Asia/Shanghai")
+    heading = heading_of(settings.schedules)
+    zone = heading.zone
     opened = Ledger.open(settings.ledger, kind=None, now=SystemClock().now(), create=False)
     try:
-        plan_id = loaded.plan.id if loaded.plan else only_plan(opened)
+        plan_id = heading.plan_id or only_plan(opened)
         wanted = EntryFilter(
             item=item,
             receiver=receiver,
@@ -87,7 +85,7 @@ def ledger(
 
 
 def only_plan(opened: Ledger) -> str:
-    """The one plan that a ledger is of, when the plan's files cannot say."""
+    """The one plan that a ledger is of, when the plan's files do not say."""
     ids = opened.plan_ids()
     if len(ids) != 1:
         raise ReminderError("计划文件有误，且台账中没有唯一的计划；请先执行 reminder check 更正计划")
@@ -133,7 +131,7 @@ def _print(
     opened: Ledger, plan_id: str, entries: list[Entry], zone: Any, *, with_attempts: bool, limit: int
 ) -> None:
     from reminder.cli.output import print_table
-    from reminder.views.ledger import status_text
+    from reminder.views.standing import status_text
 
     rows = [
         (

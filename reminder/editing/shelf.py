@@ -21,7 +21,7 @@ from reminder.editing.errors import EditRefused, NoSuchDocument
 from reminder.errors import system_reason
 from reminder.ledger.file_versions import digest_of
 from reminder.messages.wording import FILE as WORDING_FILE
-from reminder.plan.loader import is_plan_file, plan_files
+from reminder.plan.files import is_plan_file, plan_files
 from reminder.source import MAX_BYTES
 
 _TEMPLATE_FOLDER = re.compile(r"\w[\w-]*")

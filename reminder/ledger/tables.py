@@ -27,6 +27,8 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.schema import CreateIndex
 
 from reminder.ledger.columns import Json, RowId, UtcDateTime
 
@@ -124,7 +126,6 @@ claims = Table(
         "decision",
         "alarm_id",
         sqlite_where=text("message IS NULL"),
-        postgresql_where=text("message IS NULL"),
     ),
     Index(
         "ix_claims_postponed",
@@ -132,7 +133,6 @@ claims = Table(
         "transport",
         "until",
         sqlite_where=text("decision = 'postpone'"),
-        postgresql_where=text("decision = 'postpone'"),
     ),
 )
 """Alarm × receiver × channel; many claims may name one message (a digest).
@@ -176,13 +176,11 @@ deliveries = Table(
         "transport",
         "not_before",
         sqlite_where=text("state = 'pending'"),
-        postgresql_where=text("state = 'pending'"),
     ),
     Index(
         "ix_deliveries_job",
         "job",
         sqlite_where=text("state = 'pending' AND job IS NOT NULL"),
-        postgresql_where=text("state = 'pending' AND job IS NOT NULL"),
     ),
     Index(
         "ix_deliveries_expiring",
@@ -190,7 +188,6 @@ deliveries = Table(
         "transport",
         "expires_at",
         sqlite_where=text("state = 'pending'"),
-        postgresql_where=text("state = 'pending'"),
     ),
 )
 """One message, or one part of a split one: where it goes and where it stands."""
@@ -461,7 +458,6 @@ pauses = Table(
         "transport",
         "channel",
         sqlite_where=text("ended_at IS NULL"),
-        postgresql_where=text("ended_at IS NULL"),
     ),
 )
 """When nothing was tried on a channel, why, and who or what ended it."""
@@ -485,7 +481,20 @@ troubles = Table(
         "plan_id",
         "transport",
         sqlite_where=text("told_at IS NULL"),
-        postgresql_where=text("told_at IS NULL"),
     ),
 )
 """What the admins must be told of, written with the change that caused it, and when they were."""
+
+
+@compiles(CreateIndex, "postgresql")
+def _partial_there_too(create: CreateIndex, compiler: Any, **options: Any) -> str:
+    """An index over a part of a table has the same condition on PostgreSQL as on SQLite.
+
+    Said where it is declared, it would load all that SQLAlchemy knows of
+    PostgreSQL into every program whose ledger is a file.
+    """
+    index = create.element
+    if (where := index.dialect_options["sqlite"]["where"]) is not None:
+        index.dialect_kwargs["postgresql_where"] = where
+    text: str = compiler.visit_create_index(create, **options)
+    return text

@@ -18,6 +18,8 @@ from pydantic import BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from reminder.plan.identifier import is_identifier
+
 
 def fault(found: str, allowed: str, hint: str = "") -> PydanticCustomError:
     """An error whose three parts the loader puts into a ``Problem``."""
@@ -67,12 +69,9 @@ def _prose(value: object) -> str:
     return text
 
 
-_IDENTIFIER = re.compile(r"[\w][\w.\-（）()、·]*", re.UNICODE)
-
-
 def _identifier(value: object) -> str:
     text = _line(value)
-    if not _IDENTIFIER.fullmatch(text) or len(text) > 80:
+    if not is_identifier(text):
         raise fault(
             f"{shown(text)}不能作编号",
             "编号由汉字、字母、数字和 - _ . 组成，不超过 80 个字符，不含空格、冒号、斜杠和 #",

@@ -7,12 +7,12 @@ here raises for what the files contain.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from reminder.errors import Position, Problem, Severity, errors_of
+from reminder.plan.files import choose, plan_files
 from reminder.plan.ladders import LadderBook
 from reminder.plan.model import STATUTORY_FESTIVALS, Item, ItemSpec, Plan, PlanHead, Rung, SourceFile
 from reminder.plan.names import Names
@@ -26,13 +26,6 @@ from reminder.plan.references import (
 from reminder.plan.roster import directory_of
 from reminder.plan.sections import Entry, Sections, collect
 from reminder.source import Source, parse_source, read_source
-
-_YAML = re.compile(r".+\.ya?ml", re.IGNORECASE)
-_COPY = re.compile(
-    r"副本|复制|备份|冲突|conflict|[ _.-]copy\b|^copy of |[ _.-]backup\b|\.(?:bak|old|orig)\b|[(（]\d+[)）]",
-    re.IGNORECASE,
-)
-_HIDDEN_EXTENSION = re.compile(r".+\.ya?ml\.txt", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -52,51 +45,6 @@ class LoadResult:
     def errors(self) -> list[Problem]:
         """Only what keeps the plan from being accepted."""
         return errors_of(self.problems)
-
-
-def plan_files(folder: Path) -> tuple[list[Path], list[Problem]]:
-    """The plan files directly in a folder, in order of name, and what is wrong with the rest.
-
-    Copies are errors, because their items would stand twice; what editors and
-    office programs leave behind is passed over.
-    """
-    try:
-        names = sorted(path.name for path in folder.iterdir() if not path.is_dir())
-    except OSError:
-        found = "计划文件夹不存在或不能读取"
-        return [], [Problem(Position(str(folder)), "", found, "", "请检查路径和权限")]
-    chosen, problems = _choose(names)
-    return [folder / name for name in chosen], problems
-
-
-def _choose(names: Sequence[str]) -> tuple[list[str], list[Problem]]:
-    chosen: list[str] = []
-    problems: list[Problem] = []
-    for name in names:
-        if name.startswith("."):
-            continue
-        if _HIDDEN_EXTENSION.fullmatch(name):
-            hint = f"如是计划文件，请改名为 {name[:-4]}（先让系统显示扩展名）"
-            problems.append(
-                Problem(Position(name), "", "扩展名是 .txt，没有读取", "", hint, Severity.WARNING)
-            )
-        elif not _YAML.fullmatch(name):
-            continue
-        elif name.startswith("~$"):
-            found, hint = "办公软件的临时文件，没有读取", "请关闭打开它的程序"
-            problems.append(Problem(Position(name), "", found, "", hint, Severity.WARNING))
-        elif _COPY.search(name):
-            hint = "请移出本文件夹，或另起文件名"
-            problems.append(Problem(Position(name), "", "疑为副本：其中的事项会重复", "", hint))
-        else:
-            chosen.append(name)
-    return chosen, problems
-
-
-def is_plan_file(name: str) -> bool:
-    """Whether a file of this name, directly in the folder, would be read as a part of the plan."""
-    chosen, _ = _choose([name])
-    return bool(chosen) and "/" not in name
 
 
 def load_plan(folder: Path, replaced: Mapping[str, bytes] | None = None) -> LoadResult:
@@ -124,7 +72,7 @@ def load_plan(folder: Path, replaced: Mapping[str, bytes] | None = None) -> Load
 
 def load_plan_bytes(files: Mapping[str, bytes]) -> LoadResult:
     """Load a plan from the contents of its files, by file name."""
-    names, problems = _choose(sorted(files))
+    names, problems = choose(sorted(files))
     if not names and not problems:
         found = "没有计划文件"
         problems.append(Problem(Position("plan.yaml"), "", found, "计划写在扩展名为 .yaml 的文件里"))

@@ -160,14 +160,21 @@ def candidates(
     edition: Edition, facts: Facts, since: datetime, until: datetime, settled: Collection[str] = ()
 ) -> list[Alarm]:
     """Alarms in [since, until) that may have to be approved, less those ``settled`` or before their adoption."""
+    return [
+        alarm
+        for alarm in approvable(edition, since, until, facts)
+        if not any(key in settled for key in alarm.keys) and in_force(alarm, facts)
+    ]
+
+
+def approvable(edition: Edition, since: datetime, until: datetime, facts: Facts) -> list[Alarm]:
+    """Alarms in [since, until) of rungs that may have to be approved, unordered."""
     window = Window(edition.plan, edition.calendar, since, until, facts)
     found = []
     for item in edition.plan.items:
         if rungs := {rung.id for rung in item.rungs if may_be_asked(item, rung)}:
             found += [alarm for alarm in window.alarms_of(item) if alarm.rung.id in rungs]
-    return [
-        alarm for alarm in found if not any(key in settled for key in alarm.keys) and in_force(alarm, facts)
-    ]
+    return found
 
 
 def in_force(alarm: Alarm, facts: Facts) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
+from functools import partial
 
 from reminder.agenda.alarms import Alarm
 from reminder.agenda.approvals import asks_at, may_need, superiors
@@ -28,13 +29,14 @@ from reminder.messages.message import Message
 from reminder.messages.render import RendererUnavailable
 from reminder.plan.directory import Person, unique
 from reminder.sweep.accept import digest_to_hold
+from reminder.sweep.ahead import Stretch
 from reminder.sweep.approvals import (
     APPROVAL_ITEM,
     FURTHEST,
     Memory,
     State,
     Waiting,
-    candidates,
+    approvable,
     in_force,
     letter_key,
     request,
@@ -72,6 +74,7 @@ class Asking:
         self._tell = tell
         self._zone = zone_of(edition.plan.head.timezone)
         self._memory = Memory(edition)
+        self._beyond = Stretch(partial(approvable, edition))
         self._texts: list[tuple[datetime, tuple[Alarm, ...]]] = []
         self._said: set[str] = set()
         self._facts = NOTHING
@@ -80,8 +83,9 @@ class Asking:
 
     def refresh(self, pending: Iterable[Alarm], built_until: datetime, facts: Facts, now: datetime) -> None:
         """Take in an agenda built anew: ``pending`` is what is unsettled before ``built_until``."""
-        alarms = [alarm for alarm in pending if may_need(alarm) and in_force(alarm, facts)]
-        alarms += candidates(self._edition, facts, built_until, now + FURTHEST)
+        alarms = [alarm for alarm in pending if may_need(alarm)]
+        alarms += self._beyond.move(built_until, now + FURTHEST, facts)
+        alarms = [alarm for alarm in alarms if in_force(alarm, facts)]
         self._texts = [
             (min(asks_at(alarm, self._edition.calendar) for alarm in each), each)
             for each in together(alarms).values()

@@ -12,6 +12,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from functools import partial
 from itertools import takewhile
 
 from reminder.agenda.alarms import Alarm, expand
@@ -28,6 +29,7 @@ from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import Settlement, Transport
 from reminder.plan.model import DEFAULT_ALARM_TIME
 from reminder.sweep.accept import digest_to_hold
+from reminder.sweep.ahead import Stretch
 from reminder.sweep.asking import Asking
 from reminder.sweep.cap import DailyCap
 from reminder.sweep.compose import Again, Failure, compose
@@ -41,7 +43,7 @@ from reminder.sweep.texts import reached_for
 log = logging.getLogger(__name__)
 
 LOOK_AHEAD = timedelta(days=40)
-"""How far the pending agenda reaches; it is rebuilt once a day."""
+"""How far the pending agenda reaches; it is moved on once a day."""
 UNSENT_AT_ONCE = 2000
 """Alarms that send nothing, written in one transaction: a plan adopted late has many."""
 LINES_SHOWN = 20
@@ -80,6 +82,7 @@ class Sweeper:
         """Take an edition into force: adopt its rungs, build what is pending."""
         self.edition, self.channels, self.transport = edition, channels, transport
         self._zone = zone_of(edition.plan.head.timezone)
+        self._ahead = Stretch(partial(expand, edition.plan, edition.calendar))
         plan_id = edition.plan.id
         self._digest = digest_to_hold(self._ledger, edition)
         facts = Facts(self._ledger.adoptions(plan_id, transport))
@@ -122,11 +125,8 @@ class Sweeper:
     def _rebuild(self, now: datetime) -> None:
         plan = self.edition.plan
         first = datetime.combine(plan.head.from_, time.min, tzinfo=self._zone)
-        alarms = expand(plan, self.edition.calendar, first - BEFORE_PLAN, now + LOOK_AHEAD, self._facts)
         settled = self._ledger.settled(plan.id, self.transport, None)
-        self._pending = deque(
-            alarm for alarm in alarms if alarm.key not in settled and settled.isdisjoint(alarm.former_keys)
-        )
+        self._pending = deque(self._ahead.move(first - BEFORE_PLAN, now + LOOK_AHEAD, self._facts, settled))
         self._held: set[str] = set()
         self._asking.refresh(self._pending, now + LOOK_AHEAD, self._facts, now)
         self._built_on = self._day(now)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 
-from reminder.agenda.policy import ACTION_TEXT, reason_text
+from reminder.agenda.reasons import ACTION_TEXT, reason_text
 from reminder.ledger.records import DELIVERY_TEXT, DeliveryState, Transport
 from reminder.ledger.shown import Entry, EntryFilter, Made, Mark
 from reminder.plan.model import Item
@@ -19,6 +19,7 @@ from reminder.sweep.approvals import APPROVAL_ITEM
 from reminder.sweep.notices import NOTICE_ITEM
 from reminder.views.lines import receiver_name
 from reminder.views.look import Look
+from reminder.views.standing import status_text
 
 PAGE = 50
 """Lines of a page."""
@@ -163,7 +164,7 @@ def _lines(look: Look, found: Sequence[Entry]) -> Iterator[Line]:
             channel=entry.channel or "",
             subject=(entry.subject or "") if shown else HIDDEN_SUBJECT,
             decision=f"{ACTION_TEXT.get(entry.decision, entry.decision)}：{reason_text(entry.reason)}",
-            state=status_text(entry, look),
+            state=status_text(entry, look.name_of),
             mark=mark,
             rehearsal=entry.transport is not Transport.LIVE,
             attempts=entry.attempts,
@@ -208,24 +209,6 @@ def receiver_title(look: Look, receiver: str) -> str:
     """The receiver's name; of a group it is said that it is one."""
     name = receiver_name(look, receiver)
     return f"群“{name}”" if receiver.startswith("group:") else name
-
-
-def status_text(entry: Entry, look: Look | None = None) -> str:
-    """What became of a line, in words; who decided by hand is named."""
-    if entry.state is None:
-        action = ACTION_TEXT.get(entry.decision, entry.decision)
-        return f"{action}：{reason_text(entry.reason)}"
-    text = DELIVERY_TEXT.get(entry.state, entry.state)
-    if entry.state == DeliveryState.ACCEPTED:
-        if entry.transport is Transport.OUTBOX:
-            text = "已写入 outbox"
-        elif entry.receiver and entry.receiver.startswith("group:"):
-            text = "已发群"
-    if entry.decided_by is not None:
-        return f"{text}（由{look.name_of(entry.decided_by) if look else entry.decided_by}决定）"
-    if entry.state in ("failed", "uncertain") or (entry.state == "pending" and entry.attempts):
-        text += f"：{entry.last_code} {entry.last_detail}".rstrip()
-    return text + ("（补发）" if entry.late else "")
 
 
 # One message

@@ -116,3 +116,16 @@ def test_closing_closes_the_inner_channel(tmp_path: Path) -> None:
     inner: Any = SimpleNamespace(id="x", suffix=".json", close=lambda: closed.append(True))
     OutboxChannel(inner, tmp_path).close()
     assert closed == [True]
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_only_what_has_to_last_waits_for_the_disk(
+    durable: bool, mail: Callable[..., EmailAdapter], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file and its folder; a simulation's files are whole as well, and nobody waits for them."""
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    outbox = OutboxChannel(mail(SimpleNamespace(port=25)), tmp_path, SHANGHAI, durable=durable)
+    outcome = outbox.send(parcel(b"x"))
+    assert (tmp_path / outcome.detail).read_bytes() == b"x"
+    assert len(synced) == (2 if durable else 0)

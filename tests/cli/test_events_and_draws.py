@@ -215,6 +215,18 @@ def test_what_was_registered_stands_on_the_agenda_and_is_simulated(desk: Desk, t
     assert list((tmp_path / "played" / "outbox").rglob("*p-clerk*"))
 
 
+def test_a_simulation_never_waits_for_the_disk(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it writes is there, and is written again if the power goes."""
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    folder = tmp_path / "played"
+    desk.call("simulate", "--from", "2026-03-01", "--to", "2026-06-30", "--data", str(folder))
+    assert [path for path in (folder / "outbox").rglob("*") if path.is_file()]
+    assert synced == []
+
+
 def test_what_nobody_registered_is_previewed_as_an_example(desk: Desk) -> None:
     for item in ("talk", "check"):
         assert desk.call("preview", item).startswith("示例：尚未登记或公布")
