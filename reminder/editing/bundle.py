@@ -17,7 +17,7 @@ from reminder.editing.errors import EditRefused
 from reminder.editing.shelf import Shelf
 from reminder.errors import Problem, errors_of, system_reason
 from reminder.ledger.file_versions import digest_of
-from reminder.plan.loader import is_plan_file, plan_files
+from reminder.plan.files import is_plan_file, plan_files
 from reminder.plan.model import Plan
 from reminder.settings import SCHEDULES, TEMPLATES
 from reminder.source import MAX_BYTES

@@ -24,7 +24,7 @@ from reminder.editing.bundle import found_in, lay_out, sync_folder
 from reminder.errors import ReminderError, system_reason
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.published import InForce, PublishedPlan
-from reminder.plan.loader import is_plan_file
+from reminder.plan.files import is_plan_file
 from reminder.settings import SCHEDULES, TEMPLATES
 
 log = logging.getLogger(__name__)
