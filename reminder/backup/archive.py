@@ -21,8 +21,9 @@ import struct
 import tarfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Generic, Protocol, TypeVar
 
 from reminder.backup.errors import BackupError, damaged
 from reminder.backup.manifest import (
@@ -44,6 +45,37 @@ _HEAD_BYTES = _DIGEST_AT + 64 + 1
 _SEAL = re.compile(rb"[0-9a-f]{64}\x00")
 
 Take = Callable[[Member, Iterator[bytes]], None]
+
+
+class Listing(Protocol):
+    """What stands first in an archive: which files follow, each with its size and sum."""
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """In the order in which they follow."""
+
+    def to_bytes(self) -> bytes:
+        """As it stands in the archive."""
+
+
+L = TypeVar("L", bound=Listing)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[L]):
+    """What an archive is for: how its list is read, and how people are told what is wrong with it.
+
+    ``parse`` raises :class:`ManifestError`.  ``name`` and ``undone`` are words of
+    the errors: what the file is called, and what was not done.
+    """
+
+    parse: Callable[[bytes], L]
+    damaged: Callable[[Path, str], BackupError]
+    name: str
+    undone: str
+
+
+BACKUP: Kind[Manifest] = Kind(Manifest.from_bytes, damaged, "备份文件", "没有恢复任何内容")
 
 
 def header(name: str, size: int) -> bytes:
@@ -86,7 +118,7 @@ class _Sealed:
         self._file.write(data)
 
 
-def write_archive(file: IO[bytes], manifest: Manifest, contents: Callable[[Member], Iterable[bytes]]) -> str:
+def write_archive(file: IO[bytes], manifest: Listing, contents: Callable[[Member], Iterable[bytes]]) -> str:
     """Write everything to an empty seekable file; the archive's checksum.
 
     ``contents`` gives the bytes of a member, which must be those that the
@@ -124,37 +156,45 @@ def read_archive(
     any deviation, :class:`BackupError` for a file that cannot be read or is of
     a newer version.
     """
+    return read_sealed(path, BACKUP, take, examine)
+
+
+def read_sealed(
+    path: Path, kind: Kind[L], take: Take | None = None, examine: Callable[[L], None] | None = None
+) -> L:
+    """As :func:`read_archive`, for an archive of any kind."""
     try:
         with path.open("rb") as file:
-            _check_seal(path, file)
+            _check_seal(path, file, kind)
             file.seek(0)
             with gzip.GzipFile(fileobj=file, mode="rb") as stream:
-                return _Reader(path, stream).read(take, examine)
+                return _Reader(path, stream, kind).read(take, examine)
     except (EOFError, zlib.error, gzip.BadGzipFile, tarfile.TarError, UnicodeDecodeError) as error:
-        raise damaged(path, "压缩内容损坏") from error
+        raise kind.damaged(path, "压缩内容损坏") from error
     except OSError as error:
-        raise BackupError(f"读不到备份文件 {path}（{system_reason(error)}），没有恢复任何内容") from error
+        raise BackupError(f"读不到{kind.name} {path}（{system_reason(error)}），{kind.undone}") from error
 
 
-def _check_seal(path: Path, file: IO[bytes]) -> None:
+def _check_seal(path: Path, file: IO[bytes], kind: Kind[L]) -> None:
     head = file.read(_HEAD_BYTES)
     if not head.startswith(_HEAD) or not _SEAL.fullmatch(head[_DIGEST_AT:]):
-        raise damaged(path, "开头不是备份文件的样子")
+        raise kind.damaged(path, f"开头不是{kind.name}的样子")
     digest = hashlib.sha256()
     while chunk := file.read(CHUNK):
         digest.update(chunk)
     if digest.hexdigest().encode() != head[_DIGEST_AT:-1]:
-        raise damaged(path, "校验和不符")
+        raise kind.damaged(path, "校验和不符")
 
 
-class _Reader:
+class _Reader(Generic[L]):
     """One pass over the unpacked stream; reads no more than the manifest announces."""
 
-    def __init__(self, path: Path, stream: gzip.GzipFile) -> None:
+    def __init__(self, path: Path, stream: gzip.GzipFile, kind: Kind[L]) -> None:
         self._path = path
         self._stream = stream
+        self._kind = kind
 
-    def read(self, take: Take | None, examine: Callable[[Manifest], None] | None) -> Manifest:
+    def read(self, take: Take | None, examine: Callable[[L], None] | None) -> L:
         manifest = self._manifest()
         if examine is not None:
             examine(manifest)
@@ -166,33 +206,33 @@ class _Reader:
             for _ in chunks:
                 pass
         if self._exactly(2 * _BLOCK).strip(b"\x00") or self._stream.read(1):
-            raise damaged(self._path, "末尾有多余的内容")
+            raise self._kind.damaged(self._path, "末尾有多余的内容")
         return manifest
 
-    def _manifest(self) -> Manifest:
+    def _manifest(self) -> L:
         info = self._header()
         # A size may be negative in the number format of GNU tar.
         if info.name != MANIFEST or not 0 < info.size <= MOST_MANIFEST_BYTES:
-            raise damaged(self._path, "没有清单")
+            raise self._kind.damaged(self._path, "没有清单")
         data = self._exactly(info.size)
         self._exactly(-info.size % _BLOCK)
         try:
-            return Manifest.from_bytes(data)
+            return self._kind.parse(data)
         except ManifestNewer as error:
             raise BackupError(f"{self._path} 由更新的版本写成（{error}）：请改用新版本的程序") from error
         except ManifestError as error:
-            raise damaged(self._path, str(error)) from error
+            raise self._kind.damaged(self._path, str(error)) from error
 
     def _expect(self, member: Member) -> None:
         info = self._header()
         if info.name != member.name or info.size != member.size:
-            raise damaged(self._path, f"内容与清单不符，此处应为 {member.name}")
+            raise self._kind.damaged(self._path, f"内容与清单不符，此处应为 {member.name}")
 
     def _header(self) -> tarfile.TarInfo:
         info = tarfile.TarInfo.frombuf(self._exactly(_BLOCK), "utf-8", "strict")
         # Only what header() writes is read: no link, no device, no extension.
         if info.type != tarfile.REGTYPE:
-            raise damaged(self._path, f"{info.name} 不是普通文件")
+            raise self._kind.damaged(self._path, f"{info.name} 不是普通文件")
         return info
 
     def _chunks(self, member: Member) -> Iterator[bytes]:
@@ -204,10 +244,10 @@ class _Reader:
             yield chunk
         self._exactly(-member.size % _BLOCK)
         if digest.hexdigest() != member.sha256:
-            raise damaged(self._path, f"{member.name} 的校验和不符")
+            raise self._kind.damaged(self._path, f"{member.name} 的校验和不符")
 
     def _exactly(self, size: int) -> bytes:
         data = self._stream.read(size)
         if len(data) != size:
-            raise damaged(self._path, "没有到结尾")
+            raise self._kind.damaged(self._path, "没有到结尾")
         return data

@@ -1,4 +1,4 @@
-"""``ledger``: what was sent, to whom, when, and what was not."""
+"""``ledger``: what was sent, to whom, when, and what was not.  Its subcommands stand in :mod:`.retiring`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reminder.cli.app import (
     parse_day,
     settings_of,
 )
-from reminder.cli.usage import Command
+from reminder.cli.usage import Group
 from reminder.errors import ReminderError, UsageError
 from reminder.ledger.records import DELIVERY_TEXT
 
@@ -29,8 +29,20 @@ STATUSES = (*DELIVERY_TEXT, "send", "merge", "postpone", "miss", "supersede", "s
 """What ``--status`` may be: where a delivery stands, or what was decided."""
 
 
-@app.command(cls=Command)
+ledger_app = typer.Typer(
+    cls=Group,
+    name="ledger",
+    help="查看台账：发了什么、给谁、何时、结果如何，以及没有发的和原因。"
+    "另有 retire（把过去月份的消息归档后移出台账）、verify（核对归档文件）。",
+    invoke_without_command=True,
+    add_completion=False,
+)
+app.add_typer(ledger_app)
+
+
+@ledger_app.callback()
 def ledger(
+    context: typer.Context,
     item: Annotated[str | None, typer.Option("--item", help="任务编号")] = None,
     status: Annotated[
         str | None,
@@ -49,6 +61,8 @@ def ledger(
     format: FormatOption = Format.TABLE,
 ) -> None:
     """查看台账：发了什么、给谁、何时、结果如何，以及没有发的和原因。"""
+    if context.invoked_subcommand is not None:
+        return
     from reminder.cli.output import print_json
     from reminder.clock import SystemClock
     from reminder.ledger.ledger import Ledger
@@ -80,6 +94,8 @@ def ledger(
             print_json([_entry_json(opened, plan_id, entry, zone) for entry in entries])
             return
         _print(opened, plan_id, entries, zone, with_attempts=attempts, limit=limit)
+        for each in opened.months.concerning(plan_id, entries, wanted, whole=len(entries) < limit):
+            print(f"{each.told(each.by, zone)}。")
     finally:
         opened.close()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +17,7 @@ from reminder.cli.app import (
     settings_of,
     span_of,
 )
+from reminder.cli.people import author_name
 from reminder.cli.planning import edition_of
 from reminder.cli.usage import Command
 from reminder.errors import ReminderError, UsageError, system_reason
@@ -109,6 +110,11 @@ def account_of(
         opened.entries(edition.plan.id, wanted),
         opened.plan_versions(edition.plan.id, end),
         opened.standing().identity,
+        tuple(
+            each.told(author_name(each.by, edition.plan.directory), start.tzinfo or UTC)
+            for each in opened.months.retirements(edition.plan.id)
+            if each.concerns(start, end)
+        ),
     )
     return account(sources, start.date(), (end - timedelta(days=1)).date(), now)
 

@@ -21,7 +21,7 @@ from sqlalchemy import (
     select,
 )
 
-from reminder.ledger.records import DeliveryState, HandDecision, Transport
+from reminder.ledger.records import RETIRED, DeliveryState, HandDecision, Transport
 from reminder.ledger.shown import Entry, EntryFilter, Mark
 from reminder.ledger.statements import chunks
 from reminder.ledger.tables import AnyRow, alarms, attempts, claims, deliveries, refusals, resolutions
@@ -184,6 +184,9 @@ def _of_status(plan_id: str, status: str, decision: ColumnElement[str]) -> Itera
     """
     if status == DeliveryState.ACCEPTED:
         yield _stands(status)
+    elif status == RETIRED:
+        yield claims.c.message.is_not(None)
+        yield worst_part().is_(None)
     elif status in set(DeliveryState):
         yield claims.c.id.in_(_standing(plan_id, status))
         yield _stands(status)
@@ -352,7 +355,8 @@ def _entry(line: AnyRow, parts: Sequence[AnyRow], refused: AnyRow | None) -> Ent
         "mark": Mark(line.planned_at, line.alarm_row, line.claim_row),
     }
     if not parts:
-        return Entry(**known)
+        # A claim is written together with its message: where there is none any more, it was retired.
+        return Entry(**known, state=RETIRED if line.message is not None else None)
     worst = min(parts, key=lambda part: ADVANCE.index(DeliveryState(part.state)))
     return Entry(
         **known,

@@ -48,6 +48,7 @@ from reminder.ledger.errors import FactsChanged, LedgerError
 from reminder.ledger.facts import FactKind, NewDutyEvent, Recorded
 from reminder.ledger.file_versions import FileVersions
 from reminder.ledger.holds import Hold, Release, Standing
+from reminder.ledger.months import MonthsOver
 from reminder.ledger.outcomes import Outcome, Stuck
 from reminder.ledger.postponing import Postponed
 from reminder.ledger.published import PublishedPlans
@@ -147,6 +148,11 @@ class Ledger:
     def published(self) -> PublishedPlans:
         """The plans that nodes take from here instead of from a folder."""
         return PublishedPlans(self._storage)
+
+    @property
+    def months(self) -> MonthsOver:
+        """Months that are over, and how they leave the ledger for an archive."""
+        return MonthsOver(self._storage)
 
     @property
     def place(self) -> str:

@@ -16,13 +16,14 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, case,
 
 from reminder.ledger.entries import ADVANCE, was_refused, worst_part
 from reminder.ledger.reading import made_for
-from reminder.ledger.records import DeliveryState, Transport
+from reminder.ledger.records import RETIRED, DeliveryState, Transport
 from reminder.ledger.statements import chunks
 from reminder.ledger.tables import AnyRow, alarms, attempts, claims, deliveries
 
 MOST_MESSAGES = 3000
 """Of one span that are looked at; an office sends fewer in a day."""
 MOST_TROUBLES = 200
+_PLACES = (*(each.value for each in ADVANCE), RETIRED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,9 +239,13 @@ def _lines(*conditions: ColumnElement[bool]) -> Select[Any]:
 
 
 def _stands() -> ColumnElement[Any]:
-    """Where the message of a claim stands, as a place in :data:`ADVANCE`; NULL without one."""
-    refused = and_(claims.c.message.is_not(None), was_refused())
-    return case((refused, ADVANCE.index(DeliveryState.FAILED)), else_=worst_part())
+    """Where the message of a claim stands, as a place in :data:`_PLACES`; NULL without one."""
+    said = claims.c.message.is_not(None)
+    retired = case((said, _PLACES.index(RETIRED)))
+    return case(
+        (and_(said, was_refused()), ADVANCE.index(DeliveryState.FAILED)),
+        else_=func.coalesce(worst_part(), retired),
+    )
 
 
 def _outcome(row: AnyRow) -> Outcome:
@@ -251,7 +256,7 @@ def _outcome(row: AnyRow) -> Outcome:
         row.planned_at,
         row.decision,
         row.reason,
-        None if row.stands is None else ADVANCE[row.stands].value,
+        None if row.stands is None else _PLACES[row.stands],
         row.number,
         tuple(dict.fromkeys(each for each in (row.first, row.last) if each is not None)),
     )

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, literal, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, Table, literal, select, tuple_
 
 from reminder.ledger.schema import MOVING, SERVING
 from reminder.ledger.tables import AnyRow, ledger_info, metadata
@@ -36,7 +36,11 @@ class Content:
     sha256: str
 
 
-def rows_of(connection: Connection, table: Table) -> Iterator[AnyRow]:
+Conditions = Sequence[ColumnElement[bool]]
+"""Which rows of a table; none: all of them."""
+
+
+def rows_of(connection: Connection, table: Table, where: Conditions = ()) -> Iterator[AnyRow]:
     """Every row in the order of the table's key, a batch at a time in memory.
 
     Each batch begins behind the last one's key: either database finds that by
@@ -44,7 +48,7 @@ def rows_of(connection: Connection, table: Table) -> Iterator[AnyRow]:
     """
     keys = list(table.primary_key.columns)
     places = [list(table.columns).index(key) for key in keys]
-    query: Select[Any] = select(table).order_by(*keys).limit(BATCH)
+    query: Select[Any] = select(table).where(*where).order_by(*keys).limit(BATCH)
     if table is ledger_info:
         query = query.where(ledger_info.c.key.not_in(OF_THE_DATABASE))
     some = connection.execute(query).all()
@@ -56,14 +60,21 @@ def rows_of(connection: Connection, table: Table) -> Iterator[AnyRow]:
         some = connection.execute(query.where(tuple_(*keys) > tuple_(*last))).all()
 
 
-def content_of(connection: Connection, table: Table) -> Content:
-    """Count and sum of one table."""
+def lines_of(connection: Connection, table: Table, where: Conditions = ()) -> Iterator[bytes]:
+    """A table written down: the names of its columns, then a line for each row."""
     # The shape comes first: the same values under other names are not the same.
-    digest = hashlib.sha256(_line([column.name for column in table.columns]))
-    count = 0
-    for count, row in enumerate(rows_of(connection, table), 1):  # noqa: B007 (the last one counts)
-        digest.update(_line(list(row)))
-    return Content(count, digest.hexdigest())
+    yield _line([column.name for column in table.columns])
+    for row in rows_of(connection, table, where):
+        yield _line(list(row))
+
+
+def content_of(connection: Connection, table: Table, where: Conditions = ()) -> Content:
+    """Count and sum of one table."""
+    digest, lines = hashlib.sha256(), 0
+    for line in lines_of(connection, table, where):
+        digest.update(line)
+        lines += 1
+    return Content(lines - 1, digest.hexdigest())
 
 
 def contents(connection: Connection) -> Mapping[str, Content]:

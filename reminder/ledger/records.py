@@ -51,6 +51,9 @@ class DeliveryState(enum.StrEnum):
     EXPIRED = "expired"
 
 
+RETIRED = "retired"
+"""Where a message stands that left the ledger for an archive, with the months that were retired."""
+
 DELIVERY_TEXT: Mapping[str, str] = {
     DeliveryState.PENDING: "待发送",
     DeliveryState.SENDING: "发送中",
@@ -58,6 +61,7 @@ DELIVERY_TEXT: Mapping[str, str] = {
     DeliveryState.FAILED: "发送失败",
     DeliveryState.UNCERTAIN: "结果不明",
     DeliveryState.EXPIRED: "已过有效期",
+    RETIRED: "已归档",
 }
 """What people read of a state: *accepted* is neither delivered nor read."""
 

@@ -80,17 +80,21 @@ def standing(connection: Connection) -> Standing:
     """As it stands in the snapshot of this connection."""
     info = {row.key: row.value for row in connection.execute(select(ledger_info))}
     if connection.dialect.name == "postgresql":
-        info[CHANGES] = str(connection.execute(_rows_ever()).scalar())
+        info[CHANGES] = str(rows_ever(connection))
     return _standing(info)
 
 
-@cache
-def _rows_ever() -> Select[Any]:
+def rows_ever(connection: Connection) -> int:
     """How far a ledger has come by the numbers of its rows: never less than before, whoever commits first.
 
     For several nodes: a count that all of them moved along would have each wait
     for the other.  The login log is left out, which is shortened.
     """
+    return int(connection.execute(_rows_ever()).scalar_one())
+
+
+@cache
+def _rows_ever() -> Select[Any]:
     numbers = [
         func.coalesce(select(func.max(table.c.id)).scalar_subquery(), 0)
         for table in metadata.sorted_tables

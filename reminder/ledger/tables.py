@@ -476,6 +476,8 @@ troubles = Table(
     Column("delivery_id", RowId, ForeignKey("deliveries.id")),
     Column("receiver", Text, nullable=False),
     Column("told_at", UtcDateTime),
+    # Before a delivery leaves the ledger it is asked for by number whether a trouble names it.
+    Index("ix_troubles_delivery", "delivery_id"),
     Index(
         "ix_troubles_untold",
         "plan_id",

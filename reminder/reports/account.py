@@ -19,7 +19,7 @@ from reminder.agenda.instants import zone_of
 from reminder.agenda.occurrences import Occurrence, occurrences
 from reminder.agenda.reasons import ACTION_TEXT, reason_text
 from reminder.check import Edition
-from reminder.ledger.records import DELIVERY_TEXT, PlanVersion
+from reminder.ledger.records import DELIVERY_TEXT, RETIRED, PlanVersion
 from reminder.ledger.shown import Entry
 from reminder.plan.model import Item
 from reminder.plan.when import FestivalsWhen
@@ -63,6 +63,8 @@ class Sources:
     entries: Sequence[Entry]
     versions: Sequence[PlanVersion]
     identity: str
+    retired: tuple[str, ...] = ()
+    """What is to be said of months in the span whose messages are in an archive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ def account(sources: Sources, first: date, last: date, now: datetime) -> Account
             ("计划版本", _versions(sources.versions, zone)),
             ("工作日历", _calendar(sources.edition, first, last)),
             ("台账编号", sources.identity),
+            *(("已归档", each) for each in sources.retired),
         ),
         _summary(sources, owed),
         tuple(tables),
@@ -357,11 +360,13 @@ def _summary(sources: Sources, owed: Sequence[_Owed]) -> tuple[str, ...]:
     waived = sum(standing.state is DutyState.WAIVED for standing, _ in cells)
     accepted = sum(entry.state == ACCEPTED for entry in sources.entries)
     failed = sum(entry.state in ("failed", "expired", "uncertain") for entry in sources.entries)
+    gone = sum(entry.state == RETIRED for entry in sources.entries)
     duties = (
         f"应办{len(cells)}项，按期办结{len(done) - late}项，迟办结{late}项，免办{waived}项，"
         f"办理中{len(cells) - len(done) - waived - overdue}项，过期未结{overdue}项。"
     )
-    return (duties, f"提醒：服务器已接收{accepted}人次，未能送出{failed}人次。")
+    elsewhere = f"另有{gone}人次的结果在档案中，不在台账。" if gone else ""
+    return (duties, f"提醒：服务器已接收{accepted}人次，未能送出{failed}人次。{elsewhere}")
 
 
 def _versions(versions: Iterable[PlanVersion], zone: ZoneInfo) -> str:

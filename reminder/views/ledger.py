@@ -89,6 +89,8 @@ class Page:
     lines: tuple[Line, ...]
     newer: Mark | None
     older: Mark | None
+    retired: tuple[str, ...] = ()
+    """What is to be said of months that these lines come from, or that they end at, and that were retired."""
 
 
 def page(
@@ -105,6 +107,15 @@ def page(
         tuple(_lines(look, found)),
         found[0].mark if found and newer else None,
         found[-1].mark if found and older else None,
+        retired(look, found, asked, whole=not older),
+    )
+
+
+def retired(look: Look, found: Sequence[Entry], asked: EntryFilter, *, whole: bool) -> tuple[str, ...]:
+    """What is to be said of retired months: ``whole`` says that the lines go on to the end of what was asked."""
+    return tuple(
+        each.told(look.name_of(each.by), look.zone)
+        for each in look.ledger.months.concerning(look.plan_id, found, asked, whole=whole)
     )
 
 

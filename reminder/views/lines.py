@@ -13,7 +13,7 @@ from reminder.agenda.duties import standings
 from reminder.agenda.reasons import ACTION_TEXT, Action, reason_text
 from reminder.calendars.arrangement import CERTAINTY_TEXT
 from reminder.ledger.outcomes import Outcome
-from reminder.ledger.records import DELIVERY_TEXT, DeliveryState, Transport
+from reminder.ledger.records import DELIVERY_TEXT, RETIRED, DeliveryState, Transport
 from reminder.plan.model import Item
 from reminder.plan.via import channels_of
 from reminder.sweep.shares import reached_by
@@ -187,6 +187,7 @@ def _words_of(outcome: Outcome) -> tuple[Mood, str]:
             DeliveryState.ACCEPTED: Mood.DONE,
             DeliveryState.PENDING: Mood.WAIT,
             DeliveryState.SENDING: Mood.WAIT,
+            RETIRED: Mood.NONE,
         }
         return moods.get(outcome.state, Mood.BAD), DELIVERY_TEXT[outcome.state]
     action = ACTION_TEXT.get(outcome.decision, outcome.decision)

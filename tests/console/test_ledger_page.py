@@ -14,8 +14,10 @@ import pytest
 import requests
 
 from reminder.access.rights import Role
+from reminder.backup.months import Wanted, retire
 from reminder.channels.email import EmailAdapter
 from reminder.ledger.records import DeliveryState, NewAlarm, NewClaim, NewDelivery, Settlement, Transport
+from reminder.ledger.shown import EntryFilter
 from reminder.links import PLACEHOLDER
 from tests.console.conftest import REPORT, TALK
 from tests.editions import edition_of
@@ -391,3 +393,28 @@ def test_an_address_that_is_none_is_said_to_be_one(office: Sent, operator: User)
         assert "链接无效" not in answer.text
     assert "链接无效或已过期" in operator.get("/d/nothing").text
     assert "链接无效或已过期" in operator.get("/a/nothing").text
+
+
+def test_a_page_of_months_that_were_retired_says_when_by_whom_and_where_to(
+    office: Sent, operator: User, tmp_path: Path
+) -> None:
+    """Its lines are there, their messages are not; a later month says nothing of it."""
+    many(office, 9)
+    office.ledger.expire("test", LIVE, NOW + timedelta(days=2))
+    office.ledger.told("test", [each.id for each in office.ledger.troubles("test", LIVE)], NOW)
+    wanted = Wanted("test", "Asia/Shanghai", "2026-07", at("2026-07-01"), "p-clerk", "已满保管期限")
+    office.clock.set(NOW + timedelta(days=40))
+    later = office.log_in("p-office", Role.ADMIN)
+    told = "2026-06 及以前的消息"
+    assert told not in later.get("/ledger").text
+    made, _ = retire(office.ledger, wanted, tmp_path / "2026.tar.gz", office.clock.now())
+    page = text_of(later.get("/ledger").text)
+    assert told in page
+    assert f"档案 2026.tar.gz（SHA-256 {made.sha256}）" in page
+    assert "由机关党委办公室干事办理，理由：已满保管期限" in page
+    assert "消息在档案中 已归档" in page
+    assert told in text_of(later.get("/ledger?to=2026-06-30&status=accepted").text)
+    assert told not in later.get("/ledger?from=2026-07-02").text
+    exported = later.get("/ledger/export.csv?status=retired").content.decode("utf-8-sig")
+    gone = office.ledger.entries("test", EntryFilter(status="retired"))
+    assert exported.count("已归档") == sum(each.item == "report" for each in gone) > 5

@@ -16,6 +16,8 @@ from reminder.ledger.storage_sqlite import SqliteStorage
 from tests.harness.rows import Filler, all_rows
 
 DAEMON = LedgerKind.DAEMON
+HEAD = schema.HEAD
+"""As it is before a test pretends that there is a later one."""
 TEXTS = ("", "中秋将至", "a\tb\\N\n'\"", "\r\n\\.\n", "🌕", "Ｂ", "b", "B", "é", "\x7f\x01")
 BLOBS = (b"", b"\x00\xff\\x", "主题".encode(), bytes(range(256)))
 DOCUMENTS = (None, {}, [], {"b": 1, "a": [1.5, None, True, "节\n"]}, "文", 2**40, {"\u0000": "\\"})

@@ -268,8 +268,8 @@ def test_a_connection_that_is_lost_on_the_way_leaves_nothing(
     """In the middle of a table, or while the old ledger is read; then it can be done again."""
     given, name = proving.rows_of, empty.partition("@/")[2].partition("?")[0]
 
-    def cut(connection: Any, table: Any) -> Iterator[Any]:
-        for row in given(connection, table):
+    def cut(connection: Any, table: Any, *where: Any) -> Iterator[Any]:
+        for row in given(connection, table, *where):
             if table.name == "claims":
                 postgres.throw_out(name)
             yield row

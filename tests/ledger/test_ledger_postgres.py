@@ -38,6 +38,7 @@ from reminder.ledger.storage_postgres import PostgresStorage
 from reminder.ledger.storage_sqlite import SqliteStorage
 from reminder.ledger.tables import metadata
 from tests.harness.postgres import Server, stamp
+from tests.ledger.moves import HEAD
 
 DAEMON = LedgerKind.DAEMON
 
@@ -172,7 +173,9 @@ def test_an_older_shape_is_named_and_migrated_only_when_asked(
     url: str, sample: Any, monkeypatch: pytest.MonkeyPatch, next_version: Callable[..., None]
 ) -> None:
     next_version()
-    with pytest.raises(LedgerSchemaError, match=r"结构版本是 0008，本程序需要 9000：请执行 reminder migrate"):
+    with pytest.raises(
+        LedgerSchemaError, match=rf"结构版本是 {HEAD}，本程序需要 9000：请执行 reminder migrate"
+    ):
         opened(url, sample)
     opened(url, sample, upgrade=True).close()
     monkeypatch.undo()
@@ -194,7 +197,7 @@ def test_a_migration_that_fails_leaves_everything_as_it_was(
     with pytest.raises(LedgerSchemaError, match=r"power cut.*已全部撤回"):
         opened(url, sample, upgrade=True)
     with psycopg.connect(url) as connection:
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0008",)]
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(HEAD,)]
         assert not connection.execute(
             "SELECT 1 FROM information_schema.columns WHERE column_name = 'remark' AND table_name = 'deliveries'"
         ).fetchall()

@@ -156,6 +156,8 @@ def resolve(words: list[str]) -> tuple[list[str], Any]:
         if not hasattr(command, "commands"):
             break
         if word.startswith("-"):
+            if command.invoke_without_command:
+                break  # options of its own, with their values
             continue
         assert word in command.commands, f"no command {word!r} in {' '.join(words)}"
         command = command.commands[word]

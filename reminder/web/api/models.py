@@ -288,7 +288,7 @@ class Line(Shape):
     decision: str
     reason: str
     state: str | None = Field(
-        description="pending、sending、accepted、failed、uncertain、expired；没有消息时为 null"
+        description="pending、sending、accepted、failed、uncertain、expired；retired：已归档，结果在档案中；没有消息时为 null"
     )
     words: str = Field(description="结果的中文说法；“服务器已接收”不等于已读或办结")
     subject: str
