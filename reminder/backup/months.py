@@ -26,7 +26,7 @@ from reminder.backup.create import SPARE_BYTES, sync_folder
 from reminder.backup.errors import BackupDamaged, BackupError
 from reminder.backup.manifest import ManifestError, ManifestNewer, Member, check_instant
 from reminder.errors import system_reason
-from reminder.ledger.errors import LedgerUnsure
+from reminder.ledger.errors import LedgerError, LedgerUnsure
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.months import LEAVE, PARTS, Held, Months, MonthsChanged, Open, Retirement
 from reminder.ledger.proving import Content
@@ -229,6 +229,9 @@ def retire(ledger: Ledger, wanted: Wanted, out: Path, now: datetime) -> tuple[Re
     finally:
         with contextlib.suppress(OSError):
             scratch.unlink(missing_ok=True)
+    # What became empty is taken away now, or, if somebody is in the way, by the daemon later.
+    with contextlib.suppress(LedgerError):
+        ledger.months.drop_empty()
     return made, found_file.size
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from reminder.cli.app import DataOption, Format, FormatOption, app, settings_of
 from reminder.cli.usage import Command
 from reminder.errors import UsageError
+
+if TYPE_CHECKING:
+    from reminder.ledger.ledger import Ledger
 
 
 @app.command(cls=Command)
@@ -47,7 +51,23 @@ def migrate(
         writable(settings.data)
     with Ledger.open(settings.ledger, kind=LedgerKind.DAEMON, now=now, upgrade=True) as ledger:
         place, created = ledger.place, ledger.created
+        filed = sum(_filed(ledger, plan, now) for plan in ledger.plan_ids())
     if format is Format.JSON:
-        print_json({"ledger": place, "schema": HEAD, "created": created.isoformat()})
+        print_json({"ledger": place, "schema": HEAD, "created": created.isoformat(), "filed": filed})
     else:
         print(f"台账 {place} 可用，结构版本 {HEAD}。")
+        if filed:
+            print(f"已了结的旧消息 {filed} 条按月归置，逐批核对，一条不少；以后由守护进程陆续归置。")
+
+
+def _filed(ledger: Ledger, plan_id: str, now: datetime) -> int:
+    """File all old messages of a plan; how many.  What somebody is in the way of is left to the daemons."""
+    from reminder.ledger.errors import LedgerLocked
+
+    total = 0
+    try:
+        while some := ledger.months.file_away(plan_id, now):
+            total += some
+    except LedgerLocked:
+        pass
+    return total

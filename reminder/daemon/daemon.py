@@ -25,6 +25,7 @@ from reminder.check import Edition, Examination
 from reminder.clock import Clock
 from reminder.daemon.agreement import Apart, ClockDiffers, NotAgreed, PlanDiffers, common_time, same_plan
 from reminder.daemon.alarm_clock import AlarmClock
+from reminder.daemon.filing import Filing
 from reminder.daemon.page import Page
 from reminder.daemon.plan_source import PlanSource
 from reminder.delivery.dispatch import Dispatch
@@ -90,6 +91,7 @@ class Daemon:
         self._reload_asked = threading.Event()
         self._clock_watch = ClockWatch()
         self._source = PlanSource(settings, edition.plan.id)
+        self._filing = Filing()
         self._alarm_clock = AlarmClock(self._wake.set)
         self._dispatch = Dispatch(clock, self._wake.set)
         now = clock.now()
@@ -299,6 +301,7 @@ class Daemon:
             log.info("swept", extra={"actions": dict(swept.actions), "deliveries": swept.deliveries})
         self._dispatch.kick(now)
         tell_troubles(self._ledger, self._sweeper, now)
+        self._filing.tend(self._ledger, self._edition.plan.id, now)
         self._rest = self._dispatch.rest(now, TICK_SECONDS)
         if self._sweeper.exhausted:
             return "计划中已没有任何后续提醒，请拟定新的计划（reminder plan new-year）"

@@ -21,6 +21,7 @@ from sqlalchemy import (
     select,
 )
 
+from reminder.ledger import parts as months
 from reminder.ledger.records import RETIRED, DeliveryState, HandDecision, Transport
 from reminder.ledger.shown import Entry, EntryFilter, Mark
 from reminder.ledger.statements import chunks
@@ -49,7 +50,8 @@ def entries(connection: Connection, plan_id: str, wanted: EntryFilter) -> list[E
     refused: dict[tuple[str, str, str], AnyRow] = {}
     for transport in sorted({line.transport for line in lines}):
         messages = {line.message for line in lines if line.transport == transport and line.message}
-        for row in _parts(connection, plan_id, transport, messages):
+        said = [line.claimed_at for line in lines if line.transport == transport and line.message]
+        for row in _parts(connection, plan_id, transport, messages, said):
             parts[transport, row.message].append(row)
         for row in _refusals(connection, plan_id, transport, messages):
             refused[transport, row.message, row.receiver] = row
@@ -132,6 +134,7 @@ def _lines(plan_id: str, wanted: EntryFilter) -> Select[Any]:
         claims.c.receiver,
         claims.c.channel,
         claims.c.message,
+        claims.c.recorded_at.label("claimed_at"),
         alarms.c.id.label("alarm_row"),
         claim_row.label("claim_row"),
     ).limit(wanted.limit)
@@ -291,7 +294,14 @@ def _refusals(connection: Connection, plan_id: str, transport: str, messages: se
         )
 
 
-def _parts(connection: Connection, plan_id: str, transport: str, messages: set[str]) -> Iterator[AnyRow]:
+def _parts(
+    connection: Connection, plan_id: str, transport: str, messages: set[str], said: Sequence[datetime]
+) -> Iterator[AnyRow]:
+    """Deliveries of messages whose claims were recorded then: that is when their deliveries were made."""
+    within: list[ColumnElement[bool]] = []
+    if said and connection.dialect.name == "postgresql":
+        numbers = (deliveries.c.id, attempts.c.delivery_id)
+        within = [months.among(number, min(said), max(said)) for number in numbers]
     for some in chunks(sorted(messages)):
         query = (
             select(
@@ -311,10 +321,12 @@ def _parts(connection: Connection, plan_id: str, transport: str, messages: set[s
                     and_(
                         attempts.c.delivery_id == deliveries.c.id,
                         attempts.c.number == deliveries.c.attempts,
+                        *within[1:],
                     ),
                 )
             )
             .where(
+                *within[:1],
                 deliveries.c.plan_id == plan_id,
                 deliveries.c.transport == transport,
                 deliveries.c.message.in_(some),

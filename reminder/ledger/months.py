@@ -21,12 +21,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, func, or_, select
 
-from reminder.ledger import register, standing
+from reminder.ledger import filing, register, standing
 from reminder.ledger.errors import LedgerError
 from reminder.ledger.postponing import POSTPONE
 from reminder.ledger.proving import Content, content_of, lines_of
 from reminder.ledger.records import RETIRED as GONE
-from reminder.ledger.records import DeliveryState, HandDecision, Note
+from reminder.ledger.records import SETTLED, DeliveryState, HandDecision, Note
 from reminder.ledger.recovery import REPLACED
 from reminder.ledger.shown import Entry, EntryFilter
 from reminder.ledger.storage import Storage
@@ -51,7 +51,6 @@ STAY = (alarms, claims)
 """The tables of which the archive has a copy, and the ledger keeps the rows."""
 PARTS = (*STAY, *reversed(LEAVE))
 """The tables of an archive, each after those it refers to."""
-SETTLED = (DeliveryState.ACCEPTED, DeliveryState.FAILED, DeliveryState.EXPIRED)
 
 
 class Open(enum.StrEnum):
@@ -172,6 +171,14 @@ class MonthsOver:
         with self._storage.read() as connection:
             found: datetime | None = connection.execute(query).scalar()
             return found
+
+    def file_away(self, plan_id: str, now: datetime, limit: int = filing.BATCH) -> int:
+        """On PostgreSQL, put some old settled messages into the part of their month; how many, 0: there are none."""
+        return filing.file_away(self._storage, plan_id, now, limit)
+
+    def drop_empty(self) -> list[str]:
+        """On PostgreSQL, take away the parts of months that are empty; which months."""
+        return filing.drop_empty(self._storage)
 
     @contextmanager
     def held(self, months: Months) -> Iterator[Held]:

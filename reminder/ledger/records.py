@@ -51,6 +51,8 @@ class DeliveryState(enum.StrEnum):
     EXPIRED = "expired"
 
 
+SETTLED = (DeliveryState.ACCEPTED, DeliveryState.FAILED, DeliveryState.EXPIRED)
+"""Nothing more happens to it by itself."""
 RETIRED = "retired"
 """Where a message stands that left the ledger for an archive, with the months that were retired."""
 

@@ -23,7 +23,7 @@ from sqlalchemy import (
     select,
 )
 
-from reminder.ledger import work_schema
+from reminder.ledger import parts, work_schema
 from reminder.ledger.errors import (
     LedgerError,
     LedgerKindError,
@@ -107,8 +107,8 @@ def prepare(
 
 
 def tables_in(connection: Connection) -> set[str]:
-    """The names of every table there is, whosever they are."""
-    return set(inspect(connection).get_table_names())
+    """The names of every table there is, whosever they are; parts of one are not counted."""
+    return {name for name in inspect(connection).get_table_names() if not parts.is_part(name)}
 
 
 def make(storage: Storage, connection: Connection, kind: LedgerKind, now: datetime) -> None:
@@ -121,6 +121,7 @@ def _create(connection: Connection, kind: LedgerKind, now: datetime) -> None:
     if now.utcoffset() is None:
         raise ValueError(f"the ledger takes only aware datetimes, not {now!r}")
     metadata.create_all(connection)
+    parts.divide(connection)
     _stamp.create(connection)
     work_schema.make(connection)
     connection.execute(_stamp.insert(), {"version_num": HEAD})

@@ -6,17 +6,22 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import (
+    Boolean,
     Column,
     ColumnElement,
     Connection,
+    Integer,
     Row,
     Table,
     Text,
+    and_,
     literal_column,
 )
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
 
-from reminder.ledger.records import DeliveryState
+from reminder.ledger.records import SETTLED, DeliveryState
 from reminder.ledger.tables import claims, deliveries
 
 if TYPE_CHECKING:
@@ -25,13 +30,32 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+class _Live(ColumnElement[bool]):
+    """A delivery is in the live part of its table; said to PostgreSQL only, where there are others."""
+
+    inherit_cache = True
+    type = Boolean()
+
+
+@compiles(_Live)
+def _anywhere(_element: _Live, _compiler: SQLCompiler, **_: Any) -> str:
+    return "1 = 1"
+
+
+@compiles(_Live, "postgresql")
+def _by_number(_element: _Live, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(deliveries.c.id >= literal_column("0", Integer), **options)
+
+
 def in_state(state: DeliveryState) -> ColumnElement[bool]:
     """``deliveries.state`` is this one, as a literal.
 
     A partial index serves a query only when the planner can see its condition;
-    a bound value it cannot see.
+    a bound value it cannot see.  What is not settled is never filed under its
+    month, and by its number PostgreSQL sees at once that no month is concerned.
     """
-    return deliveries.c.state == literal_column(f"'{state.value}'", Text)
+    stands = deliveries.c.state == literal_column(f"'{state.value}'", Text)
+    return stands if state in SETTLED else and_(stands, _Live())
 
 
 def postponed() -> ColumnElement[bool]:
