@@ -58,6 +58,12 @@ class Settings:
     """REMINDER_SECRETS: a folder with one file a secret; default ``data/secrets``."""
     database_url: str | None = field(default=None, repr=False)
     """REMINDER_DATABASE_URL: the ledger, if it is not ``data/ledger.sqlite3``; may hold a password."""
+    offices: Path | None = None
+    """REMINDER_OFFICES: a folder whose subfolders are an office each, all on one ledger."""
+    office: str = ""
+    """REMINDER_OFFICE: which of them a command is about; empty where there is but one."""
+    host: Path | None = None
+    """The data folder of the process that runs the office, where it is one of many."""
     heartbeat_url: str | None = None
     """REMINDER_HEARTBEAT_URL: asked once a minute, and only while the sweep makes progress."""
     public_url: str | None = None
@@ -87,8 +93,10 @@ class Settings:
             data=Path(env.get("REMINDER_DATA") or default.data),
             secrets=Path(value) if (value := env.get("REMINDER_SECRETS")) else None,
             database_url=env.get("REMINDER_DATABASE_URL") or None,
+            offices=Path(value) if (value := env.get("REMINDER_OFFICES")) else None,
+            office=env.get("REMINDER_OFFICE") or "",
             heartbeat_url=env.get("REMINDER_HEARTBEAT_URL") or None,
-            public_url=_public_url(env.get("REMINDER_PUBLIC_URL") or ""),
+            public_url=public_url_of(env.get("REMINDER_PUBLIC_URL") or ""),
             listen=_listen(env.get("REMINDER_LISTEN") or "", default.listen),
             proxy=_proxy(env.get("REMINDER_PROXY") or ""),
             syslog=_syslog(env.get("REMINDER_SYSLOG") or ""),
@@ -135,6 +143,17 @@ class Settings:
         """Where secrets are looked for that are not in the environment."""
         return self.secrets or self.data / "secrets"
 
+    def secret(self, name: str) -> str | None:
+        """A secret of this office; None if there is none.
+
+        One of many offices has those of its own folder: the environment is the
+        operator's, and each of the offices could have itself be sent what stands there.
+        """
+        if self.host is None:
+            return read_secret(name, self.secrets_folder)
+        # A name with a path in it would lead into another office's folder.
+        return read_secret(name, self.secrets_folder, {}) if Path(name).name == name else None
+
     @property
     def outbox(self) -> Path:
         return self.data / "outbox"
@@ -146,7 +165,7 @@ class Settings:
     @property
     def high_water(self) -> Path:
         """How far the ledger had come, kept outside of it."""
-        return self.data / "high-water.json"
+        return (self.host or self.data) / "high-water.json"
 
     @property
     def keys(self) -> Path:
@@ -175,8 +194,8 @@ def _word(env: Mapping[str, str], name: str, allowed: tuple[str, ...], default: 
     return value
 
 
-def _public_url(text: str) -> str | None:
-    """The address without a slash at its end; None for no address."""
+def public_url_of(text: str) -> str | None:
+    """``REMINDER_PUBLIC_URL`` without a slash at its end; None for no address.  Raises ``UsageError``."""
     if not text:
         return None
     where = f"环境变量 REMINDER_PUBLIC_URL 的值“{text}”"

@@ -47,6 +47,11 @@ class Watcher:
         self._taken = self._seen = snapshot(self._folders)
         self._seen_at = float("-inf")
 
+    @property
+    def moving(self) -> bool:
+        """Whether the last look saw something new that is not taken yet."""
+        return self._seen != self._taken
+
     def at_rest(self, monotonic: float) -> bool:
         """Whether there is something new that has been still for long enough."""
         current = snapshot(self._folders)

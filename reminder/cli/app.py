@@ -17,14 +17,15 @@ from zoneinfo import ZoneInfo
 import typer
 
 from reminder.calendars.lunar import FIRST_YEAR, LAST_YEAR, CalendarRangeError
-from reminder.cli.usage import Group
+from reminder.cli.usage import Group, office_asked_for
 from reminder.errors import ReminderError, UsageError
 from reminder.settings import Settings
 
 app = typer.Typer(
     name="reminder",
     cls=Group,
-    help="机关廉洁教育活动提醒与台账。先看 reminder check，再看 reminder agenda。",
+    help="机关廉洁教育活动提醒与台账。先看 reminder check，再看 reminder agenda。"
+    "有多个单位（REMINDER_OFFICES）时，各命令用 --office 写明是哪一个。",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -52,16 +53,49 @@ FormatOption = Annotated[Format, typer.Option("--format", help="table 供人阅�
 
 
 def settings_of(
-    schedules: Path | None = None, templates: Path | None = None, data: Path | None = None
+    schedules: Path | None = None,
+    templates: Path | None = None,
+    data: Path | None = None,
+    *,
+    whole: bool = False,
 ) -> Settings:
-    """The environment's settings with the options of this call over them."""
+    """The environment's settings with the options of this call over them.
+
+    Where there are many offices they are those of the one that is asked for;
+    with ``whole`` those of the process that runs all.  Raises ``UsageError``.
+    """
     from reminder.log import redactor
 
-    given = {"schedules": schedules, "templates": templates, "data": data}
-    chosen = {name: path for name, path in given.items() if path is not None}
-    settings = replace(Settings.from_environment(), **chosen)  # type: ignore[arg-type]
+    settings = Settings.from_environment()
+    if data is not None:
+        settings = replace(settings, data=data)
+    if asked := office_asked_for():
+        settings = replace(settings, office=asked)
     redactor.add(settings.ledger_password)
-    return settings
+    if settings.offices is None and settings.office:
+        raise UsageError(
+            f"写明了单位“{settings.office}”，但没有设置单位文件夹；请设置 REMINDER_OFFICES，或去掉 --office 和 REMINDER_OFFICE"
+        )
+    if settings.offices is not None:
+        _on_one_database(settings)
+        if not whole:
+            from reminder.offices import chosen_office
+
+            settings = chosen_office(settings)
+    given = {"schedules": schedules, "templates": templates}
+    chosen = {name: path for name, path in given.items() if path is not None}
+    return replace(settings, **chosen)  # type: ignore[arg-type]
+
+
+def _on_one_database(settings: Settings) -> None:
+    """Raises ``UsageError`` where many offices would share a file."""
+    from reminder.ledger.address import is_postgres
+
+    if not is_postgres(settings.ledger):
+        raise UsageError(
+            "REMINDER_OFFICES 需要 PostgreSQL 台账：请设置 REMINDER_DATABASE_URL；"
+            "台账是文件时，一个进程只运行一个单位"
+        )
 
 
 def parse_day(text: str, option: str) -> date:

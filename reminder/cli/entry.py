@@ -35,7 +35,7 @@ from reminder.cli import (
     working,
 )
 from reminder.cli.app import app
-from reminder.cli.usage import WrongUse, explain
+from reminder.cli.usage import WrongUse, explain, take_office
 from reminder.errors import PlanProblems, ReminderError, UsageError
 from reminder.log import guard, redactor
 
@@ -93,6 +93,7 @@ def _run(arguments: list[str]) -> int:
     """The exit code.  Typer's own ``main`` is passed by: it would say what went wrong in English."""
     command = typer.main.get_command(app)
     try:
+        arguments = take_office(arguments)
         with command.make_context("reminder", arguments) as context:
             command.invoke(context)
     except typer.Exit as done:

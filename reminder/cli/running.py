@@ -54,7 +54,11 @@ def run(
     from reminder.clock import SystemClock
     from reminder.lock import DataFolderLock
 
-    settings = settings_of(schedules, templates, data)
+    settings = settings_of(schedules, templates, data, whole=True)
+    if settings.offices is not None:
+        from reminder.cli.housing import run_house
+
+        run_house(settings)
     # A reload asked for before the daemon listens must not end it, which is the default.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     log.set_up(settings.log_level, settings.log_format)
@@ -356,7 +360,10 @@ def health(data: DataOption = None, format: FormatOption = Format.TABLE) -> None
     from reminder.clock import SystemClock
     from reminder.status import status_of
 
-    status = status_of(settings_of(data=data).health, SystemClock().now())
+    settings = settings_of(data=data, whole=True)
+    if settings.offices is not None and settings.office:
+        settings = settings_of(data=data)
+    status = status_of(settings.health, SystemClock().now())
     if format is Format.JSON:
         print_json({**status.raw, "healthy": not status.found, "problem": status.found})
     else:

@@ -30,7 +30,9 @@ def worker(
     from reminder.daemon.worker import Worker
     from reminder.lock import DataFolderLock
 
-    settings = settings_of(schedules, templates, data)
+    settings = settings_of(schedules, templates, data, whole=True)
+    if settings.offices is not None:
+        raise UsageError("有多个单位（REMINDER_OFFICES）时没有只发送的节点：请在各节点运行 reminder run")
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # before it listens, its default would end the process
     log.set_up(settings.log_level, settings.log_format)
     _shares(settings)
