@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from reminder.ledger.holds import Hold, HoldReason
 from reminder.ledger.records import LedgerKind
 from tests.harness.office import EIGHT, items
-from tests.harness.offices import Offices
+from tests.harness.offices import Offices, lay_out_office
 from tests.harness.postgres import Server, stamp
 from tests.harness.process import wait_for
 from tests.plans import at
@@ -48,3 +49,68 @@ def test_each_office_gets_its_own_messages_and_no_other(tmp_path: Path, address:
         assert len(sent["b"]) == 3
         assert offices.daemon.stop() == 0
         assert "Traceback" not in offices.daemon.log.read_text()
+
+
+def test_one_offices_bad_plan_leaves_it_on_the_old_one_and_the_others_alone(
+    tmp_path: Path, address: str
+) -> None:
+    """A plan that is spoilt while it runs, one that never was a plan, and a folder with nothing in it: each is named."""
+    with Offices(tmp_path, address, {"a": items(2, via=MAIL), "b": items(2, via=MAIL)}) as offices:
+        lay_out_office(offices.folder, "spoilt", items(1, via=MAIL))
+        (offices.folder / "spoilt" / "schedules" / "plan.yaml").write_text("plan: [\n")
+        (offices.folder / "empty").mkdir()
+        lay_out_office(offices.folder, "taken", items(1, via=MAIL))
+        plan = offices.folder / "taken" / "schedules" / "plan.yaml"
+        plan.write_text(plan.read_text().replace("id: plan-taken", "id: plan-a"))
+        offices.daemon.start()
+        wait_for(
+            lambda: offices.running == 2 and len(offices.troubles) == 3, "two that run, three that cannot"
+        )
+        assert "计划编号 plan-a 已由单位“a”使用" in offices.troubles["taken"]
+        assert "计划有错" in offices.troubles["spoilt"]
+        assert "empty" in offices.troubles
+
+        bad = offices.folder / "b" / "schedules" / "plan.yaml"
+        good = bad.read_text()
+        bad.write_text(good.replace("timezone: Asia/Shanghai", "timezone: 上海"))
+        wait_for(lambda: "b" in offices.troubles, "the refusal")
+        offices.come_due(NINE)
+        wait_for(lambda: offices.received("a") and len(offices.received("b")) >= 2, "both offices' messages")
+        assert "office@b.example.com" in offices.received("b"), "the old plan is in force"
+        assert set(offices.received("a")) == {"office@a.example.com"}, "the others hear nothing of it"
+
+        bad.write_text(good)
+        (offices.folder / "spoilt" / "schedules" / "plan.yaml").write_text(
+            good.replace("plan-b", "plan-spoilt")
+        )
+        wait_for(lambda: set(offices.troubles) == {"empty", "taken"} and offices.running == 3, "the mended")
+        assert offices.daemon.stop() == 0
+
+
+def test_a_ledger_that_came_back_is_spoken_for_by_each_office_for_itself(
+    tmp_path: Path, address: str
+) -> None:
+    """On hold for all; whoever confirms goes on, and nobody goes on by another's word."""
+    with Offices(tmp_path, address, {"a": items(1, via=MAIL), "b": items(1, via=MAIL)}) as offices:
+        offices.daemon.start()
+        wait_for(lambda: offices.running == 2, "both offices")
+        hold = Hold(HoldReason.RESTORED, EIGHT, EIGHT)
+        with offices.ledger() as ledger:
+            ledger.hold(hold)
+        wait_for(lambda: len(offices.troubles) == 2, "the hold")
+        offices.come_due(NINE)
+        said = offices.command(NINE, "resume", "--nothing-sent", "--by", "张三", "--yes", "--office", "b")
+        assert said.code == 0, said
+        wait_for(lambda: "office@b.example.com" in offices.received("b"), "what b had due")
+        wait_for(lambda: list(offices.troubles) == ["a"], "the end of the hold for b alone")
+        assert [each for each in offices.received("a") if each.startswith("office@")] == []
+        with offices.ledger() as ledger:
+            assert ledger.standing("plan-a").hold == hold
+            assert ledger.standing("plan-b").hold is None
+        said = offices.command(NINE, "resume", "--nothing-sent", "--by", "李四", "--yes", "--office", "a")
+        assert said.code == 0, said
+        wait_for(lambda: "office@a.example.com" in offices.received("a"), "what a had due")
+        with offices.ledger() as ledger:
+            assert ledger.standing().hold is None
+        wait_for(lambda: offices.troubles == {}, "the end of the hold")
+        assert offices.daemon.stop() == 0

@@ -11,12 +11,14 @@ from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
+from unittest import mock
 
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import LedgerKind
 from reminder.ledger.shown import Entry, EntryFilter
 from tests.editing.conftest import SHARED
 from tests.editions import TEMPLATES
+from tests.harness.command import Said, here
 from tests.harness.office import EIGHT
 from tests.harness.process import DaemonProcess
 from tests.plans import DIRECTORY, HEAD, files_of
@@ -138,7 +140,7 @@ class Offices:
         """What is wrong, by the office's name."""
         return dict(self.health.get("offices", {}).get("troubles", {}))
 
-    @property
-    def variables(self) -> dict[str, str]:
-        """The environment for commands."""
-        return {**os.environ, **self.environment}
+    def command(self, now: datetime, *arguments: str) -> Said:
+        """The command ``reminder`` beside the process, at an instant."""
+        with mock.patch.dict(os.environ, self.environment):
+            return here(now, *arguments, schedules=self.folder, data=self.daemon.data)
