@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections import OrderedDict
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
 
-from reminder.delivery.engines.node import AGAIN_SECONDS, Lane, Node, Work, said
+from reminder.delivery.engines.node import AGAIN_SECONDS, CLOSE_SECONDS, Lane, Node, Work, said
 
 log = logging.getLogger(__name__)
 
@@ -28,16 +30,18 @@ _WAITING = "SELECT DISTINCT queue_name FROM procrastinate_jobs WHERE status = 't
 
 @dataclass(eq=False, slots=True)
 class _Turn:
-    """A queue that is served, and how many of its batches are being carried out."""
+    """A queue that is served, and those of its batches that are being carried out."""
 
     node: TurnNode
     queue: str
     abreast: int
     work: Work
-    running: int = 0
+    running: set[Future[None]] = field(default_factory=set)
 
-    def close(self, *, wait: bool) -> None:  # noqa: ARG002 (what is being carried out ends by itself)
+    def close(self, *, wait: bool) -> None:
         self.node.forget(self)
+        if wait:
+            wait_for(list(self.running))
 
 
 class TurnNode(Node):
@@ -57,14 +61,17 @@ class TurnNode(Node):
         return turn
 
     def forget(self, turn: _Turn) -> None:
-        """Fetch no more for it."""
+        """Fetch no more for it, from when this returns on."""
+        dropped = threading.Event()
 
         def drop() -> None:
             if self._turns.get(turn.queue) is turn:
                 del self._turns[turn.queue]
+            dropped.set()
 
         with suppress(RuntimeError):  # the loop has ended already, and nothing is fetched
             self._loop.call_soon_threadsafe(drop)
+            dropped.wait(CLOSE_SECONDS)
 
     def stir(self) -> None:
         with suppress(RuntimeError):
@@ -102,31 +109,29 @@ class TurnNode(Node):
         for turn in [each for queue, each in self._turns.items() if queue in waiting]:
             if self._closing or len(self._carrying) >= THREADS:
                 break
-            if turn.running >= turn.abreast or self._turns.get(turn.queue) is not turn:
+            if len(turn.running) >= turn.abreast or self._turns.get(turn.queue) is not turn:
                 continue
             self._turns.move_to_end(turn.queue)
             job = await manager.fetch_job([turn.queue], await self.registered())
-            if job is not None:
+            if job is not None and job.id is not None:
                 found = True
-                self._carry(turn, job)
+                self._running.add(job.id)
+                future = self._pool.submit(turn.work, job.id)
+                turn.running.add(future)
+                task = self._loop.create_task(self._carried(turn, job, future))
+                self._carrying.add(task)
+                task.add_done_callback(self._carrying.discard)
         return found
 
-    def _carry(self, turn: _Turn, job: Job) -> None:
-        turn.running += 1
-        assert job.id is not None
-        self._running.add(job.id)
-        task = self._loop.create_task(self._carried(turn, job, job.id))
-        self._carrying.add(task)
-        task.add_done_callback(self._carrying.discard)
-
-    async def _carried(self, turn: _Turn, job: Job, number: int) -> None:
-        """A batch, carried out in a thread; one whose end cannot be told is found again as nobody's."""
+    async def _carried(self, turn: _Turn, job: Job, future: Future[None]) -> None:
+        """A batch, to its end; one whose end cannot be told is found again as nobody's."""
         try:
-            await self._loop.run_in_executor(self._pool, turn.work, number)
+            await asyncio.wrap_future(future)
             await JobManager.finish_job(self._manager, job, Status.SUCCEEDED, delete_job=True)
         except Exception as error:
             log.debug("broke off", extra={"error": said(error)})
         finally:
-            self._running.discard(number)
-            turn.running -= 1
+            assert job.id is not None
+            self._running.discard(job.id)
+            turn.running.discard(future)
             self._stirred.set()
