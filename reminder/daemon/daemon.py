@@ -238,6 +238,10 @@ class Daemon:
         """Whether the next tick has something to do that no instant tells: files that are being changed."""
         return self._reload_asked.is_set() or self._half_in_force or self._watcher.moving
 
+    def files_differ(self) -> bool:
+        """Whether the next tick would find other files; cheap, and for a look between ticks."""
+        return self._watcher.differs()
+
     def next_instant(self, now: datetime) -> datetime:
         """When there is something to do next, as far as is known now.  Raises ``LedgerError``."""
         rest = self._dispatch.rest(now, HANDOVERS_AHEAD.total_seconds())

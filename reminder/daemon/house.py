@@ -2,8 +2,8 @@
 
 Each office is a :class:`~reminder.daemon.daemon.Daemon` that is looked after
 when an instant it knows has come, when something was recorded of it, when its
-files move, and otherwise in turn, :data:`IN_TURN` offices a tick: what a tick
-costs does not grow with the number of offices.  A few threads look after them,
+files move (:data:`FILES_IN_TURN` folders are looked at a tick), and otherwise in
+turn, :data:`IN_TURN` a tick: what a tick costs does not grow with the offices.  A few threads look after them,
 so that one with a thousand messages to write holds up only itself.
 """
 
@@ -41,8 +41,10 @@ log = logging.getLogger(__package__)
 
 THREADS = 4
 """Offices looked after at once; the renderer is one for all, and so is Python's lock."""
-IN_TURN = 4
-"""Offices that each tick looks after although nothing is known to be due."""
+IN_TURN = 1
+"""Offices that each tick looks after although nothing is known to be due: what was missed is found."""
+FILES_IN_TURN = 20
+"""Offices whose files each tick looks at."""
 OVERLAP = 5
 """Ticks: so old are the numbers since which something is news, since rows become visible out of order."""
 MIDDLE_SECONDS = 5.0
@@ -74,6 +76,7 @@ class House:
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="office")
         self._lodgers: dict[str, Lodger] = {}
         self._turns: deque[Lodger] = deque()
+        self._files: deque[Lodger] = deque()
         self._numbers: deque[Mapping[str, int]] = deque(maxlen=OVERLAP)
         self._middle_at = self._names_at = float("-inf")
         self._names_problem = ""
@@ -226,6 +229,7 @@ class House:
             if name not in self._lodgers:
                 self._lodgers[name] = lodger = Lodger(name, self._shared)
                 self._turns.append(lodger)
+                self._files.append(lodger)
 
     @property
     def _live(self) -> bool:
@@ -250,14 +254,17 @@ class House:
             for each in self._lodgers.values()
             if each.state is State.RUNNING and not each.busy and each.wants(now, monotonic, stirred)
         }
-        most = len(chosen) + IN_TURN
-        for _ in range(len(self._turns)):
-            if len(chosen) >= most:
-                break
-            each = self._turns[0]
-            self._turns.rotate(-1)
-            if each.state is State.RUNNING:
-                chosen.setdefault(each.name, each)
+        for each in _next(self._turns, IN_TURN):
+            if each.state is State.RUNNING and not each.busy:
+                chosen[each.name] = each
+        for each in _next(self._files, FILES_IN_TURN):
+            if (
+                each.state is State.RUNNING
+                and not each.busy
+                and each.name not in chosen
+                and each.files_differ()
+            ):
+                chosen[each.name] = each
         resting = [each for each in self._lodgers.values() if each.state is not State.RUNNING]
         if not any(each.busy for each in resting):
             for each in [each for each in resting if each.may_start(monotonic)][:1]:
@@ -298,3 +305,10 @@ class House:
             },
         }
         write_status(self._settings.health, status)
+
+
+def _next(line: deque[Lodger], count: int) -> list[Lodger]:
+    """The first of a line, who then stand at its end."""
+    found = [line[number] for number in range(min(count, len(line)))]
+    line.rotate(-count)
+    return found

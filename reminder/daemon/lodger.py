@@ -218,6 +218,10 @@ class Lodger:
             or daemon.restless
         )
 
+    def files_differ(self) -> bool:
+        """Whether its files are others than those in force; for whoever has it in hand."""
+        return self.daemon is not None and self.daemon.files_differ()
+
     def may_start(self, monotonic: float) -> bool:
         """Whether it is worth trying to take it in."""
         if self.busy or self.state is State.RUNNING:
@@ -266,7 +270,7 @@ class Lodger:
         assert shared.settings.offices is not None
         self._watcher = Watcher([shared.settings.offices / self.name])
         self.settings = settings = settings_of_office(shared.settings, self.name)
-        found = examine(settings.schedules, settings.templates, settings.public_url)
+        found = examine(settings.schedules, settings.templates, settings.public_url, known=self._is_in_force)
         if found.edition is None:
             first, count = found.errors[0], len(found.errors)
             raise ReminderError(f"计划有错，尚未运行：{first}" + (f"（共 {count} 处）" if count > 1 else ""))
@@ -290,6 +294,11 @@ class Lodger:
         self.daemon, self.state = daemon, State.RUNNING
         log.info("office runs", extra={"office": self.name, "plan": plan_id})
         self._tick()
+
+    def _is_in_force(self, edition: Edition) -> bool:
+        """Whether it was accepted last: then it was looked through, and need not be at every start."""
+        last = self._shared.ledger.last_plan(edition.plan.id)
+        return last is not None and last.digest == edition.digest
 
     def _tick(self) -> None:
         daemon = self.daemon
