@@ -9,13 +9,13 @@ of the data folder.  Everything else is the process's.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from reminder.errors import ReminderError, UsageError, system_reason
-from reminder.settings import Settings, public_url_of
+from reminder.settings import Settings, public_url_of, read_secret
 
 OWN_SETTINGS = "office.env"
 """The office's own settings, a line each: ``NAME=value``."""
@@ -23,6 +23,26 @@ DATA = "offices"
 """In the process's data folder: a folder an office."""
 _OWN: dict[str, tuple[str, Callable[[str], Any]]] = {"REMINDER_PUBLIC_URL": ("public_url", public_url_of)}
 """What an office may set for itself, and how it is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfficeSettings(Settings):
+    """The settings of one office of many; ``data`` is its own, ``host`` the data folder of its process."""
+
+    host: Path = Path()
+
+    def secret(self, name: str) -> str | None:
+        """A secret from the office's own folder.
+
+        The environment is the operator's, and an office could have itself be sent
+        what stands there; a name with a path in it would lead into another's folder.
+        """
+        return read_secret(name, self.secrets_folder, {}) if Path(name).name == name else None
+
+    @property
+    def high_water(self) -> Path:
+        """The ledger is all offices', and so is its mark."""
+        return self.host / "high-water.json"
 
 
 class OfficeSettingsError(ReminderError):
@@ -39,14 +59,14 @@ def office_names(folder: Path) -> list[str]:
         ) from None
 
 
-def chosen_office(settings: Settings) -> Settings:
+def chosen_office(settings: Settings) -> OfficeSettings:
     """The settings of the office that ``settings.office`` names.
 
     Raises ``UsageError`` where none is named, or none that there is.
     """
     assert settings.offices is not None
     names = office_names(settings.offices)
-    if settings.office not in names:
+    if settings.office is None or settings.office not in names:
         what = (
             f"没有“{settings.office}”这个单位"
             if settings.office
@@ -56,22 +76,23 @@ def chosen_office(settings: Settings) -> Settings:
     return settings_of_office(settings, settings.office)
 
 
-def settings_of_office(settings: Settings, name: str) -> Settings:
+def settings_of_office(settings: Settings, name: str) -> OfficeSettings:
     """What the process's settings are for one of its offices.  Raises ``OfficeSettingsError``."""
     assert settings.offices is not None
     folder = settings.offices / name
-    return replace(
-        settings,
-        office=name,
-        host=settings.data,
-        schedules=folder / "schedules",
-        templates=folder / "message_templates",
-        secrets=folder / "secrets",
-        data=settings.data / DATA / name,
-        database_url=settings.ledger,  # with its password, which is no secret of the office
-        heartbeat_url=None,
+    own: dict[str, Any] = {each.name: getattr(settings, each.name) for each in fields(Settings)}
+    own |= {
+        "office": name,
+        "host": settings.data,
+        "schedules": folder / "schedules",
+        "templates": folder / "message_templates",
+        "secrets": folder / "secrets",
+        "data": settings.data / DATA / name,
+        "database_url": settings.ledger,  # with its password, which is no secret of the office
+        "heartbeat_url": None,
         **_own(folder / OWN_SETTINGS),
-    )
+    }
+    return OfficeSettings(**own)
 
 
 def host_of(settings: Settings) -> str:

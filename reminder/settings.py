@@ -60,10 +60,8 @@ class Settings:
     """REMINDER_DATABASE_URL: the ledger, if it is not ``data/ledger.sqlite3``; may hold a password."""
     offices: Path | None = None
     """REMINDER_OFFICES: a folder whose subfolders are an office each, all on one ledger."""
-    office: str = ""
-    """REMINDER_OFFICE: which of them a command is about; empty where there is but one."""
-    host: Path | None = None
-    """The data folder of the process that runs the office, where it is one of many."""
+    office: str | None = None
+    """REMINDER_OFFICE: which of them a command is about."""
     heartbeat_url: str | None = None
     """REMINDER_HEARTBEAT_URL: asked once a minute, and only while the sweep makes progress."""
     public_url: str | None = None
@@ -94,7 +92,7 @@ class Settings:
             secrets=Path(value) if (value := env.get("REMINDER_SECRETS")) else None,
             database_url=env.get("REMINDER_DATABASE_URL") or None,
             offices=Path(value) if (value := env.get("REMINDER_OFFICES")) else None,
-            office=env.get("REMINDER_OFFICE") or "",
+            office=env.get("REMINDER_OFFICE") or None,
             heartbeat_url=env.get("REMINDER_HEARTBEAT_URL") or None,
             public_url=public_url_of(env.get("REMINDER_PUBLIC_URL") or ""),
             listen=_listen(env.get("REMINDER_LISTEN") or "", default.listen),
@@ -144,15 +142,8 @@ class Settings:
         return self.secrets or self.data / "secrets"
 
     def secret(self, name: str) -> str | None:
-        """A secret of this office; None if there is none.
-
-        One of many offices has those of its own folder: the environment is the
-        operator's, and each of the offices could have itself be sent what stands there.
-        """
-        if self.host is None:
-            return read_secret(name, self.secrets_folder)
-        # A name with a path in it would lead into another office's folder.
-        return read_secret(name, self.secrets_folder, {}) if Path(name).name == name else None
+        """A secret by its name; None if there is none."""
+        return read_secret(name, self.secrets_folder)
 
     @property
     def outbox(self) -> Path:
@@ -165,7 +156,7 @@ class Settings:
     @property
     def high_water(self) -> Path:
         """How far the ledger had come, kept outside of it."""
-        return (self.host or self.data) / "high-water.json"
+        return self.data / "high-water.json"
 
     @property
     def keys(self) -> Path:

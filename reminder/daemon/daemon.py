@@ -596,8 +596,7 @@ class Daemon:
         }
         if self._lodging is not None:
             self._lodging.say(problem)
-            if self._settings.host is not None:
-                status["host"] = str((self._settings.host / self._settings.health.name).absolute())
+            status["host"] = str(self._lodging.health.absolute())
         write_status(self._settings.health, status)
 
 

@@ -280,7 +280,13 @@ class Lodger:
         try:
             settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._dispatch = Dispatch(shared.clock, self._on_wake, shared.node())
-            lodging = Lodging(_NoAlarms(), _Watchman(shared, plan_id), self._dispatch, self._say)
+            lodging = Lodging(
+                _NoAlarms(),
+                _Watchman(shared, plan_id),
+                self._dispatch,
+                self._say,
+                shared.settings.health,
+            )
             channels, mark = shared.furnish(settings)
             daemon = Daemon(
                 settings, edition, shared.ledger, shared.clock, channels, None, mark, lodging=lodging

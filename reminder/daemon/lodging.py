@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 from reminder.agenda.facts import Facts
@@ -51,3 +52,5 @@ class Lodging:
     dispatch: Dispatch
     say: Callable[[str], None]
     """Told at each tick: what is wrong, in Chinese, or nothing."""
+    health: Path
+    """Where the process says that it lives."""
