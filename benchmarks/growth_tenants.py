@@ -14,25 +14,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import Any, ClassVar
-
-from sqlalchemy import event
 
 from benchmarks.agenda import text_of
 from reminder.cli.wiring import furnish
-from reminder.clock import SystemClock
 from reminder.daemon.house import House
 from reminder.daemon.lodger import State
-from reminder.ledger.agreement import Common
-from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import LedgerKind
 from reminder.settings import Settings
 from tests.editing.conftest import SHARED
 from tests.editions import TEMPLATES
 from tests.harness.postgres import Server, stamp
+from tests.harness.shifted import ShiftedClock, shifted_ledger
 from tests.plans import at
 
 SIZES = (1, 10, 100, 1_000)
@@ -40,25 +34,6 @@ ITEMS = 50
 TICKS = 50
 NOON = at("2026-06-10 12:01")
 Point = tuple[int, float, int]
-
-
-class Shifted(SystemClock):
-    """A clock that shows :data:`NOON` when it is made, and goes on from there."""
-
-    def __init__(self) -> None:
-        self._offset = NOON - super().now()
-
-    def now(self) -> datetime:
-        return super().now() + self._offset
-
-
-class ShiftedLedger(Ledger):
-    """On a database whose clock shows the same."""
-
-    clock: ClassVar[Shifted] = Shifted()
-
-    def common(self, plan_id: str) -> Common:
-        return replace(super().common(plan_id), at=self.clock.now())
 
 
 def lay_out(folder: Path, size: int) -> None:
@@ -73,18 +48,6 @@ def lay_out(folder: Path, size: int) -> None:
         for template in SHARED:
             shutil.copytree(TEMPLATES / template, office / "message_templates" / template)
         shutil.copy(TEMPLATES / "wording.yaml", office / "message_templates")
-
-
-class Statements:
-    """Counts what is asked of the database."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self.count = 0
-        for engine in (ledger._storage._writer, ledger._storage._reader):  # type: ignore[attr-defined]
-            event.listen(engine, "before_cursor_execute", self._counted)
-
-    def _counted(self, *_: Any) -> None:
-        self.count += 1
 
 
 def settled(house: House) -> None:
@@ -107,29 +70,29 @@ def offices(size: int, server: Server) -> Iterator[tuple[str, Point, float]]:
         stamp(address, LedgerKind.DAEMON, NOON - timedelta(days=1))
         settings = Settings(data=folder / "data", offices=folder / "offices", database_url=address)
         settings.data.mkdir()
-        ledger = ShiftedLedger.open(address, kind=LedgerKind.DAEMON, now=NOON)
-        statements = Statements(ledger)
+        clock = ShiftedClock(NOON)
+        ledger = shifted_ledger(address, clock)
         before = _resident()
-        house = House(settings, ledger, ShiftedLedger.clock, furnish)
+        house = House(settings, ledger, clock, furnish)
         begun = time.process_time()
         settled(house)
         taken = time.process_time() - begun
         gc.collect()
         held = _resident() - before
-        yield "offices taken in", (size, taken, held), statements.count
+        yield "offices taken in", (size, taken, held), ledger.statements
         least, asked = float("inf"), 0.0
         for _ in range(3):
-            statements.count = 0
+            ledger.statements = 0
             begun = time.process_time()
             for _ in range(TICKS):
                 house.look()
             least = min(least, (time.process_time() - begun) / TICKS)
-            asked = statements.count / TICKS
+            asked = ledger.statements / TICKS
         yield "a tick of all offices with nothing due", (size, least, held), asked
         house.close()
         begun = time.process_time()
-        ledger = ShiftedLedger.open(address, kind=LedgerKind.DAEMON, now=NOON)
-        again = House(settings, ledger, ShiftedLedger.clock, furnish)
+        ledger = shifted_ledger(address, clock)
+        again = House(settings, ledger, clock, furnish)
         settled(again)
         yield "offices taken in again", (size, time.process_time() - begun, 0), 0
         again.close()

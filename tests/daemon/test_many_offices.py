@@ -8,12 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from reminder.cli.wiring import furnish
+from reminder.daemon.house import House
+from reminder.daemon.lodger import State
 from reminder.ledger.holds import Hold, HoldReason
 from reminder.ledger.records import LedgerKind
+from reminder.settings import Settings
 from tests.harness.office import EIGHT, items
 from tests.harness.offices import Offices, lay_out_office
 from tests.harness.postgres import Server, stamp
 from tests.harness.process import wait_for
+from tests.harness.shifted import ShiftedClock, shifted_ledger
 from tests.plans import at
 
 NINE = at("2026-06-10 09:00")
@@ -68,7 +73,11 @@ def test_one_offices_bad_plan_leaves_it_on_the_old_one_and_the_others_alone(
         )
         assert "计划编号 plan-a 已由单位“a”使用" in offices.troubles["taken"]
         assert "计划有错" in offices.troubles["spoilt"]
-        assert "empty" in offices.troubles
+        said = offices.command(EIGHT, "health")
+        assert said.code == 0, "one office is no reason to restart all"
+        assert "5 个单位，2 个在运行（2 个正式发送）" in said.out
+        assert "单位 taken：计划编号 plan-a" in said.out
+        assert offices.command(EIGHT, "health", "--office", "a").out.startswith("正常（正式发送）")
 
         bad = offices.folder / "b" / "schedules" / "plan.yaml"
         good = bad.read_text()
@@ -114,3 +123,33 @@ def test_a_ledger_that_came_back_is_spoken_for_by_each_office_for_itself(
             assert ledger.standing().hold is None
         wait_for(lambda: offices.troubles == {}, "the end of the hold")
         assert offices.daemon.stop() == 0
+
+
+def test_a_tick_with_nothing_due_asks_the_same_however_many_offices_there_are(
+    postgres: Server, tmp_path: Path
+) -> None:
+    """Counted, not timed: the questions of a tick are those for all together and those for the one in turn."""
+    asked = {}
+    for count in (2, 8):
+        address = postgres.new_database()
+        clock = ShiftedClock(EIGHT)
+        stamp(address, LedgerKind.DAEMON, EIGHT - timedelta(hours=2))
+        folder = tmp_path / str(count)
+        for number in range(count):
+            lay_out_office(folder / "offices", f"o{number}", items(2, via=MAIL))
+        settings = Settings(data=folder / "data", offices=folder / "offices", database_url=address)
+        settings.data.mkdir()
+        ledger = shifted_ledger(address, clock)
+        house = House(settings, ledger, clock, furnish)
+        while any(each.state is not State.RUNNING for each in house.lodgers.values()):
+            house.look()
+            assert not [each.trouble for each in house.lodgers.values() if each.trouble]
+        for _ in range(6):  # what they wrote at their start is no news any more
+            house.look()
+        before = ledger.statements
+        for _ in range(4):
+            house.look()
+        asked[count] = (ledger.statements - before) / 4
+        house.close()
+        postgres.drop(address)
+    assert asked[8] <= asked[2] + 3, asked
