@@ -10,8 +10,9 @@ import ipaddress
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
 from urllib.parse import quote, unquote, urlsplit
 
 from reminder.errors import UsageError
@@ -63,6 +64,10 @@ class Settings:
     """REMINDER_PLAN_FROM: folder, or ledger with the plan that was published there; ``ledger:ID`` names the plan."""
     database_url: str | None = field(default=None, repr=False)
     """REMINDER_DATABASE_URL: the ledger, if it is not ``data/ledger.sqlite3``; may hold a password."""
+    offices: Path | None = None
+    """REMINDER_OFFICES: a folder whose subfolders are an office each, all on one ledger."""
+    office: str | None = None
+    """REMINDER_OFFICE: which of them a command is about."""
     heartbeat_url: str | None = None
     """REMINDER_HEARTBEAT_URL: asked once a minute, and only while the sweep makes progress."""
     public_url: str | None = None
@@ -91,10 +96,12 @@ class Settings:
             templates=Path(env.get("REMINDER_TEMPLATES") or default.templates),
             data=Path(env.get("REMINDER_DATA") or default.data),
             secrets=Path(value) if (value := env.get("REMINDER_SECRETS")) else None,
-            plan_from=_plan_from(env.get("REMINDER_PLAN_FROM") or ""),
+            plan_from=plan_from_of(env.get("REMINDER_PLAN_FROM") or ""),
             database_url=env.get("REMINDER_DATABASE_URL") or None,
+            offices=Path(value) if (value := env.get("REMINDER_OFFICES")) else None,
+            office=env.get("REMINDER_OFFICE") or None,
             heartbeat_url=env.get("REMINDER_HEARTBEAT_URL") or None,
-            public_url=_public_url(env.get("REMINDER_PUBLIC_URL") or ""),
+            public_url=public_url_of(env.get("REMINDER_PUBLIC_URL") or ""),
             listen=_listen(env.get("REMINDER_LISTEN") or "", default.listen),
             proxy=_proxy(env.get("REMINDER_PROXY") or ""),
             syslog=_syslog(env.get("REMINDER_SYSLOG") or ""),
@@ -140,6 +147,10 @@ class Settings:
     def secrets_folder(self) -> Path:
         """Where secrets are looked for that are not in the environment."""
         return self.secrets or self.data / "secrets"
+
+    def secret(self, name: str) -> str | None:
+        """A secret by its name; None if there is none."""
+        return read_secret(name, self.secrets_folder)
 
     @property
     def outbox(self) -> Path:
@@ -189,6 +200,11 @@ class Settings:
         """The version in force of it: a link that is exchanged as a whole."""
         return self.published / "current"
 
+    def laid_out(self) -> Self:
+        """With the folders of the version in force, which is taken from the ledger."""
+        current = self.published_current
+        return replace(self, schedules=current / SCHEDULES, templates=current / TEMPLATES)
+
     @property
     def lock(self) -> Path:
         return self.data / "daemon.lock"
@@ -201,7 +217,7 @@ def _word(env: Mapping[str, str], name: str, allowed: tuple[str, ...], default: 
     return value
 
 
-def _plan_from(text: str) -> str:
+def plan_from_of(text: str) -> str:
     word, colon, plan = text.partition(":")
     word, plan = word.lower(), plan.strip()
     if not text or (word == FROM_FOLDER and not colon):
@@ -214,8 +230,8 @@ def _plan_from(text: str) -> str:
     return f"{word}{colon}{plan}"
 
 
-def _public_url(text: str) -> str | None:
-    """The address without a slash at its end; None for no address."""
+def public_url_of(text: str) -> str | None:
+    """``REMINDER_PUBLIC_URL`` without a slash at its end; None for no address.  Raises ``UsageError``."""
     if not text:
         return None
     where = f"环境变量 REMINDER_PUBLIC_URL 的值“{text}”"

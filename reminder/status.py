@@ -64,6 +64,8 @@ class Status:
         ahead = f"下一次提醒：{self.raw['next'] or '近期没有'}"
         if self.raw.get("role") == WORKER:
             ahead = "工作节点，只发送"
+        if (offices := self.raw.get("offices")) is not None:
+            return _of_offices(offices, ahead, self.raw.get("page"))
         text = f"正常（{LIVE_TEXT[self.raw['transport']]}），{ahead}"
         if self.raw["plan_refused"]:
             text += "；有一份新计划因错误未被采用"
@@ -78,6 +80,10 @@ def status_of(path: Path, now: datetime) -> Status:
     """Read the health file.  Raises :class:`NoStatus`."""
     try:
         raw = json.loads(path.read_text("utf-8"))
+        if "host" in raw:
+            # One of many offices is looked after when there is something to do: that the process lives, it says itself.
+            host = json.loads(Path(raw["host"]).read_text("utf-8"))
+            raw |= {"at": host["at"], "pid": host["pid"], "problem": raw["problem"] or host["problem"]}
         status = Status(raw, (now - datetime.fromisoformat(raw["at"])).total_seconds())
         _ = status.found, status.summary  # whatever is missing is missed here
     except OSError:
@@ -85,6 +91,18 @@ def status_of(path: Path, now: datetime) -> Status:
     except (ValueError, KeyError, TypeError):
         raise NoStatus(f"运行状况文件 {path} 的内容不完整：请查看守护进程是否正常运行") from None
     return status
+
+
+def _of_offices(offices: Mapping[str, Any], ahead: str, page: Mapping[str, Any] | None) -> str:
+    """How a process with many offices is; those in trouble by their names."""
+    text = f"正常：{offices['count']} 个单位，{offices['running']} 个在运行（{offices['live']} 个正式发送），{ahead}"
+    if offices["starting"]:
+        text += f"；{offices['starting']} 个正在启动"
+    if page and page["problem"]:
+        text += f"；{page['problem']}"
+    for name, trouble in sorted(offices["troubles"].items()):
+        text += f"\n单位 {name}：{trouble}"
+    return text
 
 
 def _lasting(seconds: float) -> str:

@@ -47,6 +47,15 @@ class Watcher:
         self._taken = self._seen = snapshot(self._folders)
         self._seen_at = float("-inf")
 
+    def differs(self) -> bool:
+        """Whether the files are others than those last taken, at rest or not; remembers nothing."""
+        return snapshot(self._folders) != self._taken
+
+    @property
+    def moving(self) -> bool:
+        """Whether the last look saw something new that is not taken yet."""
+        return self._seen != self._taken
+
     def at_rest(self, monotonic: float) -> bool:
         """Whether there is something new that has been still for long enough."""
         current = snapshot(self._folders)

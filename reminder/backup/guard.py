@@ -61,9 +61,12 @@ def hold_text(hold: Hold, zone: tzinfo) -> str:
     )
 
 
-def hold_of(ledger: Ledger, high_water: Path, now: datetime) -> Hold | None:
-    """The hold that stands, or that the mark asks for; changes nothing."""
-    return _judged(ledger, ledger.standing(), read_mark(high_water), now)
+def hold_of(ledger: Ledger, high_water: Path, now: datetime, plan_id: str = "") -> Hold | None:
+    """The hold that stands, or that the mark asks for; changes nothing.  For a plan, one not over for it."""
+    standing = ledger.standing()
+    if standing.hold is not None:
+        return ledger.standing(plan_id).hold
+    return _judged(ledger, standing, read_mark(high_water), now)
 
 
 def _judged(ledger: Ledger, standing: Standing, found: Found | None, now: datetime) -> Hold | None:
@@ -125,11 +128,13 @@ class _Look:
 class Guard:
     """Compares the ledger with the mark in ``high_water`` and moves the mark along.
 
-    Used by one thread.
+    With a ``plan_id`` a hold of a shared ledger is over once it is over for that
+    plan.  Used by one thread.
     """
 
-    def __init__(self, high_water: Path) -> None:
+    def __init__(self, high_water: Path, plan_id: str = "") -> None:
         self._path = high_water
+        self._plan_id = plan_id
         self._seen: _Look | None = None
         self._of: Ledger | None = None
         self._last: Standing | None = None
@@ -152,6 +157,8 @@ class Guard:
         ``LedgerCorrupt``.  Raises ``LedgerError`` for a ledger in trouble.
         """
         standing = self.compare_file(ledger, monotonic)
+        if standing.hold is not None and ledger.standing(self._plan_id).hold is None:
+            return None  # the mark stays as it is until the hold is over for everybody
         hold = _judged(ledger, standing, self._mark(standing), now)
         if hold is None:
             self._move_mark(ledger, standing, now, live=live)
@@ -166,8 +173,8 @@ class Guard:
         """At the end: the mark as it stands, if the ledger can be asked."""
         self._written_at = None
         try:
-            if self.check(ledger, now, live=live) is None:
-                self._write(ledger.standing(), now, live=live)
+            if self.check(ledger, now, live=live) is None and (standing := ledger.standing()).hold is None:
+                self._write(standing, now, live=live)
         except LedgerError as error:
             log.warning("mark not moved at the end", extra={"error": str(error)})
 

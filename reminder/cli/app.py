@@ -17,14 +17,15 @@ from zoneinfo import ZoneInfo
 import typer
 
 from reminder.calendars.lunar import FIRST_YEAR, LAST_YEAR, CalendarRangeError
-from reminder.cli.usage import Group
+from reminder.cli.usage import Group, office_asked_for
 from reminder.errors import ReminderError, UsageError
-from reminder.settings import FROM_FOLDER, SCHEDULES, TEMPLATES, Settings
+from reminder.settings import FROM_FOLDER, Settings
 
 app = typer.Typer(
     name="reminder",
     cls=Group,
-    help="机关廉洁教育活动提醒与台账。先看 reminder check，再看 reminder agenda。",
+    help="机关廉洁教育活动提醒与台账。先看 reminder check，再看 reminder agenda。"
+    "有多个单位（REMINDER_OFFICES）时，各命令用 --office 写明是哪一个。",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -52,33 +53,78 @@ FormatOption = Annotated[Format, typer.Option("--format", help="table 供人阅�
 
 
 def settings_of(
-    schedules: Path | None = None, templates: Path | None = None, data: Path | None = None
+    schedules: Path | None = None,
+    templates: Path | None = None,
+    data: Path | None = None,
+    *,
+    whole: bool = False,
 ) -> Settings:
     """The environment's settings with the options of this call over them.
 
-    Where the plan comes from the ledger, its folders are those in which it is
-    laid out, unless others are named.
+    Where there are many offices they are those of the one that is asked for;
+    with ``whole`` those of the process that runs all.  Where the plan comes from
+    the ledger, its folders are those in which it is laid out, unless others are
+    named.  Raises ``UsageError``.
     """
-    from reminder.log import redactor
-
-    given = {"schedules": schedules, "templates": templates, "data": data}
-    chosen = {name: path for name, path in given.items() if path is not None}
-    settings = replace(Settings.from_environment(), **chosen)  # type: ignore[arg-type]
-    redactor.add(settings.ledger_password)
+    settings = _environment(data, whole=whole)
     if not settings.follows_ledger:
-        return settings
+        return _with_folders(settings, schedules, templates)
     if schedules is not None or templates is not None:
-        return replace(settings, plan_from=FROM_FOLDER)  # somebody looks at a draft
-    current = settings.published_current
-    return replace(settings, schedules=current / SCHEDULES, templates=current / TEMPLATES)
+        return _with_folders(replace(settings, plan_from=FROM_FOLDER), schedules, templates)  # a draft
+    return settings.laid_out()
 
 
 def drafts_of(
     schedules: Path | None = None, templates: Path | None = None, data: Path | None = None
 ) -> Settings:
     """As :func:`settings_of`, with the folders that people edit, wherever the plan in force comes from."""
+    settings = replace(_environment(data, whole=False), plan_from=FROM_FOLDER)
+    return _with_folders(settings, schedules, templates)
+
+
+def _with_folders(settings: Settings, schedules: Path | None, templates: Path | None) -> Settings:
+    return replace(
+        settings, schedules=schedules or settings.schedules, templates=templates or settings.templates
+    )
+
+
+def _environment(data: Path | None, *, whole: bool) -> Settings:
+    from reminder.log import redactor
+
     settings = Settings.from_environment()
-    return settings_of(schedules or settings.schedules, templates or settings.templates, data)
+    if data is not None:
+        settings = replace(settings, data=data)
+    if asked := office_asked_for():
+        settings = replace(settings, office=asked)
+    redactor.add(settings.ledger_password)
+    if settings.offices is None:
+        if settings.office:
+            raise UsageError(
+                f"写明了单位“{settings.office}”，但没有设置单位文件夹；请设置 REMINDER_OFFICES，或去掉 --office 和 REMINDER_OFFICE"
+            )
+        return settings
+    _on_one_database(settings)
+    if settings.follows_ledger:
+        raise UsageError(
+            "有多个单位（REMINDER_OFFICES）时，从台账取计划由各单位自己写明："
+            "请去掉 REMINDER_PLAN_FROM，在该单位的 office.env 中写 REMINDER_PLAN_FROM=ledger:计划编号"
+        )
+    if whole:
+        return settings
+    from reminder.offices import chosen_office
+
+    return chosen_office(settings)
+
+
+def _on_one_database(settings: Settings) -> None:
+    """Raises ``UsageError`` where many offices would share a file."""
+    from reminder.ledger.address import is_postgres
+
+    if not is_postgres(settings.ledger):
+        raise UsageError(
+            "REMINDER_OFFICES 需要 PostgreSQL 台账：请设置 REMINDER_DATABASE_URL；"
+            "台账是文件时，一个进程只运行一个单位"
+        )
 
 
 def parse_day(text: str, option: str) -> date:

@@ -87,12 +87,10 @@ def _sources(settings: Settings) -> Any:
 
 def secret_values(settings: Settings, folder: Path) -> list[str]:
     """Every secret there is: those the plan names, and whatever else lies with them."""
-    from reminder.settings import read_secret
-
     names = {path.name for path in _small_files(folder, "*")}
     for path in _small_files(settings.schedules, "**/*.y*ml"):
         names.update(name.decode() for name in _NAMES_SECRET.findall(path.read_bytes()))
-    found = [value for name in sorted(names) if (value := read_secret(name, folder)) is not None]
+    found = [value for name in sorted(names) if (value := settings.secret(name)) is not None]
     if settings.heartbeat_url is not None:
         found.append(settings.heartbeat_url)
     # As it stands, and the password of a ``user:password`` alone.

@@ -36,7 +36,7 @@ def migrate(
     from reminder.ledger.records import LedgerKind
     from reminder.ledger.schema import HEAD
 
-    settings = settings_of(data=data)
+    settings = settings_of(data=data, whole=True)
     if source is not None:
         from reminder.cli.moving import move
 

@@ -71,7 +71,7 @@ def resume(
     ledger = open_ledger(settings.ledger, settings.high_water, now, create=False)
     try:
         was_live = Guard(settings.high_water).was_live()
-        hold = hold_of(ledger, settings.high_water, now)
+        hold = hold_of(ledger, settings.high_water, now, edition.plan.id)
         if hold is None:
             _say_nothing_is_held(format)
             return

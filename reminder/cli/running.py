@@ -55,6 +55,10 @@ def run(
     from reminder.lock import DataFolderLock
 
     settings = node_settings(schedules, templates, data)
+    if settings.offices is not None:
+        from reminder.cli.housing import run_house
+
+        run_house(settings)
     # A reload asked for before the daemon listens must not end it, which is the default.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     log.set_up(settings.log_level, settings.log_format)
@@ -92,8 +96,8 @@ def run(
 
 def node_settings(schedules: Path | None, templates: Path | None, data: Path | None) -> Settings:
     """Those of a process that stays.  Raises ``UsageError`` where it is told to read its plan from two places."""
-    settings = settings_of(schedules, templates, data)
-    if (schedules or templates) and settings_of(data=data).follows_ledger:
+    settings = settings_of(schedules, templates, data, whole=True)
+    if (schedules or templates) and settings_of(data=data, whole=True).follows_ledger:
         raise UsageError(
             "REMINDER_PLAN_FROM=ledger 时计划取自台账，不能再用 --schedules 或 --templates 指定文件夹：请删去其一"
         )
@@ -380,7 +384,10 @@ def health(data: DataOption = None, format: FormatOption = Format.TABLE) -> None
     from reminder.clock import SystemClock
     from reminder.status import status_of
 
-    status = status_of(settings_of(data=data).health, SystemClock().now())
+    settings = settings_of(data=data, whole=True)
+    if settings.offices is not None and settings.office:
+        settings = settings_of(data=data)
+    status = status_of(settings.health, SystemClock().now())
     if format is Format.JSON:
         print_json({**status.raw, "healthy": not status.found, "problem": status.found})
     else:

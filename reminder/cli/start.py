@@ -15,7 +15,7 @@ from types import MappingProxyType
 import typer
 
 from reminder.cli.app import app
-from reminder.cli.usage import WrongUse, explain
+from reminder.cli.usage import WrongUse, explain, take_office
 from reminder.errors import PlanProblems, ReminderError, UsageError
 from reminder.log import guard, redactor
 
@@ -74,6 +74,11 @@ def _load(arguments: Sequence[str]) -> None:
 
 def _run(arguments: list[str]) -> int:
     """The exit code.  Typer's own ``main`` is passed by: it would say what went wrong in English."""
+    try:
+        arguments = take_office(arguments)
+    except UsageError as error:
+        print(str(error), file=sys.stderr)
+        return error.exit_code
     _load(arguments)
     command = typer.main.get_group(app)
     try:

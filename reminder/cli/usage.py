@@ -15,6 +15,8 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from reminder.errors import UsageError
+
 WrongUse: type[Exception] = typer.BadParameter.__mro__[1]
 """What typer raises for every wrong use: the base of the one it makes public."""
 
@@ -59,6 +61,36 @@ def in_chinese(text: str) -> str:
     for kind, chinese in _KINDS:
         text = text.replace(kind, chinese)
     return re.sub(r"x>=(\d+)\]", r"最小：\1]", text).replace("; 最小", "；最小")
+
+
+OFFICE_OPTION = "--office"
+_office = [""]
+
+
+def take_office(arguments: Sequence[str]) -> list[str]:
+    """The arguments without ``--office NAME``, which every command takes and :func:`office_asked_for` remembers.
+
+    Raises ``UsageError`` for one without a name.
+    """
+    _office[0] = ""
+    rest: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        if word == "--":
+            return [*rest, word, *words]
+        option, equals, name = word.partition("=")
+        if option != OFFICE_OPTION:
+            rest.append(word)
+            continue
+        _office[0] = name if equals else next(words, "")
+        if not _office[0] or _office[0].startswith("-"):
+            raise UsageError(f"{OFFICE_OPTION} 后面缺少单位的名字，如 reminder ledger {OFFICE_OPTION} 宣传部")
+    return rest
+
+
+def office_asked_for() -> str:
+    """The office that this call names; empty where it names none."""
+    return _office[0]
 
 
 class Command(TyperCommand):

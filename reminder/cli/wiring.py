@@ -19,12 +19,17 @@ from reminder.ledger.records import Transport
 from reminder.links import PLACEHOLDER, Links, open_links
 from reminder.log import redactor
 from reminder.progress import Heartbeat
-from reminder.settings import Listen, Settings, read_secret
+from reminder.settings import Listen, Settings
 from reminder.sweep.rehearsal import rehearsal_channel
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
     from reminder.clock import Clock
     from reminder.daemon import Daemon, Page
+    from reminder.daemon.daemon import BuildChannels, SecretsMark
+    from reminder.daemon.house import House
+    from reminder.web.hosts import Found
 
 HEARTBEAT_TIMEOUT_SECONDS = 10.0
 LINK_AFTER = timedelta(days=30)
@@ -37,7 +42,7 @@ def secrets_of(settings: Settings) -> Secrets:
     """Look secrets up by name, and have every one found masked in all logs."""
 
     def secret(name: str) -> str | None:
-        value = read_secret(name, settings.secrets_folder)
+        value = settings.secret(name)
         if value is not None:
             # As it stands, as the adapters take it, and the password of a ``user:password`` alone.
             for form in (value, value.strip(), value.strip().partition(":")[2]):
@@ -115,13 +120,19 @@ def page_of(settings: Settings, daemon: Daemon, clock: Clock) -> Page | None:
 
 
 def _page(settings: Settings, listen: Listen, daemon: Daemon, clock: Clock) -> Page:
+    from reminder.web.server import PageServer
+
+    return PageServer(app_of(settings, daemon, clock), listen, clock)
+
+
+def app_of(settings: Settings, daemon: Daemon, clock: Clock) -> ASGIApp:
+    """Console, interface and the page behind the links, of one office."""
     from urllib.parse import urlsplit
 
     from reminder.access.syslog import Syslog
     from reminder.web.app import create_app
     from reminder.web.console.site import Site
     from reminder.web.desk import Desk
-    from reminder.web.server import PageServer
 
     def links() -> Links:
         return open_links(settings.link_key, daemon.edition.plan.id)
@@ -137,7 +148,34 @@ def _page(settings: Settings, listen: Listen, daemon: Daemon, clock: Clock) -> P
         told_of_logins=Syslog(settings.syslog) if settings.syslog is not None else None,
     )
     prefix = urlsplit(settings.public_url).path if settings.public_url else ""
-    return PageServer(create_app(desk, clock, prefix, site), listen, clock)
+    return create_app(desk, clock, prefix, site)
+
+
+def furnish(settings: Settings) -> tuple[BuildChannels, SecretsMark]:
+    """What an office of many needs to send."""
+    return channels_for(settings), secrets_mark_of(settings)
+
+
+def page_of_house(settings: Settings, house: House, clock: Clock) -> Page | None:
+    """The pages of all offices on one address, or None where they are not to be served."""
+    listen = settings.listen
+    if listen is None:
+        return None
+    from reminder.daemon.page import LatePage
+
+    def find(host: str) -> Found | None:
+        lodger = house.by_host(host)
+        if lodger is None or (daemon := lodger.daemon) is None:
+            return None
+        return lodger.name, partial(app_of, lodger.settings, daemon, clock)
+
+    def make() -> Page:
+        from reminder.web.hosts import Hosts
+        from reminder.web.server import PageServer
+
+        return PageServer(Hosts(find), listen, clock)
+
+    return LatePage(str(listen), make)
 
 
 def secrets_mark_of(settings: Settings) -> Callable[[Edition, Transport], str]:

@@ -31,6 +31,8 @@ def worker(
     from reminder.lock import DataFolderLock
 
     settings = node_settings(schedules, templates, data)
+    if settings.offices is not None:
+        raise UsageError("有多个单位（REMINDER_OFFICES）时没有只发送的节点：请在各节点运行 reminder run")
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # before it listens, its default would end the process
     log.set_up(settings.log_level, settings.log_format)
     _shares(settings)

@@ -60,3 +60,35 @@ class AlarmClock:
     def stop(self) -> None:
         """Fire no more."""
         self._scheduler.shutdown(wait=False)
+
+
+class Earliest:
+    """Calls ``wake`` at one instant, the next of many: one job, however many offices there are."""
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self._wake = wake
+        self._scheduler = BackgroundScheduler(
+            timezone=UTC, job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1}
+        )
+        self._set: datetime | None = None
+
+    def start(self) -> None:
+        """Begin, in a thread of its own."""
+        self._scheduler.start()
+
+    def set(self, instant: datetime | None) -> None:
+        """Wake at this instant and no other; None: at none."""
+        if instant == self._set or not self._scheduler.running:
+            return
+        self._set = instant
+        if instant is None:
+            self._scheduler.remove_all_jobs()
+        else:
+            self._scheduler.add_job(
+                self._wake, "date", run_date=instant, id="earliest", replace_existing=True
+            )
+
+    def stop(self) -> None:
+        """Fire no more."""
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)

@@ -26,6 +26,7 @@ from reminder.clock import Clock
 from reminder.daemon.agreement import Apart, ClockDiffers, NotAgreed, PlanDiffers, common_time, same_plan
 from reminder.daemon.alarm_clock import AlarmClock
 from reminder.daemon.filing import Filing
+from reminder.daemon.lodging import Alarms, Lodging, Watchman
 from reminder.daemon.page import Page
 from reminder.daemon.plan_source import PlanSource
 from reminder.delivery.dispatch import Dispatch
@@ -80,8 +81,11 @@ class Daemon:
         build_channels: BuildChannels,
         heartbeat: Heartbeat | None = None,
         secrets_mark: SecretsMark = lambda _edition, _transport: "",
+        lodging: Lodging | None = None,
     ) -> None:
+        """With a ``lodging`` it is one of several in a process, which calls :meth:`tick` and :meth:`leave`."""
         self._settings = settings
+        self._lodging = lodging
         self._ledger = ledger
         self._clock = clock
         self._build_channels = build_channels
@@ -92,12 +96,12 @@ class Daemon:
         self._clock_watch = ClockWatch()
         self._source = PlanSource(settings, edition.plan.id)
         self._filing = Filing()
-        self._alarm_clock = AlarmClock(self._wake.set)
-        self._dispatch = Dispatch(clock, self._wake.set)
+        self._alarm_clock: Alarms = lodging.alarm_clock if lodging else AlarmClock(self._wake.set)
+        self._dispatch = lodging.dispatch if lodging else Dispatch(clock, self._wake.set)
         now = clock.now()
         self._edition = edition
         self._transport = ledger.transport(edition.plan.id)
-        self._guard = Guard(settings.high_water)
+        self._guard: Watchman = lodging.guard if lodging else Guard(settings.high_water, edition.plan.id)
         self.held: Hold | None = None
         """Why nothing is swept and nothing sent, if that is so."""
         held = self._guard.check(ledger, now, live=self._transport is Transport.LIVE)
@@ -192,15 +196,19 @@ class Daemon:
                 page.stop()
             thread.join(timeout=DRAIN_SECONDS)
             self._alarm_clock.stop()
-            self._dispatch.drain(DRAIN_SECONDS)
-            if self.held is None:
-                self._note("daemon-stopped", {})
-                self._guard.leave(self._ledger, self._clock.now(), live=self._transport is Transport.LIVE)
+            self.leave(DRAIN_SECONDS)
             self._ledger.close()
             for number, handler in previous.items():
                 signal.signal(number, handler)
         log.info("stopped")
         return 1 if self._crashed else 0
+
+    def leave(self, seconds: float) -> None:
+        """The end: let what is being sent finish, for so long, and say so in the ledger."""
+        self._dispatch.drain(seconds)
+        if self.held is None:
+            self._note("daemon-stopped", {})
+            self._guard.leave(self._ledger, self._clock.now(), live=self._transport is Transport.LIVE)
 
     def _tend_page(self) -> None:
         if self._page is not None and not self._stop.is_set():
@@ -221,8 +229,34 @@ class Daemon:
         self.stop()
 
     def _on_reload(self, _number: int, _frame: FrameType | None) -> None:
+        self.ask_reload()
+
+    def ask_reload(self) -> None:
+        """Read the files at the next tick, whether they have changed or not."""
         self._reload_asked.set()
         self._wake.set()
+
+    @property
+    def refused(self) -> str:
+        """Why the files as they are now are not in force, in Chinese; empty while they are."""
+        return self._refused
+
+    @property
+    def restless(self) -> bool:
+        """Whether the next tick has something to do that no instant tells: files that are being changed."""
+        return self._reload_asked.is_set() or self._half_in_force or self._source.moving
+
+    def files_differ(self) -> bool:
+        """Whether the next tick would find other files; cheap, and for a look between ticks."""
+        try:
+            return self._source.differs(self._ledger)
+        except LedgerError:
+            return False  # a tick would tell of it
+
+    def next_instant(self, now: datetime) -> datetime:
+        """When there is something to do next, as far as is known now.  Raises ``LedgerError``."""
+        rest = self._dispatch.rest(now, HANDOVERS_AHEAD.total_seconds())
+        return min(self._sweeper.next_instant(now), now + timedelta(seconds=rest))
 
     def _sweep_until_stopped(self) -> None:
         try:
@@ -591,6 +625,9 @@ class Daemon:
             "page": {"address": page.address, "problem": page.problem} if (page := self._page) else None,
             "problem": problem,
         }
+        if self._lodging is not None:
+            self._lodging.say(problem)
+            status["host"] = str(self._lodging.health.absolute())
         write_status(self._settings.health, status)
 
 

@@ -33,6 +33,17 @@ class PlanSource:
         """Whether it is the ledger."""
         return self._store is not None
 
+    @property
+    def moving(self) -> bool:
+        """Whether files are being changed just now."""
+        return self._watcher.moving
+
+    def differs(self, ledger: Ledger) -> bool:
+        """Whether :meth:`changed` may have something to say; cheap.  Raises ``LedgerError``."""
+        return self._watcher.differs() or (
+            self._store is not None and ledger.published.number(self._plan_id) not in (0, self._tried)
+        )
+
     def changed(self, ledger: Ledger, monotonic: float) -> bool:
         """Whether there is something to be read anew.  Raises ``LedgerError``.
 

@@ -58,7 +58,7 @@ class Worker:
         self._stop = threading.Event()
         self._source = PlanSource(settings, edition.plan.id)
         self._reload_asked = threading.Event()
-        self._guard = Guard(settings.high_water)
+        self._guard = Guard(settings.high_water, edition.plan.id)
         self._dispatch = Dispatch(clock, self._wake.set)
         self._rest = TICK_SECONDS
         self._refused = ""

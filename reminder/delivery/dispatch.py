@@ -41,13 +41,15 @@ class EngineMissing(ReminderError):
 class Dispatch:
     """Used by one thread, and at the end by the main one; :meth:`use` comes before everything else."""
 
-    def __init__(self, clock: Clock, wake: Callable[[], None]) -> None:
+    def __init__(self, clock: Clock, wake: Callable[[], None], node: Node | None = None) -> None:
+        """``node``: this process among several, where others send over it as well; they end it."""
         self._clock = clock
         self._wake = wake
         self._unrecorded = Unrecorded()
         self._in_use: tuple[Engine, Mapping[str, Channel]] | None = None
         self._retired: list[tuple[Engine, Mapping[str, Channel]]] = []
-        self._node: Node | None = None
+        self._node = node
+        self._owns_node = node is None
 
     def use(self, ledger: Ledger, plan: Plan, transport: Transport, channels: Mapping[str, Channel]) -> None:
         """Send over these from now on; what was in use finishes what it carries."""
@@ -138,7 +140,7 @@ class Dispatch:
             engine.close(wait=False)
             for channel in channels.values():
                 channel.close()
-        if self._node is not None:
+        if self._node is not None and self._owns_node:
             # What is in flight stays this node's until the others find it dead: it may yet arrive.
             self._node.close(leave=not self.left_in_flight)
             self._node = None

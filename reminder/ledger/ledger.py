@@ -38,6 +38,7 @@ from reminder.ledger import (
     settling,
     slots,
     standing,
+    tenants,
     trouble,
     work,
 )
@@ -196,10 +197,10 @@ class Ledger:
 
     # Which ledger this is, and whether it may be sent from
 
-    def standing(self) -> Standing:
-        """Identity, count of changes, and the hold, if there is one."""
+    def standing(self, plan_id: str = "") -> Standing:
+        """Identity, count of changes, and the hold, if there is one; for a plan, one that is not over for it."""
         with self._storage.read() as connection:
-            return standing.standing(connection)
+            return standing.standing(connection, plan_id)
 
     def standing_in_file(self) -> Standing:
         """As it stands in the file alone, see :func:`~reminder.ledger.standing.standing_in_file`."""
@@ -225,12 +226,18 @@ class Ledger:
         with self._storage.write() as connection:
             standing.mark(connection)
 
-    def release(self, plan_id: str, transport: Transport, release: Release, now: datetime) -> int:
-        """Record what a person confirmed, and end the hold; how many deliveries will not be sent.
+    def others_held(self, plan_id: str) -> bool:
+        """Whether a release of this plan leaves others on hold."""
+        with self._storage.read() as connection:
+            return bool(standing.others_held(connection, plan_id))
 
-        Raises ``LedgerError`` when the ledger is not on hold (any more).
+    def release(self, plan_id: str, transport: Transport, release: Release, now: datetime) -> int:
+        """Record what a person confirmed, and end the hold for this plan; how many deliveries will not be sent.
+
+        Of several plans in one ledger each goes on by its own; with the last one
+        the hold is over.  Raises ``LedgerError`` when the plan is not on hold (any more).
         """
-        with self._storage.write(plan_id) as connection:
+        with self._storage.write() as connection:
             closed = standing.release(connection, plan_id, transport, release, now)
         self._storage.fold()
         return closed
@@ -279,7 +286,7 @@ class Ledger:
         None while the ledger is on hold: it does not know what it adopted before.
         """
         with self._storage.write(plan_id) as connection:
-            if standing.standing(connection).hold is not None:
+            if standing.standing(connection, plan_id).hold is not None:
                 return 0
             return register.adopt(connection, plan_id, transport, rungs, now)
 
@@ -647,13 +654,28 @@ class Ledger:
         """What the queue's nodes connect to, with the password; None where the ledger is a file."""
         return self._storage.queue
 
-    def put_up_due(self, plan_id: str, transport: Transport, now: datetime, limit: int = 1000) -> int:
+    def put_up_due(self, plan_id: str, transport: Transport, now: datetime) -> int:
         """Jobs for what is due and in no job that waits or runs; how many deliveries they hold."""
         with self._storage.read() as connection:
             if not work.any_without_job(connection, plan_id, transport, now):
                 return 0
         with self._storage.write(plan_id) as connection:
-            return work.put_up_due(connection, plan_id, transport, now, limit)
+            return work.put_up_due(connection, plan_id, transport, now)
+
+    def numbers(self) -> Mapping[str, int]:
+        """How far the tables have come whose rows :meth:`stirred` looks for."""
+        with self._storage.read() as connection:
+            return tenants.numbers(connection)
+
+    def stirred(self, since: Mapping[str, int], now: datetime) -> set[str]:
+        """The plans of which something was recorded since :meth:`numbers`, or is to be sent now."""
+        with self._storage.read() as connection:
+            return tenants.stirred(connection, since, now)
+
+    def in_the_middle(self, plan_ids: Collection[str]) -> set[str]:
+        """Those of these plans of which something is being sent, by whomever."""
+        with self._storage.read() as connection:
+            return tenants.in_the_middle(connection, plan_ids)
 
     def batch(self, plan_id: str, transport: Transport, job: int, now: datetime) -> list[Delivery]:
         """What is still to be tried of a job, longest due first."""

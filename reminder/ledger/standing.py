@@ -41,6 +41,8 @@ from reminder.ledger.tables import (
 
 IDENTITY, CHANGES, HOLD = "identity", "changes", "hold"
 PREVIOUS, ENDED, MARKED = "previous", "released", "marked"
+OF_PLAN = "released/"
+"""Before a plan's id: the hold that is over for this plan, while others are on it still."""
 RELEASED = "hold-released"
 """Kind of the note that a person let a held ledger go on."""
 
@@ -76,9 +78,11 @@ def count(connection: Connection) -> None:
     connection.exec_driver_sql(_COUNT)
 
 
-def standing(connection: Connection) -> Standing:
-    """As it stands in the snapshot of this connection."""
+def standing(connection: Connection, plan_id: str = "") -> Standing:
+    """As it stands in the snapshot of this connection; for a plan, without a hold that is over for it."""
     info = {row.key: row.value for row in connection.execute(select(ledger_info))}
+    if plan_id and HOLD in info and info.get(OF_PLAN + plan_id) == info[HOLD]:
+        del info[HOLD]
     if connection.dialect.name == "postgresql":
         info[CHANGES] = str(rows_ever(connection))
     return _standing(info)
@@ -214,8 +218,8 @@ def _rename(connection: Connection, before: str, identity: str) -> None:
 def release(
     connection: Connection, plan_id: str, transport: Transport, release: Release, now: datetime
 ) -> int:
-    """Record what was confirmed and end the hold; how many deliveries will not be sent."""
-    found = standing(connection)
+    """Record what was confirmed and end the plan's hold; how many deliveries will not be sent."""
+    found = standing(connection, plan_id)
     hold = found.hold
     if hold is None:
         raise LedgerError("台账没有暂停，不需要确认；可能刚由别人确认过")
@@ -239,11 +243,30 @@ def release(
         "deliveries": closed,
     }
     register.note(connection, plan_id, Note(RELEASED, now, release.by, detail), transport)
-    connection.execute(delete(ledger_info).where(ledger_info.c.key == HOLD))
+    if others_held(connection, plan_id):
+        _set(connection, OF_PLAN + plan_id, hold_to_text(hold))
+        return closed
+    connection.execute(
+        delete(ledger_info).where((ledger_info.c.key == HOLD) | ledger_info.c.key.startswith(OF_PLAN))
+    )
     _set(connection, ENDED, hold_to_text(hold))
     _rename(connection, found.identity, release.identity)
     mark(connection)
     return closed
+
+
+def others_held(connection: Connection, plan_id: str) -> set[str]:
+    """The other plans that a hold holds still: one ledger on PostgreSQL may hold many offices.
+
+    A plan that was never in force has nothing to be asked about.
+    """
+    if connection.dialect.name != "postgresql":
+        return set()
+    return {
+        each
+        for each in register.plan_ids(connection)
+        if each != plan_id and standing(connection, each).hold is not None
+    }
 
 
 def _arrived(

@@ -6,7 +6,7 @@ twice, or half, or by two nodes finds in the ledger what is still to be done.
 Jobs are written in the transaction that writes their deliveries.  What becomes
 due later (a retry, quiet hours, a limit) has no job until then; what is due and
 has none, for whatever reason, is given one by :func:`put_up_due`, which every
-node asks for again and again.
+node asks for again and again, and whenever it has finished a batch.
 
 Who carries a try is a *node*: a row in Procrastinate's table of workers, with
 its last heartbeat by the clock of the database.  What a node without a fresh
@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 TASK = "reminder.deliver"
 BATCH = 20
 """Deliveries in a job: few enough that others' turn comes soon, enough that a job's own cost is small."""
+OPEN = 8
+"""Jobs of one channel of one plan that may wait at once: a long list holds up nobody else's one message."""
 HEARTBEAT_SECONDS = 2.0
 STALLED_SECONDS = 8.0
 """A node that was not heard for so long is dead, or as good as dead."""
@@ -76,10 +78,12 @@ def queue_of(plan_id: str, transport: Transport, channel: str) -> str:
 
 
 def put_up(connection: Connection, plan_id: str, transport: Transport, new: Iterable[tuple[int, str]]) -> int:
-    """Jobs for these deliveries (number of the row, channel), in the caller's transaction; how many.
+    """Jobs for these deliveries (number of the row, channel), in the caller's transaction; how many got one.
 
-    The later a batch stands in its queue, the lower its priority: a worker that
-    serves several plans takes the first of each before the second of any.
+    A queue holds at most :data:`OPEN` jobs that wait: what finds no room is
+    given one by :func:`put_up_due`, when there is.  The later a batch stands in
+    its queue, the lower its priority: a worker that serves several plans takes
+    the first of each before the second of any.
     """
     if connection.dialect.name != _ON:
         return 0
@@ -89,17 +93,21 @@ def put_up(connection: Connection, plan_id: str, transport: Transport, new: Iter
     made = 0
     for channel, rows in sorted(by_channel.items()):
         queue = queue_of(plan_id, transport, channel)
-        waiting = connection.execute(
-            select(func.count()).where(_jobs.c.queue_name == queue, _WAITS)
-        ).scalar_one()
-        batches = list(chunks(rows, BATCH))
+        waiting = _waiting(connection, queue)
+        batches = list(chunks(rows, BATCH))[: max(0, OPEN - waiting)]
         arguments = {"plan": plan_id, "transport": transport.value, "channel": channel}
         for job, batch in zip(
             _defer(connection, queue, waiting, len(batches), arguments), batches, strict=True
         ):
             connection.execute(update(deliveries).where(deliveries.c.id.in_(batch)).values(job=job))
-        made += len(batches)
+            made += len(batch)
     return made
+
+
+def _waiting(connection: Connection, queue: str) -> int:
+    """Jobs of a queue that nobody has fetched; never counted further than matters."""
+    some = select(_jobs.c.id).where(_jobs.c.queue_name == queue, _WAITS).limit(OPEN).subquery()
+    return int(connection.execute(select(func.count()).select_from(some)).scalar_one())
 
 
 def _defer(
@@ -135,27 +143,47 @@ def _app() -> App:
     return _APP[0]
 
 
-def put_up_due(connection: Connection, plan_id: str, transport: Transport, now: datetime, limit: int) -> int:
+def put_up_due(connection: Connection, plan_id: str, transport: Transport, now: datetime) -> int:
     """Jobs for what is due, on no paused channel, and in no job that waits or runs; how many deliveries."""
-    query = _without_job(connection, plan_id, transport, now, limit)
-    rows = connection.execute(query.with_for_update(skip_locked=True, of=deliveries)).all()
-    put_up(connection, plan_id, transport, [(row.id, row.channel) for row in rows])
-    return len(rows)
+    made = 0
+    for channel, room in _wanting(connection, plan_id, transport, now):
+        query = _without_job(plan_id, transport, channel, now, room * BATCH)
+        rows = connection.execute(query.with_for_update(skip_locked=True, of=deliveries)).scalars()
+        made += put_up(connection, plan_id, transport, [(row, channel) for row in rows])
+    return made
 
 
 def any_without_job(connection: Connection, plan_id: str, transport: Transport, now: datetime) -> bool:
     """Whether :func:`put_up_due` has anything to do."""
-    return connection.execute(_without_job(connection, plan_id, transport, now, 1)).first() is not None
+    return any(
+        connection.execute(_without_job(plan_id, transport, channel, now, 1)).first() is not None
+        for channel, _ in _wanting(connection, plan_id, transport, now)
+    )
 
 
-def _without_job(
-    connection: Connection, plan_id: str, transport: Transport, now: datetime, limit: int
-) -> Select[Any]:
+def _wanting(
+    connection: Connection, plan_id: str, transport: Transport, now: datetime
+) -> list[tuple[str, int]]:
+    """Channels with something due that are not paused, and how many jobs more each may have.
+
+    One that has half of them still is left alone: it is filled up at once.
+    """
+    held = pausing.holding(connection, plan_id, transport, now)
+    found = []
+    for channel in waiting_channels(connection, plan_id, transport, now):
+        waiting = OPEN if channel in held else _waiting(connection, queue_of(plan_id, transport, channel))
+        if waiting <= OPEN // 2:
+            found.append((channel, OPEN - waiting))
+    return found
+
+
+def _without_job(plan_id: str, transport: Transport, channel: str, now: datetime, limit: int) -> Select[Any]:
     live = exists().where(_jobs.c.id == deliveries.c.job, _LIVE)
-    query = (
-        select(deliveries.c.id, deliveries.c.channel)
+    return (
+        select(deliveries.c.id)
         .where(
             *of_plan(plan_id, transport),
+            deliveries.c.channel == channel,
             in_state(DeliveryState.PENDING),
             deliveries.c.not_before <= now,
             deliveries.c.expires_at > now,
@@ -164,8 +192,6 @@ def _without_job(
         .order_by(deliveries.c.not_before, deliveries.c.id)
         .limit(limit)
     )
-    held = pausing.holding(connection, plan_id, transport, now)
-    return query.where(deliveries.c.channel.not_in(sorted(held))) if held else query
 
 
 def batch(

@@ -115,9 +115,12 @@ def confirm(
         sent += _notices(edition, found.hold.since, sent_until)
     release = Release(by, sent_until, tuple(sent), found.rungs, new_identity())
     try:
-        # The mark first: until the ledger itself is released, its own hold holds.
+        # The mark first: until the ledger itself is released, its own hold holds.  While
+        # other offices are held it stays what it is, and so does the ledger's identity.
         live = found.transport is Transport.LIVE
-        write_mark(high_water, Mark(release.identity, ledger.standing().changes, 0, now.isoformat(), live))
+        if not ledger.others_held(edition.plan.id):
+            changes = ledger.standing().changes
+            write_mark(high_water, Mark(release.identity, changes, 0, now.isoformat(), live))
     except OSError as error:
         raise ReminderError(
             f"写不进 {high_water}（{system_reason(error)}），仍在暂停，未作更改：请检查磁盘空间和权限"

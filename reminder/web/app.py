@@ -93,7 +93,7 @@ def create_app(desk: Desk, clock: Clock, prefix: str = "", console: Site | None 
     app.add_exception_handler(HTTPException, page.refused)
     app.add_exception_handler(ReminderError, page.in_trouble)
     app.add_exception_handler(Exception, page.in_trouble)
-    return _Guarded(app)
+    return Guarded(app)
 
 
 class _Page:
@@ -228,7 +228,7 @@ async def _body(request: Request) -> bytes:
     return body
 
 
-class _Guarded:
+class Guarded:
     """Puts :data:`HEADERS` on every answer, those of the framework's own errors included."""
 
     def __init__(self, app: ASGIApp) -> None:

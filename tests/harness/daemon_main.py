@@ -25,9 +25,17 @@ from typing import NoReturn
 from reminder import log
 from reminder.backup.guard import open_ledger
 from reminder.check import examine
-from reminder.cli.wiring import channels_for, heartbeat_of, page_of, secrets_mark_of
+from reminder.cli.wiring import (
+    channels_for,
+    furnish,
+    heartbeat_of,
+    page_of,
+    page_of_house,
+    secrets_mark_of,
+)
 from reminder.clock import SystemClock
 from reminder.daemon import Daemon
+from reminder.daemon.house import House
 from reminder.daemon.worker import Worker
 from reminder.lock import DataFolderLock
 from reminder.settings import Settings
@@ -76,6 +84,8 @@ def _run(schedules: Path, data: Path, ready: Connection) -> int:
     log.set_up(settings.log_level, "text")
     crashes.install()
     shims.install(data)
+    if settings.offices is not None:
+        return _keep_house(settings, ready)
     edition = examine(schedules, templates, settings.public_url).edition
     assert edition is not None
     lock = DataFolderLock(settings.lock)
@@ -103,6 +113,19 @@ def _run(schedules: Path, data: Path, ready: Connection) -> int:
     finally:
         ledger.close()
         lock.release()
+
+
+def _keep_house(settings: Settings, ready: Connection) -> int:
+    lock = DataFolderLock(settings.lock)
+    lock.acquire()
+    clock = ShiftedClock(settings.data / "clock")
+    ledger = open_ledger(settings.ledger, settings.high_water, clock.now())
+    house = House(settings, ledger, clock, furnish, heartbeat_of(settings))
+    signal.signal(signal.SIGUSR1, lambda *_: house._wake.set())
+    code = house.run(lambda: ready.send("ready"), page_of_house(settings, house, clock))
+    if house.left_in_flight:
+        os._exit(code)
+    return code
 
 
 def _work(worker: Worker, ready: Connection) -> int:

@@ -357,7 +357,12 @@ def test_an_old_copy_stays_one_when_it_moves(old: Path, empty: str, sample: Samp
         assert hold == moved.hold
         assert hold is not None
         assert hold.reason is HoldReason.OLDER
-        ledger.release(sample.plan, sample.live, Release("p", None, (), (), new_identity()), sample.now)
+        plans = ledger.plan_ids()
+        assert len(plans) > 1
+        for each in plans:
+            assert ledger.standing().hold == ledger.standing(each).hold == hold
+            ledger.release(each, sample.live, Release("p", None, (), (), new_identity()), sample.now)
+            assert ledger.standing(each).hold is None
         assert ledger.standing().hold is None
 
 

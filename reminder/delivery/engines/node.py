@@ -17,8 +17,9 @@ import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 import procrastinate
 from procrastinate.job_context import JobContext
@@ -41,6 +42,25 @@ _AT_ONCE = datetime(2000, 1, 1, tzinfo=UTC)
 
 Work = Callable[[int], None]
 """Carries out the job of this number, in a thread."""
+
+
+class Lane(Protocol):
+    """A queue that is being served."""
+
+    def close(self, *, wait: bool) -> None:
+        """Fetch no more; with ``wait`` until what is being carried out has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class _OwnThreads:
+    """A queue with threads of its own."""
+
+    pool: ThreadPoolExecutor
+    serving: Future[None]
+
+    def close(self, *, wait: bool) -> None:
+        self.serving.cancel()
+        self.pool.shutdown(wait=wait)
 
 
 class _Manager(JobManager):
@@ -74,7 +94,7 @@ class Node:
         self.id: int | None = None
         """Under which the others know it; None until it is registered."""
         self._since = self._last = 0.0
-        self._swept = 0.0
+        self._swept: dict[str, float] = {}
         self._running: set[int] = set()
         self._strays: set[int] = set()
         self._serving: set[asyncio.Task[Any]] = set()
@@ -97,13 +117,21 @@ class Node:
         now = self._loop.time()
         return now - self._last < STALLED_SECONDS and self._last - self._since >= STALLED_SECONDS
 
-    def is_time_to_sweep(self) -> bool:
-        """Once every :data:`SWEEP_SECONDS`, if it may judge."""
+    def is_time_to_sweep(self, plan_id: str) -> bool:
+        """Once every :data:`SWEEP_SECONDS` for each plan, if it may judge."""
         now = self._loop.time()
-        if not self.judges or now - self._swept < SWEEP_SECONDS:
+        if not self.judges or now - self._swept.get(plan_id, 0.0) < SWEEP_SECONDS:
             return False
-        self._swept = now
+        self._swept[plan_id] = now
         return True
+
+    def lane(self, queue: str, abreast: int, name: str, work: Work) -> Lane:
+        """Have the jobs of a queue carried out, so many at once, until the lane is closed."""
+        pool = ThreadPoolExecutor(abreast, thread_name_prefix=name)
+        return _OwnThreads(pool, self.start(self.serve(queue, abreast, pool, work)))
+
+    def stir(self) -> None:
+        """There may be new jobs: PostgreSQL tells whoever serves a queue of its own."""
 
     async def serve(self, queue: str, abreast: int, pool: ThreadPoolExecutor, work: Work) -> None:
         """Fetch and carry out the jobs of a queue until cancelled, over all troubles of the database."""
@@ -125,7 +153,7 @@ class Node:
                 )
             except Exception as error:
                 # Whatever it is, mostly a lost connection: the jobs stand in the database.
-                log.warning("queue broke off", extra={"error": _said(error)})
+                log.warning("queue broke off", extra={"error": said(error)})
             await asyncio.sleep(AGAIN_SECONDS)
 
     def close(self, *, leave: bool) -> None:
@@ -162,7 +190,7 @@ class Node:
                 self._ready.set()
                 await self._beat(connector)
             except Exception as error:
-                log.warning("not heard", extra={"error": _said(error)})
+                log.warning("not heard", extra={"error": said(error)})
                 await asyncio.sleep(AGAIN_SECONDS)
             else:
                 await asyncio.sleep(HEARTBEAT_SECONDS)
@@ -223,7 +251,7 @@ class Node:
         await self._app.close_async()
 
 
-def _said(error: BaseException) -> str:
+def said(error: BaseException) -> str:
     """The driver's first line; Procrastinate wraps it without a word."""
     lines = str(error.__cause__ or error).splitlines()
     return lines[0] if lines else type(error).__name__
@@ -232,5 +260,5 @@ def _said(error: BaseException) -> str:
 def _broken_off(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """A job whose end could not be told to the database is found again as nobody's."""
     log.debug(
-        "broke off", extra={"error": _said(context.get("exception") or RuntimeError(context["message"]))}
+        "broke off", extra={"error": said(context.get("exception") or RuntimeError(context["message"]))}
     )

@@ -11,27 +11,17 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Collection
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime
 
 from reminder.clock import Clock
 from reminder.delivery.deliver import Deliverer
-from reminder.delivery.engines.node import Node
+from reminder.delivery.engines.node import Lane, Node
 from reminder.ledger.errors import LedgerError
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import AttemptEnd, Transport
 from reminder.ledger.work import queue_of
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class _Lane:
-    """One channel's threads, and what fetches for them."""
-
-    pool: ThreadPoolExecutor
-    serving: Future[None]
 
 
 class QueueEngine:
@@ -54,7 +44,7 @@ class QueueEngine:
         self._node = node
         self._clock = clock
         self._channels = frozenset(channels)
-        self._lanes: dict[str, _Lane] = {}
+        self._lanes: dict[str, Lane] = {}
         self._in_flight: set[str] = set()
         self._trouble: LedgerError | None = None
         self._lock = threading.Lock()
@@ -73,7 +63,7 @@ class QueueEngine:
             running = {*self._in_flight, *elsewhere}
             trouble, self._trouble = self._trouble, None
             self._resting = self._closing
-        if self._node.is_time_to_sweep():
+        if self._node.is_time_to_sweep(self._plan_id):
             self._deliverer.take_up_orphans(now, running)
             self._deliverer.take_up_left_behind(now)
         self._ledger.expire(self._plan_id, self._transport, now)
@@ -82,6 +72,7 @@ class QueueEngine:
         ):
             self._serve(channel)
         put_up = 0 if self._closing else self._ledger.put_up_due(self._plan_id, self._transport, now)
+        self._node.stir()
         if trouble is not None:
             raise trouble
         return put_up
@@ -90,11 +81,9 @@ class QueueEngine:
         with self._lock:
             if self._closing or channel in self._lanes:
                 return
-            abreast = self._deliverer.abreast(channel)
-            pool = ThreadPoolExecutor(abreast, thread_name_prefix=f"send-{channel}")
             queue = queue_of(self._plan_id, self._transport, channel)
-            self._lanes[channel] = _Lane(
-                pool, self._node.start(self._node.serve(queue, abreast, pool, self._work))
+            self._lanes[channel] = self._node.lane(
+                queue, self._deliverer.abreast(channel), f"send-{channel}", self._work
             )
 
     def _work(self, job: int) -> None:
@@ -128,6 +117,17 @@ class QueueEngine:
             self._deliverer.end(last)
             with self._lock:
                 self._in_flight -= mine
+                resting = self._resting
+            if mine and not resting:
+                self._go_on()
+
+    def _go_on(self) -> None:
+        """What found no room among the jobs has it now."""
+        try:
+            if self._ledger.put_up_due(self._plan_id, self._transport, self._clock.now()):
+                self._node.stir()
+        except LedgerError as error:
+            log.debug("not put up", extra={"error": str(error)})  # every kick does it again
 
     def _take(self, delivery_id: str) -> bool:
         """Whether it may be tried now; then it is in flight until its batch has ended."""
@@ -160,8 +160,7 @@ class QueueEngine:
             lanes = list(self._lanes.values())
             self._lanes.clear()
         for lane in lanes:
-            lane.serving.cancel()
-            lane.pool.shutdown(wait=False)
+            lane.close(wait=False)
 
     def close(self, *, wait: bool = True) -> None:
         """Let what is being sent finish, and fetch no more; other nodes take the rest."""
@@ -170,9 +169,7 @@ class QueueEngine:
             lanes = list(self._lanes.values())
             self._lanes.clear()
         for lane in lanes:
-            lane.serving.cancel()
-        for lane in lanes:
-            lane.pool.shutdown(wait=wait)
+            lane.close(wait=wait)
         try:
             self._deliverer.record_ends()
         except LedgerError as error:

@@ -12,7 +12,6 @@ from reminder.agenda.facts import SilenceKind
 from reminder.errors import ReminderError
 from reminder.recording.recorder import Refused
 from reminder.recording.silences import Silences
-from reminder.settings import read_secret
 from reminder.sweep.proof import Proof, ProofRefused, recipient_of, send_proof
 from reminder.views import settings as views
 from reminder.web.console.ask import Ask, Method, Route
@@ -32,9 +31,7 @@ def _channels(
     return ask.page(
         "settings",
         status,
-        channels=views.channels(
-            ask.look, lambda name: read_secret(name, settings.secrets_folder) is not None
-        ),
+        channels=views.channels(ask.look, lambda name: settings.secret(name) is not None),
         proofs=views.proofs(ask.look, PROOFS_SHOWN),
         outbox=settings.outbox,
         public_url=settings.public_url,

@@ -1,0 +1,120 @@
+"""How time and memory grow with the offices of one process: taking them in, and a tick with nothing due.
+
+Each office has :data:`ITEMS` items of mixed kinds and its own templates; the
+ledger is on PostgreSQL.  Seconds are processor time of the process, without
+that of PostgreSQL and of the process that renders; bytes are its resident
+memory beyond what it had before.
+"""
+
+from __future__ import annotations
+
+import gc
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+from benchmarks.agenda import text_of
+from reminder.cli.wiring import furnish
+from reminder.daemon.house import House
+from reminder.daemon.lodger import State
+from reminder.ledger.records import LedgerKind
+from reminder.settings import Settings
+from tests.editing.conftest import SHARED
+from tests.editions import TEMPLATES
+from tests.harness.postgres import Server, stamp
+from tests.harness.shifted import ShiftedClock, shifted_ledger
+from tests.plans import at
+
+SIZES = (1, 10, 100, 1_000)
+ITEMS = 50
+TICKS = 50
+NOON = at("2026-06-10 12:01")
+Point = tuple[int, float, int]
+
+
+def lay_out(folder: Path, size: int) -> None:
+    """So many offices."""
+    files = text_of(ITEMS)
+    for number in range(size):
+        office = folder / f"office-{number:04d}"
+        (office / "schedules").mkdir(parents=True)
+        for name, content in files.items():
+            text = content.decode().replace("  id: test\n", f"  id: plan-{number:04d}\n", 1)
+            (office / "schedules" / name).write_text(text)
+        for template in SHARED:
+            shutil.copytree(TEMPLATES / template, office / "message_templates" / template)
+        shutil.copy(TEMPLATES / "wording.yaml", office / "message_templates")
+
+
+def settled(house: House) -> None:
+    """Until every office runs and none has anything to do."""
+    while any(each.state is State.NEW for each in house.lodgers.values()):
+        house.look()
+    assert all(each.state is State.RUNNING for each in house.lodgers.values()), [
+        each.trouble for each in house.lodgers.values() if each.trouble
+    ][:3]
+    for _ in range(10):
+        house.look()
+
+
+def offices(size: int, server: Server) -> Iterator[tuple[str, Point, float]]:
+    """What was done, its point, and statements for each."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        lay_out(folder / "offices", size)
+        address = server.new_database()
+        stamp(address, LedgerKind.DAEMON, NOON - timedelta(days=1))
+        settings = Settings(data=folder / "data", offices=folder / "offices", database_url=address)
+        settings.data.mkdir()
+        clock = ShiftedClock(NOON)
+        ledger = shifted_ledger(address, clock)
+        before = _resident()
+        house = House(settings, ledger, clock, furnish)
+        begun = time.process_time()
+        settled(house)
+        taken = time.process_time() - begun
+        gc.collect()
+        held = _resident() - before
+        yield "offices taken in", (size, taken, held), ledger.statements
+        least, asked = float("inf"), 0.0
+        for _ in range(3):
+            ledger.statements = 0
+            begun = time.process_time()
+            for _ in range(TICKS):
+                house.look()
+            least = min(least, (time.process_time() - begun) / TICKS)
+            asked = ledger.statements / TICKS
+        yield "a tick of all offices with nothing due", (size, least, held), asked
+        house.close()
+        begun = time.process_time()
+        ledger = shifted_ledger(address, clock)
+        again = House(settings, ledger, clock, furnish)
+        settled(again)
+        yield "offices taken in again", (size, time.process_time() - begun, 0), 0
+        again.close()
+        server.drop(address)
+
+
+def _resident() -> int:
+    status = Path("/proc/self/status").read_text()
+    return 1024 * next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
+
+
+def main() -> None:
+    """Print the points of the sizes that are named, or of the first three."""
+    server = Server()
+    for size in [int(each) for each in sys.argv[1:]] or SIZES[:3]:
+        for name, (count, seconds, held), asked in offices(size, server):
+            print(
+                f"{name:40} {count:6,} {seconds * 1e3:12.2f} ms {held / 2**20:8.1f} MB {asked:10.1f} statements",
+                flush=True,
+            )
+    server.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,314 @@
+"""Many offices in one process, on one ledger: whose turn it is, and what they share.
+
+Each office is a :class:`~reminder.daemon.daemon.Daemon` that is looked after
+when an instant it knows has come, when something was recorded of it, when its
+files move (:data:`FILES_IN_TURN` folders are looked at a tick), and otherwise in
+turn, :data:`IN_TURN` a tick: what a tick costs does not grow with the offices.  A few threads look after them,
+so that one with a thousand messages to write holds up only itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from datetime import datetime
+from types import FrameType
+from typing import Any
+
+from reminder.backup.guard import Guard
+from reminder.clock import Clock
+from reminder.daemon.alarm_clock import Earliest
+from reminder.daemon.daemon import DRAIN_SECONDS, FIRST_TICK_SECONDS, TICK_SECONDS
+from reminder.daemon.lodger import Furnish, Lodger, Shared, State
+from reminder.daemon.page import Page
+from reminder.errors import ReminderError
+from reminder.ledger.errors import LedgerError
+from reminder.ledger.holds import Hold
+from reminder.ledger.ledger import Ledger
+from reminder.ledger.records import Transport
+from reminder.offices import office_names
+from reminder.progress import Heartbeat, notify_systemd
+from reminder.settings import Settings
+from reminder.status import write_status
+
+log = logging.getLogger(__package__)
+
+THREADS = 4
+"""Offices looked after at once; the renderer is one for all, and so is Python's lock."""
+IN_TURN = 1
+"""Offices that each tick looks after although nothing is known to be due: what was missed is found."""
+FILES_IN_TURN = 20
+"""Offices whose files each tick looks at."""
+OVERLAP = 5
+"""Ticks: so old are the numbers since which something is news, since rows become visible out of order."""
+MIDDLE_SECONDS = 5.0
+"""Between two looks for what dead nodes may have left in the middle."""
+NAMES_SECONDS = 10.0
+"""Between two looks for new folders."""
+
+
+class House:
+    """Runs every office of ``settings.offices`` until it is told to stop."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        ledger: Ledger,
+        clock: Clock,
+        furnish: Furnish,
+        heartbeat: Heartbeat | None = None,
+    ) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self._clock = clock
+        self._heartbeat = heartbeat
+        self._wake = threading.Event()
+        self._stop = threading.Event()
+        self._guard = Guard(settings.high_water)
+        self._alarm_clock = Earliest(self._wake.set)
+        self._shared = Shared(settings, ledger, clock, furnish, self._wake.set)
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="office")
+        self._lodgers: dict[str, Lodger] = {}
+        self._turns: deque[Lodger] = deque()
+        self._files: deque[Lodger] = deque()
+        self._numbers: deque[Mapping[str, int]] = deque(maxlen=OVERLAP)
+        self._middle_at = self._names_at = float("-inf")
+        self._names_problem = ""
+        self._crashed: BaseException | None = None
+        self._ticked = threading.Event()
+        self._page: Page | None = None
+        self._find(0.0)
+
+    # -- for the page and the command -------------------------------------------
+
+    @property
+    def lodgers(self) -> Mapping[str, Lodger]:
+        """Every office by its name, those that are not running as well."""
+        return dict(self._lodgers)
+
+    def by_host(self, host: str) -> Lodger | None:
+        """The running office whose public URL names this host."""
+        return self._shared.by_host(host)
+
+    @property
+    def held(self) -> Hold | None:
+        """Why nothing is sent for those offices that have not been spoken for."""
+        return self._shared.held
+
+    @property
+    def left_in_flight(self) -> frozenset[str]:
+        """Deliveries whose threads have not finished."""
+        return frozenset(each for lodger in self._lodgers.values() for each in lodger.left_in_flight)
+
+    # -- life ---------------------------------------------------------------
+
+    def run(self, ready: Callable[[], None] | None = None, page: Page | None = None) -> int:
+        """Run until SIGTERM or SIGINT; the exit code.  Must be called in the main thread.
+
+        ``ready`` is called once signals are heard and the first offices run.
+        """
+        self._page = page
+        previous = {
+            signal.SIGTERM: signal.signal(signal.SIGTERM, self._on_stop),
+            signal.SIGINT: signal.signal(signal.SIGINT, self._on_stop),
+            signal.SIGHUP: signal.signal(signal.SIGHUP, self._on_reload),
+        }
+        thread = threading.Thread(target=self._look_until_stopped, name="house")
+        try:
+            self._alarm_clock.start()
+            thread.start()
+            self._ticked.wait(FIRST_TICK_SECONDS)
+            self._tend_page()
+            notify_systemd("READY=1")
+            if ready is not None:
+                ready()
+            while thread.is_alive():
+                thread.join(timeout=TICK_SECONDS)
+                self._tend_page()
+        finally:
+            notify_systemd("STOPPING=1")
+            self.stop()
+            if page is not None:
+                page.stop()
+            thread.join(timeout=DRAIN_SECONDS)
+            self._alarm_clock.stop()
+            self.close()
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+        log.info("stopped")
+        return 1 if self._crashed else 0
+
+    def close(self) -> None:
+        """Let what is being sent finish, and leave."""
+        self._pool.shutdown(wait=True)
+        deadline = self._clock.monotonic() + DRAIN_SECONDS
+        running = [each for each in self._lodgers.values() if each.daemon is not None]
+        for each in running:
+            each.hush()
+        for each in running:
+            each.leave(max(0.0, deadline - self._clock.monotonic()))
+        self._shared.close(leave=not self.left_in_flight)
+        if self.held is None:
+            self._guard.leave(self._ledger, self._clock.now(), live=self._live)
+        self._ledger.close()
+
+    def stop(self) -> None:
+        """Ask it to stop; what is being sent is finished first."""
+        self._stop.set()
+        self._wake.set()
+
+    def _on_stop(self, number: int, _frame: FrameType | None) -> None:
+        log.info("stopping", extra={"signal": signal.Signals(number).name})
+        self.stop()
+
+    def _on_reload(self, _number: int, _frame: FrameType | None) -> None:
+        for each in list(self._lodgers.values()):
+            each.ask_reload()
+        self._names_at = float("-inf")
+        self._wake.set()
+
+    def _tend_page(self) -> None:
+        if self._page is not None and not self._stop.is_set():
+            self._page.tend()
+
+    def _look_until_stopped(self) -> None:
+        try:
+            while not self._stop.is_set():
+                self._wake.clear()
+                self.tick()
+                self._clock.wait(self._wake, TICK_SECONDS)
+        except BaseException as error:
+            log.exception("house died")
+            self._crashed = error
+
+    # -- a tick ---------------------------------------------------------------
+
+    def tick(self) -> list[Future[None]]:
+        """Begin to look after every office that has something to do; what was begun."""
+        now, monotonic = self._clock.now(), self._clock.monotonic()
+        problem, stirred = "", None
+        try:
+            if monotonic - self._names_at >= NAMES_SECONDS:
+                self._find(monotonic)
+            self._shared.held = self._guard.check(self._ledger, now, monotonic, live=self._live)
+            stirred = self._stirred(now, monotonic)
+        except LedgerError as error:
+            problem = str(error)
+            log.error("ledger in trouble", extra={"error": problem})
+        begun = [self._begin(each) for each in self._chosen(now, monotonic, stirred or set())]
+        ahead = (each.due for each in self._lodgers.values() if each.due is not None and each.due > now)
+        self._alarm_clock.set(min(ahead, default=None))
+        self._write_health(now, problem or self._names_problem)
+        self._ticked.set()
+        notify_systemd("WATCHDOG=1")
+        if not problem and self._heartbeat is not None:
+            self._heartbeat.progress(monotonic)
+        return [each for each in begun if each is not None]
+
+    def look(self) -> None:
+        """A tick, waited for: what it begins has ended."""
+        wait(self.tick())
+
+    def _find(self, monotonic: float) -> None:
+        """Take in the folders that there are now; one that has gone keeps its last plan, and says so."""
+        assert self._settings.offices is not None
+        self._names_at = monotonic
+        try:
+            names = office_names(self._settings.offices)
+        except ReminderError as error:
+            self._names_problem = str(error)
+            return
+        self._names_problem = ""
+        for name in names:
+            if name not in self._lodgers:
+                self._lodgers[name] = lodger = Lodger(name, self._shared)
+                self._turns.append(lodger)
+                self._files.append(lodger)
+
+    @property
+    def _live(self) -> bool:
+        return any(each.live for each in self._lodgers.values())
+
+    def _stirred(self, now: datetime, monotonic: float) -> set[str]:
+        """Plans that have something to do by the ledger."""
+        found: set[str] = set()
+        known = self._ledger.numbers()
+        if self._numbers:
+            found = self._ledger.stirred(self._numbers[0], now)
+        self._numbers.append(known)
+        if monotonic - self._middle_at >= MIDDLE_SECONDS:
+            self._middle_at = monotonic
+            found |= self._ledger.in_the_middle(self._shared.plan_ids())
+        return found
+
+    def _chosen(self, now: datetime, monotonic: float, stirred: set[str]) -> list[Lodger]:
+        """Those with something to do, some in turn, and one that is not running yet, if none is being taken in."""
+        chosen = {
+            each.name: each
+            for each in self._lodgers.values()
+            if each.state is State.RUNNING and not each.busy and each.wants(now, monotonic, stirred)
+        }
+        for each in _next(self._turns, IN_TURN):
+            if each.state is State.RUNNING and not each.busy:
+                chosen[each.name] = each
+        for each in _next(self._files, FILES_IN_TURN):
+            if (
+                each.state is State.RUNNING
+                and not each.busy
+                and each.name not in chosen
+                and each.files_differ()
+            ):
+                chosen[each.name] = each
+        resting = [each for each in self._lodgers.values() if each.state is not State.RUNNING]
+        if not any(each.busy for each in resting):
+            for each in [each for each in resting if each.may_start(monotonic)][:1]:
+                chosen[each.name] = each
+        return [each for each in chosen.values() if not each.busy]
+
+    def _begin(self, lodger: Lodger) -> Future[None] | None:
+        lodger.busy = True
+        try:
+            return self._pool.submit(lodger.look)
+        except RuntimeError:  # it is being stopped
+            lodger.busy = False
+            return None
+
+    # -- health -------------------------------------------------------------
+
+    def _write_health(self, now: datetime, problem: str) -> None:
+        lodgers = self._lodgers.values()
+        dues = [each.due for each in lodgers if each.due is not None]
+        status: dict[str, Any] = {
+            "at": now.isoformat(),
+            "pid": os.getpid(),
+            "node": socket.gethostname(),
+            "transport": str(Transport.LIVE if self._live else Transport.OUTBOX),
+            "plan": None,
+            "next": min(dues).isoformat() if dues else None,
+            "plan_refused": False,
+            "paused": [],
+            "held": str(self.held.reason) if self.held is not None else None,
+            "page": {"address": page.address, "problem": page.problem} if (page := self._page) else None,
+            "problem": problem,
+            "offices": {
+                "count": len(lodgers),
+                "running": sum(each.state is State.RUNNING for each in lodgers),
+                "live": sum(each.live for each in lodgers),
+                "starting": sum(each.state is State.NEW for each in lodgers),
+                "troubles": {each.name: each.trouble for each in lodgers if each.trouble},
+            },
+        }
+        write_status(self._settings.health, status)
+
+
+def _next(line: deque[Lodger], count: int) -> list[Lodger]:
+    """The first of a line, who then stand at its end."""
+    found = [line[number] for number in range(min(count, len(line)))]
+    line.rotate(-count)
+    return found

@@ -1,0 +1,56 @@
+"""What a daemon has of the process it lives in, where that process runs several offices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from reminder.agenda.facts import Facts
+from reminder.check import Edition
+from reminder.delivery.dispatch import Dispatch
+from reminder.ledger.holds import Hold
+from reminder.ledger.ledger import Ledger
+
+
+class Alarms(Protocol):
+    """Wakes the sweeper when an alarm comes due."""
+
+    def start(self, edition: Edition, facts: Facts) -> None:
+        """Begin."""
+
+    def set(self, edition: Edition, facts: Facts) -> None:
+        """These are the items now."""
+
+    def stop(self) -> None:
+        """Fire no more."""
+
+
+class Watchman(Protocol):
+    """Says whether the ledger may be gone on with; see :class:`~reminder.backup.guard.Guard`."""
+
+    def check(
+        self, ledger: Ledger, now: datetime, monotonic: float | None = None, *, live: bool
+    ) -> Hold | None:
+        """The hold that stands, or None."""
+
+    def leave(self, ledger: Ledger, now: datetime, *, live: bool) -> None:
+        """At the end."""
+
+    def was_live(self) -> bool:
+        """Whether messages really went out when this was last known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lodging:
+    """One alarm clock, one mark of the ledger and one node for all, and where the office says how it is."""
+
+    alarm_clock: Alarms
+    guard: Watchman
+    dispatch: Dispatch
+    say: Callable[[str], None]
+    """Told at each tick: what is wrong, in Chinese, or nothing."""
+    health: Path
+    """Where the process says that it lives."""

@@ -1,0 +1,155 @@
+"""Several offices in one process on one PostgreSQL: each by itself, whatever becomes of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from reminder.cli.wiring import furnish
+from reminder.daemon.house import House
+from reminder.daemon.lodger import State
+from reminder.ledger.holds import Hold, HoldReason
+from reminder.ledger.records import LedgerKind
+from reminder.settings import Settings
+from tests.harness.office import EIGHT, items
+from tests.harness.offices import Offices, lay_out_office
+from tests.harness.postgres import Server, stamp
+from tests.harness.process import wait_for
+from tests.harness.shifted import ShiftedClock, shifted_ledger
+from tests.plans import at
+
+NINE = at("2026-06-10 09:00")
+MINUTE = timedelta(minutes=1)
+MAIL = "  via:\n    - mail\n"
+
+
+@pytest.fixture
+def address(postgres: Server) -> Iterator[str]:
+    made = postgres.new_database()
+    stamp(made, LedgerKind.DAEMON, EIGHT - timedelta(hours=2))
+    yield made
+    postgres.drop(made)
+
+
+def test_each_office_gets_its_own_messages_and_no_other(tmp_path: Path, address: str) -> None:
+    """The same items, people and alarms under two plans: each mail server sees its own office alone."""
+    with Offices(tmp_path, address, {"a": items(2, via=MAIL), "b": items(3, via=MAIL)}) as offices:
+        offices.daemon.start()
+        wait_for(lambda: offices.running == 2, "both offices")
+        assert offices.troubles == {}
+        for minute in range(3):
+            offices.come_due(NINE + minute * MINUTE)
+            wait_for(
+                lambda due=minute + 1: len(offices.smtp["b"].messages) >= due,  # type: ignore[misc]
+                "the message of that minute",
+            )
+        wait_for(lambda: len(offices.smtp["a"].messages) >= 2, "the messages of the other")
+        assert set(offices.received("a")) == {"office@a.example.com"}
+        assert set(offices.received("b")) == {"office@b.example.com"}
+        sent = {name: {each.alarm for each in offices.entries(name, status="accepted")} for name in "ab"}
+        assert sent["a"] < sent["b"]
+        assert len(sent["b"]) == 3
+        assert offices.daemon.stop() == 0
+        assert "Traceback" not in offices.daemon.log.read_text()
+
+
+def test_one_offices_bad_plan_leaves_it_on_the_old_one_and_the_others_alone(
+    tmp_path: Path, address: str
+) -> None:
+    """A plan that is spoilt while it runs, one that never was a plan, and a folder with nothing in it: each is named."""
+    with Offices(tmp_path, address, {"a": items(2, via=MAIL), "b": items(2, via=MAIL)}) as offices:
+        lay_out_office(offices.folder, "spoilt", items(1, via=MAIL))
+        (offices.folder / "spoilt" / "schedules" / "plan.yaml").write_text("plan: [\n")
+        (offices.folder / "empty").mkdir()
+        lay_out_office(offices.folder, "taken", items(1, via=MAIL))
+        plan = offices.folder / "taken" / "schedules" / "plan.yaml"
+        plan.write_text(plan.read_text().replace("id: plan-taken", "id: plan-a"))
+        offices.daemon.start()
+        wait_for(
+            lambda: offices.running == 2 and len(offices.troubles) == 3, "two that run, three that cannot"
+        )
+        assert "计划编号 plan-a 已由单位“a”使用" in offices.troubles["taken"]
+        assert "计划有错" in offices.troubles["spoilt"]
+        said = offices.command(EIGHT, "health")
+        assert said.code == 0, "one office is no reason to restart all"
+        assert "5 个单位，2 个在运行（2 个正式发送）" in said.out
+        assert "单位 taken：计划编号 plan-a" in said.out
+        assert offices.command(EIGHT, "health", "--office", "a").out.startswith("正常（正式发送）")
+
+        bad = offices.folder / "b" / "schedules" / "plan.yaml"
+        good = bad.read_text()
+        bad.write_text(good.replace("timezone: Asia/Shanghai", "timezone: 上海"))
+        wait_for(lambda: "b" in offices.troubles, "the refusal")
+        offices.come_due(NINE)
+        wait_for(lambda: offices.received("a") and len(offices.received("b")) >= 2, "both offices' messages")
+        assert "office@b.example.com" in offices.received("b"), "the old plan is in force"
+        assert set(offices.received("a")) == {"office@a.example.com"}, "the others hear nothing of it"
+
+        bad.write_text(good)
+        (offices.folder / "spoilt" / "schedules" / "plan.yaml").write_text(
+            good.replace("plan-b", "plan-spoilt")
+        )
+        wait_for(lambda: set(offices.troubles) == {"empty", "taken"} and offices.running == 3, "the mended")
+        assert offices.daemon.stop() == 0
+
+
+def test_a_ledger_that_came_back_is_spoken_for_by_each_office_for_itself(
+    tmp_path: Path, address: str
+) -> None:
+    """On hold for all; whoever confirms goes on, and nobody goes on by another's word."""
+    with Offices(tmp_path, address, {"a": items(1, via=MAIL), "b": items(1, via=MAIL)}) as offices:
+        offices.daemon.start()
+        wait_for(lambda: offices.running == 2, "both offices")
+        hold = Hold(HoldReason.RESTORED, EIGHT, EIGHT)
+        with offices.ledger() as ledger:
+            ledger.hold(hold)
+        wait_for(lambda: len(offices.troubles) == 2, "the hold")
+        offices.come_due(NINE)
+        said = offices.command(NINE, "resume", "--nothing-sent", "--by", "张三", "--yes", "--office", "b")
+        assert said.code == 0, said
+        wait_for(lambda: "office@b.example.com" in offices.received("b"), "what b had due")
+        wait_for(lambda: list(offices.troubles) == ["a"], "the end of the hold for b alone")
+        assert [each for each in offices.received("a") if each.startswith("office@")] == []
+        with offices.ledger() as ledger:
+            assert ledger.standing("plan-a").hold == hold
+            assert ledger.standing("plan-b").hold is None
+        said = offices.command(NINE, "resume", "--nothing-sent", "--by", "李四", "--yes", "--office", "a")
+        assert said.code == 0, said
+        wait_for(lambda: "office@a.example.com" in offices.received("a"), "what a had due")
+        with offices.ledger() as ledger:
+            assert ledger.standing().hold is None
+        wait_for(lambda: offices.troubles == {}, "the end of the hold")
+        assert offices.daemon.stop() == 0
+
+
+def test_a_tick_with_nothing_due_asks_the_same_however_many_offices_there_are(
+    postgres: Server, tmp_path: Path
+) -> None:
+    """Counted, not timed: the questions of a tick are those for all together and those for the one in turn."""
+    asked = {}
+    for count in (2, 8):
+        address = postgres.new_database()
+        clock = ShiftedClock(EIGHT)
+        stamp(address, LedgerKind.DAEMON, EIGHT - timedelta(hours=2))
+        folder = tmp_path / str(count)
+        for number in range(count):
+            lay_out_office(folder / "offices", f"o{number}", items(2, via=MAIL))
+        settings = Settings(data=folder / "data", offices=folder / "offices", database_url=address)
+        settings.data.mkdir()
+        ledger = shifted_ledger(address, clock)
+        house = House(settings, ledger, clock, furnish)
+        while any(each.state is not State.RUNNING for each in house.lodgers.values()):
+            house.look()
+            assert not [each.trouble for each in house.lodgers.values() if each.trouble]
+        for _ in range(6):  # what they wrote at their start is no news any more
+            house.look()
+        before = ledger.statements
+        for _ in range(4):
+            house.look()
+        asked[count] = (ledger.statements - before) / 4
+        house.close()
+        postgres.drop(address)
+    assert asked[8] <= asked[2] + 3, asked
