@@ -46,6 +46,18 @@ class LedgerHeld(LedgerError):
         super().__init__(f"{hold_text(hold, zone)}。{HOLD_REMEDY}")
 
 
+class LedgerForeign(LedgerError):
+    """A database in which another ledger is than the one this node worked with: two clusters, one address."""
+
+    def __init__(self, place: str, ours: str, theirs: str, high_water: Path) -> None:
+        super().__init__(
+            f"{place} 中是另一本台账（标识 {theirs[:8]}），本节点此前用的是 {ours[:8]}（记在 {high_water}）："
+            "像是弄混了两个集群的地址，或数据库被换过。本节点不排定也不发送，也没有改动这本台账。"
+            "请核对 REMINDER_DATABASE_URL；确要改用这一本，在一个节点上执行 reminder resume 核对，"
+            "其余节点移走各自的 high-water.json 后重新启动"
+        )
+
+
 class LedgerChanging(LedgerError):
     """Somebody is writing another file over the open one: wait until it is done."""
 
@@ -74,6 +86,19 @@ def _judged(ledger: Ledger, standing: Standing, found: Found | None, now: dateti
         return standing.hold
     reason = compared(standing, found, shared=ledger.file is None)
     return Hold(reason, now, ledger.last_record()) if reason is not None else None
+
+
+def not_foreign(ledger: Ledger, high_water: Path) -> None:
+    """Raises :class:`LedgerForeign` where the data folder belongs to another database's ledger."""
+    if ledger.file is None:
+        _not_foreign(ledger, ledger.standing(), read_mark(high_water), high_water)
+
+
+def _not_foreign(ledger: Ledger, standing: Standing, found: Found | None, high_water: Path) -> None:
+    if ledger.file is not None or found is None or standing.hold is not None:
+        return
+    if compared(standing, found, shared=True) is HoldReason.OTHER:
+        raise LedgerForeign(ledger.place, found.mark.identity, standing.identity, high_water)
 
 
 def open_ledger(address: str | Path, high_water: Path, now: datetime, *, create: bool = True) -> Ledger:
@@ -154,12 +179,15 @@ class Guard:
         A file that was overwritten while it was open is set apart from its log
         once it is at rest, and raises ``LedgerGone`` like any other replaced
         file; until then ``LedgerChanging``.  Damaged ones raise
-        ``LedgerCorrupt``.  Raises ``LedgerError`` for a ledger in trouble.
+        ``LedgerCorrupt``.  Another ledger in a database raises ``LedgerForeign``,
+        and is not held: it may be another cluster's, which goes on.  Raises ``LedgerError`` for a ledger in trouble.
         """
         standing = self.compare_file(ledger, monotonic)
+        found = self._mark(standing)
+        _not_foreign(ledger, standing, found, self._path)
         if standing.hold is not None and ledger.standing(self._plan_id).hold is None:
             return None  # the mark stays as it is until the hold is over for everybody
-        hold = _judged(ledger, standing, self._mark(standing), now)
+        hold = _judged(ledger, standing, found, now)
         if hold is None:
             self._move_mark(ledger, standing, now, live=live)
         elif standing.hold is None:

@@ -50,6 +50,7 @@ def edition_of(settings: Settings) -> Edition:
 
 def brought(settings: Settings) -> None:
     """Lay out the plan that is published in the ledger, if another one lies there."""
+    from reminder.backup.guard import not_foreign
     from reminder.clock import SystemClock
     from reminder.editing.store import PlanStore
     from reminder.ledger.ledger import Ledger
@@ -59,6 +60,7 @@ def brought(settings: Settings) -> None:
     with Ledger.open(
         settings.ledger, kind=LedgerKind.DAEMON, now=SystemClock().now(), create=False
     ) as ledger:
+        not_foreign(ledger, settings.high_water)
         PlanStore(settings.published).bring(ledger, settings.plan_wanted)
 
 

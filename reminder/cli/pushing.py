@@ -268,12 +268,14 @@ def withdraw(
 
 @contextmanager
 def _opened(settings: Settings) -> Iterator[tuple[Ledger, datetime]]:
+    from reminder.backup.guard import not_foreign
     from reminder.clock import SystemClock
     from reminder.ledger.ledger import Ledger
     from reminder.ledger.records import LedgerKind
 
     now = SystemClock().now()
     with Ledger.open(settings.ledger, kind=LedgerKind.DAEMON, now=now, create=False) as ledger:
+        not_foreign(ledger, settings.high_water)
         yield ledger, now
 
 

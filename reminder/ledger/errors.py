@@ -137,6 +137,11 @@ class PublishedMeanwhile(LedgerError):
 
 def not_a_ledger(path: Path | str) -> LedgerCorrupt:
     """The file is a database, but not one of ours, or not a database at all."""
+    if str(path).startswith("postgresql://"):
+        return LedgerCorrupt(
+            f"数据库 {path} 中有别的表，不是台账，或台账已损坏：没有作任何改动。"
+            "请核对 REMINDER_DATABASE_URL；台账要有自己的数据库"
+        )
     return LedgerCorrupt(
         f"{path} 不是台账，或已损坏：请先停用本程序并另存此文件，再用最近的备份恢复；"
         "若放错了文件，请换一个数据目录"

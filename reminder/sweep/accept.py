@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -11,17 +12,23 @@ from reminder.ledger.file_versions import VersionKind
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import PlanVersion
 from reminder.plan.fingerprint import item_changes, item_digests
+from reminder.plan.model import Plan
 
 
 class PlanOfAnother(ReminderError):
-    """The plan in force has no item in common with this one: two offices, it seems, under one plan id."""
+    """The plan in force seems another office's: two of them, it seems, under one plan id."""
 
-    def __init__(self, edition: Edition, last: PlanVersion) -> None:
+    def __init__(self, edition: Edition, last: PlanVersion, why: str) -> None:
         super().__init__(
-            f"台账中编号为 {edition.plan.id} 的现行计划（校验码 {last.digest[:12]}）与本节点的计划没有一个相同的事项，"
+            f"台账中编号为 {edition.plan.id} 的现行计划（校验码 {last.digest[:12]}）与本节点的计划{why}，"
             "像是另一个单位的：本节点不排定也不发送。请核对 REMINDER_DATABASE_URL，或为本单位的计划另取编号（plan.yaml 的 id）；"
-            "确是同一单位换了全部事项的，请执行 reminder plan adopt --by 姓名"
+            "确是同一单位的，请执行 reminder plan adopt --by 姓名"
         )
+
+
+NO_ITEM, NO_PEOPLE = "没有一个相同的事项", "邮箱不同，名册中大多不是同样的人"
+PEOPLE_KEPT = 64
+"""Of how many persons a hash is kept; the same ones of two directories that hold the same people."""
 
 
 def not_of_another(ledger: Ledger, edition: Edition) -> None:
@@ -31,7 +38,20 @@ def not_of_another(ledger: Ledger, edition: Edition) -> None:
         return
     theirs = set(last.diff.get("digests", {}))
     if theirs and theirs.isdisjoint(each for item in edition.plan.items for each in item.ids):
-        raise PlanOfAnother(edition, last)
+        raise PlanOfAnother(edition, last, NO_ITEM)
+    mailbox, people = last.diff.get("mailbox"), set(last.diff.get("people", ()))
+    if mailbox in (None, edition.plan.head.office.mailbox):
+        return
+    ours = _people(edition.plan)
+    # Offices that began with the same sample have the same items, and other people.
+    if 2 * len(people.intersection(ours)) < min(len(people), len(ours)):
+        raise PlanOfAnother(edition, last, NO_PEOPLE)
+
+
+def _people(plan: Plan) -> list[str]:
+    """Hashes of names, the smallest of all: who is in one is in the other, however many there are."""
+    names = {hashlib.sha256(person.name.encode()).hexdigest()[:12] for person in plan.directory.people}
+    return sorted(names)[:PEOPLE_KEPT]
 
 
 def accept(
@@ -70,6 +90,8 @@ def accept(
         "changed": list(changes.changed),
         "alarms": dict(alarms or {}),
         "digests": digests,
+        "mailbox": edition.plan.head.office.mailbox,
+        "people": _people(edition.plan),
     }
     back = signed or not ledger.shared or last is None or _restored(ledger, edition, last)
     return ledger.accept_plan(

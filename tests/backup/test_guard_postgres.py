@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reminder.backup.guard import Guard, open_ledger
+from reminder.backup.guard import Guard, LedgerForeign, hold_of, open_ledger
 from reminder.ledger.errors import LedgerMissing
 from reminder.ledger.holds import Hold, HoldReason, Release
 from reminder.ledger.ledger import Ledger
@@ -82,13 +82,20 @@ def test_what_a_person_released_on_one_node_goes_on_on_all(url: str, tmp_path: P
         assert (checked(one, ledger), checked(two, ledger)) == (None, None)
 
 
-def test_another_ledger_in_its_place_is_held(url: str, tmp_path: Path) -> None:
+def test_another_ledger_in_its_place_is_refused_and_left_alone(url: str, tmp_path: Path) -> None:
+    """It may be another cluster's, whose nodes go on; a person may take it over, as one that came back."""
     mark = tmp_path / "high-water.json"
     with open_ledger(url, mark, NOW) as ledger:
         note(ledger)
         assert checked(mark, ledger) is None
         stamp(url, LedgerKind.DAEMON, NOW)
-        assert checked(mark, ledger) is HoldReason.OTHER
+        with pytest.raises(LedgerForeign, match=r"另一本台账.*没有改动这本台账.*REMINDER_DATABASE_URL"):
+            checked(mark, ledger)
+        assert ledger.standing().hold is None
+        assert checked(tmp_path / "a-node-of-theirs.json", ledger) is None
+        hold = hold_of(ledger, mark, LATER)
+        assert hold is not None
+        assert hold.reason is HoldReason.OTHER
 
 
 def test_a_database_without_its_tables_is_not_taken_for_a_new_one(postgres: Server, tmp_path: Path) -> None:
