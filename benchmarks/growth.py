@@ -1,4 +1,4 @@
-"""How time and memory grow with items, receivers and the ledger's rows: at 1 ×, 10 × and 100 ×.
+"""How time and memory grow with items, receivers, the ledger's rows and a process's offices: at 1 ×, 10 × and 100 ×.
 
     python -m benchmarks.growth KIND SIZE
 
@@ -30,6 +30,7 @@ SIZES = {
     "items": (100, 1_000, 10_000),
     "receivers": (50, 500, 5_000),
     "rows": (10_000, 100_000, 1_000_000),
+    "offices": (1, 10, 100, 1_000),
 }
 TIMES = 5
 Point = tuple[str, int, float, float]
@@ -95,6 +96,19 @@ def of_rows(size: int) -> Iterator[Point]:
         )  # fmt: skip
         for name, work, share in works:
             yield name, size, _seconds(work) / share, most_bytes(work) / 2**20
+
+
+def of_offices(size: int) -> Iterator[Point]:
+    """One process with so many offices: taking them in, and a tick with nothing due."""
+    from benchmarks.growth_tenants import offices
+    from tests.harness.postgres import Server
+
+    server = Server()
+    try:
+        for name, (number, seconds, held), _ in offices(size, server):
+            yield name, number, seconds, held / 2**20
+    finally:
+        server.stop()
 
 
 def _filled(path: Path, size: int) -> None:
@@ -169,7 +183,7 @@ def _time(seconds: float) -> str:
 
 def main() -> None:
     """One point of each curve of a kind."""
-    kinds = {"items": of_items, "receivers": of_receivers, "rows": of_rows}
+    kinds = {"items": of_items, "receivers": of_receivers, "rows": of_rows, "offices": of_offices}
     print(json.dumps(list(kinds[sys.argv[1]](int(sys.argv[2])))))
 
 

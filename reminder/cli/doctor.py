@@ -236,8 +236,10 @@ def _ledger(settings: Settings, now: datetime) -> Iterator[Finding]:
             yield Finding(what, BAD, f"{ledger.place} 已损坏：{faults[0]}", remedy)
             return
         hold = hold_of(ledger, settings.high_water, now)
+        plan = load_plan(settings.schedules).plan if hold is not None else None
+        if plan is not None:
+            hold = hold_of(ledger, settings.high_water, now, plan.id)  # over for this office, it may be
         if hold is not None:
-            plan = load_plan(settings.schedules).plan
             zone = ZoneInfo(plan.head.timezone if plan else "Asia/Shanghai")
             yield Finding(what, BAD, hold_text(hold, zone), HOLD_REMEDY)
             return

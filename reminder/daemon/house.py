@@ -267,8 +267,9 @@ class House:
                 chosen[each.name] = each
         resting = [each for each in self._lodgers.values() if each.state is not State.RUNNING]
         if not any(each.busy for each in resting):
-            for each in [each for each in resting if each.may_start(monotonic)][:1]:
-                chosen[each.name] = each
+            first = next((each for each in resting if each.may_start(monotonic)), None)
+            if first is not None:
+                chosen[first.name] = first
         return [each for each in chosen.values() if not each.busy]
 
     def _begin(self, lodger: Lodger) -> Future[None] | None:

@@ -45,7 +45,7 @@ Furnish = Callable[[Settings], tuple[BuildChannels, SecretsMark]]
 AGAIN_SECONDS = 5.0
 """Before an office in trouble is looked after again."""
 START_AGAIN_SECONDS = 60.0
-"""Before one that could not be taken in is tried again although its files are the same."""
+"""Before one that could not be taken in is tried again although its files are the same, if they were good."""
 
 
 class State(enum.Enum):
@@ -54,6 +54,10 @@ class State(enum.Enum):
     NEW = "new"
     RUNNING = "running"
     BROKEN = "broken"
+
+
+class Unsound(ReminderError):
+    """Its files are not good, and will be no better before somebody changes them."""
 
 
 class Taken(ReminderError):
@@ -246,6 +250,8 @@ class Lodger:
             else:
                 self._start()
                 self._shared.wake()  # the next may be taken in
+        except Unsound as error:
+            self._in_trouble(str(error), float("inf"))
         except ReminderError as error:
             self._in_trouble(str(error))
         except Exception as error:
@@ -278,7 +284,7 @@ class Lodger:
         found = examine(settings.schedules, settings.templates, settings.public_url, known=self._is_in_force)
         if found.edition is None:
             first, count = found.errors[0], len(found.errors)
-            raise ReminderError(f"计划有错，尚未运行：{first}" + (f"（共 {count} 处）" if count > 1 else ""))
+            raise Unsound(f"计划有错，尚未运行：{first}" + (f"（共 {count} 处）" if count > 1 else ""))
         edition = shared.with_common(found.edition)
         plan_id = edition.plan.id
         shared.claim(self, plan_id, host_of(settings))
@@ -324,11 +330,13 @@ class Lodger:
         except LedgerError:
             self.due = None
 
-    def _in_trouble(self, problem: str) -> None:
+    def _in_trouble(self, problem: str, seconds: float | None = None) -> None:
+        """What is wrong, and after how long it is tried again although no file has changed."""
         if problem != self.trouble:
             log.error("office in trouble", extra={"office": self.name, "problem": problem})
         self.trouble = problem
-        seconds = AGAIN_SECONDS if self.state is State.RUNNING else START_AGAIN_SECONDS
+        if seconds is None:
+            seconds = AGAIN_SECONDS if self.state is State.RUNNING else START_AGAIN_SECONDS
         self._again_at = self._shared.clock.monotonic() + seconds
         if self.state is not State.RUNNING:
             self.state = State.BROKEN
