@@ -15,7 +15,7 @@ import re
 import ssl
 from collections.abc import Callable
 from email.utils import format_datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from reminder.channels.base import Outcome, OutcomeKind, Parcel, Recipient, Stamp
 from reminder.channels.deadline import Budget
@@ -92,12 +92,17 @@ class EmailAdapter:
         )
         self._seconds = float(config.timeout_seconds)
         self._account = Account(config.host, config.port, config.tls, config.username, password, route)
-        self._context = context or ssl.create_default_context()
+        self._given_context = context
         self._kept = KeptConnections(config.connections)
         self.peer: Peer | None = None
         """Whom the last probe reached."""
         login = f"\0{config.username}\0{password}" if password else None
         self._words = Scrubber([password, login])
+
+    @cached_property
+    def _context(self) -> ssl.SSLContext:
+        """Made when the first connection needs it: the machine's authorities take a twentieth of a second to read."""
+        return self._given_context or ssl.create_default_context()
 
     def compose(self, message: Message, to: Recipient, stamp: Stamp) -> tuple[bytes, ...]:
         """One mail; the same arguments give the same bytes.

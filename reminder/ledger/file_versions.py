@@ -77,8 +77,10 @@ class FileVersions:
         with self._storage.write(plan_id) as connection:
             known = latest_of(connection, plan_id)
             new = [name for name, digest in digests.items() if known.get(name) != digest]
-            for name in new:
-                append(connection, plan_id, name, contents[name], VersionKind.FOUND, at, author, "")
+            _keep(connection, plan_id, {name: contents[name] for name in new})
+            rows = [_row(plan_id, name, contents[name], VersionKind.FOUND, at, author, "") for name in new]
+            if rows:
+                connection.execute(insert(file_versions), rows)
         return len(new)
 
     def latest(self, plan_id: str) -> dict[str, str]:
@@ -127,20 +129,36 @@ def append(
     remark: str,
 ) -> int:
     """One version more, inside a transaction; its number."""
-    digest = digest_of(content)
-    row = {"plan_id": plan_id, "sha256": digest, "content": content}
-    insert_new(connection, file_contents, ("plan_id", "sha256"), [row], file_contents.c.sha256)
-    values = {
+    _keep(connection, plan_id, {name: content})
+    values = _row(plan_id, name, content, kind, at, author, remark)
+    made = connection.execute(insert(file_versions).values(values).returning(file_versions.c.id))
+    return int(made.scalar_one())
+
+
+def _keep(connection: Connection, plan_id: str, contents: Mapping[str, bytes]) -> None:
+    """What files say, once however often it is said."""
+    rows = {digest_of(each): each for each in contents.values()}
+    insert_new(
+        connection,
+        file_contents,
+        ("plan_id", "sha256"),
+        [{"plan_id": plan_id, "sha256": digest, "content": content} for digest, content in rows.items()],
+        file_contents.c.sha256,
+    )
+
+
+def _row(
+    plan_id: str, name: str, content: bytes, kind: VersionKind, at: datetime, author: str, remark: str
+) -> dict[str, object]:
+    return {
         "plan_id": plan_id,
         "name": name,
-        "sha256": digest,
+        "sha256": digest_of(content),
         "kind": kind.value,
         "at": at,
         "author": author,
         "remark": remark,
     }
-    made = connection.execute(insert(file_versions).values(values).returning(file_versions.c.id))
-    return int(made.scalar_one())
 
 
 def latest_of(connection: Connection, plan_id: str) -> dict[str, str]:

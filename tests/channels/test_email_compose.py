@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import ssl
 from collections.abc import Callable
 from datetime import datetime
 from email import message_from_bytes
@@ -12,10 +13,11 @@ from typing import Any
 
 import pytest
 
-from reminder.channels.base import Recipient, Stamp
+from reminder.channels.base import OutcomeKind, Parcel, Recipient, Stamp
 from reminder.channels.email import EmailAdapter
 from reminder.channels.errors import ContentError, HeaderError
 from reminder.messages.message import Message
+from reminder.plan.channels import EmailChannel
 
 
 @pytest.fixture
@@ -122,3 +124,19 @@ def test_a_date_without_a_zone_is_a_mistake_of_the_caller(
     """A naive date would be read as another hour somewhere."""
     with pytest.raises(ValueError, match="aware"):
         adapter.compose(message, to, Stamp("<a@example.com>", datetime(2026, 6, 30, 9, 0)))
+
+
+def test_the_machines_authorities_are_read_when_somebody_connects(
+    message: Message, to: Recipient, stamp: Stamp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rehearsal composes the same octets, and needs none of them."""
+    read: list[bool] = []
+    monkeypatch.setattr(ssl, "create_default_context", lambda: read.append(True))
+    fields = {"id": "mail", "host": "127.0.0.1", "port": "1", "tls": "none", "from": "jgdw@example.com"}
+    config = EmailChannel.model_validate(fields)
+    adapter = EmailAdapter(config, password=None, office_mailbox="jgdw@example.com")
+    assert adapter.compose(message, to, stamp)
+    assert read == []
+    outcome = adapter.send(Parcel("d", to.id, to.address, b"x", stamp.date))
+    assert (outcome.kind, read) == (OutcomeKind.TRANSIENT, [True])
+    adapter.close()

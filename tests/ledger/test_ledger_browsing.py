@@ -141,3 +141,32 @@ def test_the_settled_of_some_keys_are_those_recorded(ledger: Ledger, sample: Any
     assert ledger.settled_of(sample.plan, sample.live, keys) == {"k00", "k01", "k02"}
     assert ledger.settled_of(sample.plan, Transport.OUTBOX, keys) == set()
     assert ledger.settled_of(sample.plan, sample.live, ()) == set()
+
+
+@pytest.mark.parametrize("few", [0, 1, 500])
+@pytest.mark.parametrize("limit", [1, 100])
+def test_what_was_sent_in_one_message_with_others_is_found_however_much_of_it_there_is(
+    ledger: Ledger, sample: Any, few: int, limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By name where there is little of it, and else in the order of time; without any, nothing is."""
+    monkeypatch.setattr("reminder.ledger.entries._FEW_ALARMS", few)
+    fill(ledger, sample)
+    merged = EntryFilter(status="merge", limit=limit)
+    assert ledger.entries(sample.plan, merged) == []
+    for number in (1, 2):
+        claims = (
+            sample.claim("p1", message=f"digest-{number}", decision="merge"),
+            sample.claim("p2", message=f"alone-{number}"),
+        )
+        made = [
+            sample.delivery(each, message=each, receiver="p1")
+            for each in (f"digest-{number}", f"alone-{number}")
+        ]
+        alarm = sample.alarm(f"merged-{number}", planned_at=sample.at(hours=number), claims=claims)
+        ledger.settle(sample.plan, sample.live, Settlement((alarm,), tuple(made)), sample.now)
+    found = [line.alarm for line in ledger.entries(sample.plan, merged)]
+    assert found == ["merged-2", "merged-1"][:limit]
+    sent = ledger.entries(sample.plan, EntryFilter(status="send"))
+    assert {line.decision for line in sent} == {"send"}
+    assert len(sent) == 6 * 3 + 2
+    assert ledger.entries("another", merged) == []
