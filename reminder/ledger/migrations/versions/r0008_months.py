@@ -11,8 +11,8 @@ from alembic import op
 
 from reminder.ledger.parts import divide
 
-revision = "0009"
-down_revision = "0008"
+revision = "0008"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 
