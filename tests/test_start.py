@@ -128,7 +128,10 @@ def test_a_command_alone_is_defined_by_the_module_that_is_named_for_it() -> None
         callback = group.commands[command].callback
         assert callback is not None
         assert callback.__module__ == f"reminder.cli.{module}"
-        assert not hasattr(group.commands[command], "commands")
+        # Of a group only one that the module has with all its commands.
+        for each in getattr(group.commands[command], "commands", {}).values():
+            known = getattr(sys.modules[callback.__module__], each.callback.__name__)
+            assert known.__module__ == each.callback.__module__
 
 
 def test_a_command_loads_no_other(tmp_path: Path) -> None:

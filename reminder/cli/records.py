@@ -1,4 +1,4 @@
-"""``ledger``: what was sent, to whom, when, and what was not.  Its subcommands stand in :mod:`.retiring`."""
+"""``ledger``: what was sent, to whom, when, and what was not."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from reminder.cli.app import (
     parse_day,
     settings_of,
 )
-from reminder.cli.usage import Group
+from reminder.cli.retiring import retire, verify
+from reminder.cli.usage import Command, Group
 from reminder.errors import ReminderError, UsageError
 from reminder.ledger.records import DELIVERY_TEXT
 
@@ -38,6 +39,8 @@ ledger_app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(ledger_app)
+ledger_app.command(cls=Command)(retire)
+ledger_app.command(cls=Command)(verify)
 
 
 @ledger_app.callback()

@@ -1,4 +1,7 @@
-"""``ledger retire`` and ``ledger verify``: months that leave the ledger for an archive, and what is in one."""
+"""``ledger retire`` and ``ledger verify``: months that leave the ledger for an archive, and what is in one.
+
+Registered beside ``ledger`` itself, in :mod:`~reminder.cli.records`.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,6 @@ from reminder.cli.app import (
     TemplatesOption,
     settings_of,
 )
-from reminder.cli.records import ledger_app
-from reminder.cli.usage import Command
 from reminder.errors import ReminderError, UsageError
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 LONGEST_REASON = 200
 
 
-@ledger_app.command(cls=Command)
 def retire(
     before: Annotated[str, typer.Option("--before", help="归档此月之前的全部月份，如 2024-01；此月起的留下")],
     archive: Annotated[Path, typer.Option("--archive", help="归档文件，不能已经存在，如 2023.tar.gz")],
@@ -89,7 +89,6 @@ def retire(
     _print_made(made, archive, size)
 
 
-@ledger_app.command(cls=Command)
 def verify(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="归档文件")],
     data: DataOption = None,

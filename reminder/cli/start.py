@@ -28,7 +28,7 @@ MODULES: Mapping[str, Sequence[str]] = MappingProxyType(
         "working": ("worker",),
         "migrating": ("migrate",),
         "approving": ("approve",),
-        "retiring": ("ledger",),
+        "records": ("ledger",),
         "linking": ("link",),
         "accounts": ("passwd",),
         "handing": ("handover",),

@@ -144,7 +144,7 @@ WRONG = {
     "ledger --from 2026-02-02 --to 2026-01-01": "--to（2026-01-01）早于 --from（2026-02-02）\n",
     "ledger --limit 0": "--limit 的值“0”太小，最小为 1\n用法见：reminder ledger --help\n",
     "ledger --limit x": "--limit 的值“x”不是整数\n用法见：reminder ledger --help\n",
-    "ledger --status lost": "--status 的值“lost”不可用；可用：pending、sending、accepted、failed、uncertain、expired、"
+    "ledger --status lost": "--status 的值“lost”不可用；可用：pending、sending、accepted、failed、uncertain、expired、retired、"
     "send、merge、postpone、miss、supersede、suppress、fail\n",
     "calendar 26": "“26”不是年份；写作 reminder calendar 2026，或 reminder calendar import 文件\n",
     "calendar 1800": "1800年超出历法范围：只能计算1929年至2100年的日期，请改用范围内的日期\n",

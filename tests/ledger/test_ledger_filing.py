@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import event
 
 from reminder.backup.months import Wanted, retire, verify
@@ -415,10 +416,11 @@ def test_an_older_ledger_is_divided_with_all_its_rows(postgres: Server, tmp_path
     storage = PostgresStorage(url)
     config = Config()
     config.set_main_option("script_location", str(schema.MIGRATIONS))
+    scripts = ScriptDirectory.from_config(config)
     try:
         with storage.rebuild() as connection:
             config.attributes["connection"] = connection
-            command.upgrade(config, "0006")
+            command.upgrade(config, str(scripts.get_revision("0009").down_revision))
         stamp(url, DAEMON, NOW)
         fill(tmp_path / "l", sample, 9)
         lite = Ledger.open(tmp_path / "l", kind=DAEMON, now=NOW)

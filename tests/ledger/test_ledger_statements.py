@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from reminder.ledger.ledger import Ledger
+from reminder.ledger.months import Months
 from reminder.ledger.records import (
     AttemptEnd,
     DeliveryState,
@@ -85,6 +86,10 @@ def everything(ledger: Ledger, sample: Any) -> None:
     ledger.resolve(plan, "d2", DeliveryState.PENDING, now, now)
     ledger.resolve(plan, "d3", DeliveryState.FAILED, None, now)
     beside_the_tries(ledger, sample)
+    ledger.months.open_matters(Months(plan, now, sample.at(days=9)), now)
+    ledger.months.retirements(plan)
+    ledger.months.file_away(plan, now)
+    ledger.entries(plan, EntryFilter(status="retired"))
     ledger.expire(plan, live, sample.at(days=2))
     ledger.attempts_since(plan, "mail", now, live)
     ledger.entries(
