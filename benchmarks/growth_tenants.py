@@ -19,8 +19,8 @@ from pathlib import Path
 
 from benchmarks.agenda import text_of
 from reminder.cli.wiring import furnish
-from reminder.daemon.house import House
-from reminder.daemon.lodger import State
+from reminder.daemon.tenancy import Tenancy
+from reminder.daemon.tenant import State
 from reminder.ledger.records import LedgerKind
 from reminder.settings import Settings
 from tests.editing.conftest import SHARED
@@ -50,15 +50,15 @@ def lay_out(folder: Path, size: int) -> None:
         shutil.copy(TEMPLATES / "wording.yaml", office / "message_templates")
 
 
-def settled(house: House) -> None:
+def settled(tenancy: Tenancy) -> None:
     """Until every office runs and none has anything to do."""
-    while any(each.state is State.NEW for each in house.lodgers.values()):
-        house.look()
-    assert all(each.state is State.RUNNING for each in house.lodgers.values()), [
-        each.trouble for each in house.lodgers.values() if each.trouble
+    while any(each.state is State.NEW for each in tenancy.tenants.values()):
+        tenancy.look()
+    assert all(each.state is State.RUNNING for each in tenancy.tenants.values()), [
+        each.trouble for each in tenancy.tenants.values() if each.trouble
     ][:3]
     for _ in range(10):
-        house.look()
+        tenancy.look()
 
 
 def offices(size: int, server: Server) -> Iterator[tuple[str, Point, float]]:
@@ -73,9 +73,9 @@ def offices(size: int, server: Server) -> Iterator[tuple[str, Point, float]]:
         clock = ShiftedClock(NOON)
         ledger = shifted_ledger(address, clock)
         before = _resident()
-        house = House(settings, ledger, clock, furnish)
+        tenancy = Tenancy(settings, ledger, clock, furnish)
         begun = time.process_time()
-        settled(house)
+        settled(tenancy)
         taken = time.process_time() - begun
         gc.collect()
         held = _resident() - before
@@ -85,14 +85,14 @@ def offices(size: int, server: Server) -> Iterator[tuple[str, Point, float]]:
             ledger.statements = 0
             begun = time.process_time()
             for _ in range(TICKS):
-                house.look()
+                tenancy.look()
             least = min(least, (time.process_time() - begun) / TICKS)
             asked = ledger.statements / TICKS
         yield "a tick of all offices with nothing due", (size, least, held), asked
-        house.close()
+        tenancy.close()
         begun = time.process_time()
         ledger = shifted_ledger(address, clock)
-        again = House(settings, ledger, clock, furnish)
+        again = Tenancy(settings, ledger, clock, furnish)
         settled(again)
         yield "offices taken in again", (size, time.process_time() - begun, 0), 0
         again.close()

@@ -56,9 +56,9 @@ def run(
 
     settings = node_settings(schedules, templates, data)
     if settings.offices is not None:
-        from reminder.cli.housing import run_house
+        from reminder.cli.tenancy import run_tenancy
 
-        run_house(settings)
+        run_tenancy(settings)
     # A reload asked for before the daemon listens must not end it, which is the default.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     log.set_up(settings.log_level, settings.log_format)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from reminder.clock import Clock
     from reminder.daemon import Daemon, Page
     from reminder.daemon.daemon import BuildChannels, SecretsMark
-    from reminder.daemon.house import House
+    from reminder.daemon.tenancy import Tenancy
     from reminder.web.hosts import Found
 
 HEARTBEAT_TIMEOUT_SECONDS = 10.0
@@ -156,7 +156,7 @@ def furnish(settings: Settings) -> tuple[BuildChannels, SecretsMark]:
     return channels_for(settings), secrets_mark_of(settings)
 
 
-def page_of_house(settings: Settings, house: House, clock: Clock) -> Page | None:
+def page_of_tenancy(settings: Settings, tenancy: Tenancy, clock: Clock) -> Page | None:
     """The pages of all offices on one address, or None where they are not to be served."""
     listen = settings.listen
     if listen is None:
@@ -164,10 +164,10 @@ def page_of_house(settings: Settings, house: House, clock: Clock) -> Page | None
     from reminder.daemon.page import LatePage
 
     def find(host: str) -> Found | None:
-        lodger = house.by_host(host)
-        if lodger is None or (daemon := lodger.daemon) is None:
+        tenant = tenancy.by_host(host)
+        if tenant is None or (daemon := tenant.daemon) is None:
             return None
-        return lodger.name, partial(app_of, lodger.settings, daemon, clock)
+        return tenant.name, partial(app_of, tenant.settings, daemon, clock)
 
     def make() -> Page:
         from reminder.web.hosts import Hosts

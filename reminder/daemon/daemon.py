@@ -26,7 +26,7 @@ from reminder.clock import Clock
 from reminder.daemon.agreement import Apart, ClockDiffers, NotAgreed, PlanDiffers, common_time, same_plan
 from reminder.daemon.alarm_clock import AlarmClock
 from reminder.daemon.filing import Filing
-from reminder.daemon.lodging import Alarms, Lodging, Watchman
+from reminder.daemon.hosting import Alarms, Hosting, Watchman
 from reminder.daemon.page import Page
 from reminder.daemon.plan_source import PlanSource
 from reminder.delivery.dispatch import Dispatch
@@ -81,11 +81,11 @@ class Daemon:
         build_channels: BuildChannels,
         heartbeat: Heartbeat | None = None,
         secrets_mark: SecretsMark = lambda _edition, _transport: "",
-        lodging: Lodging | None = None,
+        hosting: Hosting | None = None,
     ) -> None:
-        """With a ``lodging`` it is one of several in a process, which calls :meth:`tick` and :meth:`leave`."""
+        """With a ``hosting`` it is one of several in a process, which calls :meth:`tick` and :meth:`leave`."""
         self._settings = settings
-        self._lodging = lodging
+        self._hosting = hosting
         self._ledger = ledger
         self._clock = clock
         self._build_channels = build_channels
@@ -96,12 +96,12 @@ class Daemon:
         self._clock_watch = ClockWatch()
         self._source = PlanSource(settings, edition.plan.id)
         self._filing = Filing()
-        self._alarm_clock: Alarms = lodging.alarm_clock if lodging else AlarmClock(self._wake.set)
-        self._dispatch = lodging.dispatch if lodging else Dispatch(clock, self._wake.set)
+        self._alarm_clock: Alarms = hosting.alarm_clock if hosting else AlarmClock(self._wake.set)
+        self._dispatch = hosting.dispatch if hosting else Dispatch(clock, self._wake.set)
         now = clock.now()
         self._edition = edition
         self._transport = ledger.transport(edition.plan.id)
-        self._guard: Watchman = lodging.guard if lodging else Guard(settings.high_water, edition.plan.id)
+        self._guard: Watchman = hosting.guard if hosting else Guard(settings.high_water, edition.plan.id)
         self.held: Hold | None = None
         """Why nothing is swept and nothing sent, if that is so."""
         held = self._guard.check(ledger, now, live=self._transport is Transport.LIVE)
@@ -625,9 +625,9 @@ class Daemon:
             "page": {"address": page.address, "problem": page.problem} if (page := self._page) else None,
             "problem": problem,
         }
-        if self._lodging is not None:
-            self._lodging.say(problem)
-            status["host"] = str(self._lodging.health.absolute())
+        if self._hosting is not None:
+            self._hosting.say(problem)
+            status["host"] = str(self._hosting.health.absolute())
         write_status(self._settings.health, status)
 
 

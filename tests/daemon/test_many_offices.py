@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from reminder.cli.wiring import furnish
-from reminder.daemon.house import House
-from reminder.daemon.lodger import State
+from reminder.daemon.tenancy import Tenancy
+from reminder.daemon.tenant import State
 from reminder.ledger.holds import Hold, HoldReason
 from reminder.ledger.records import LedgerKind
 from reminder.settings import Settings
@@ -140,16 +140,16 @@ def test_a_tick_with_nothing_due_asks_the_same_however_many_offices_there_are(
         settings = Settings(data=folder / "data", offices=folder / "offices", database_url=address)
         settings.data.mkdir()
         ledger = shifted_ledger(address, clock)
-        house = House(settings, ledger, clock, furnish)
-        while any(each.state is not State.RUNNING for each in house.lodgers.values()):
-            house.look()
-            assert not [each.trouble for each in house.lodgers.values() if each.trouble]
+        tenancy = Tenancy(settings, ledger, clock, furnish)
+        while any(each.state is not State.RUNNING for each in tenancy.tenants.values()):
+            tenancy.look()
+            assert not [each.trouble for each in tenancy.tenants.values() if each.trouble]
         for _ in range(6):  # what they wrote at their start is no news any more
-            house.look()
+            tenancy.look()
         before = ledger.statements
         for _ in range(4):
-            house.look()
+            tenancy.look()
         asked[count] = (ledger.statements - before) / 4
-        house.close()
+        tenancy.close()
         postgres.drop(address)
     assert asked[8] <= asked[2] + 3, asked

@@ -30,12 +30,12 @@ from reminder.cli.wiring import (
     furnish,
     heartbeat_of,
     page_of,
-    page_of_house,
+    page_of_tenancy,
     secrets_mark_of,
 )
 from reminder.clock import SystemClock
 from reminder.daemon import Daemon
-from reminder.daemon.house import House
+from reminder.daemon.tenancy import Tenancy
 from reminder.daemon.worker import Worker
 from reminder.lock import DataFolderLock
 from reminder.settings import Settings
@@ -85,7 +85,7 @@ def _run(schedules: Path, data: Path, ready: Connection) -> int:
     crashes.install()
     shims.install(data)
     if settings.offices is not None:
-        return _keep_house(settings, ready)
+        return _keep_tenancy(settings, ready)
     edition = examine(schedules, templates, settings.public_url).edition
     assert edition is not None
     lock = DataFolderLock(settings.lock)
@@ -115,15 +115,15 @@ def _run(schedules: Path, data: Path, ready: Connection) -> int:
         lock.release()
 
 
-def _keep_house(settings: Settings, ready: Connection) -> int:
+def _keep_tenancy(settings: Settings, ready: Connection) -> int:
     lock = DataFolderLock(settings.lock)
     lock.acquire()
     clock = ShiftedClock(settings.data / "clock")
     ledger = open_ledger(settings.ledger, settings.high_water, clock.now())
-    house = House(settings, ledger, clock, furnish, heartbeat_of(settings))
-    signal.signal(signal.SIGUSR1, lambda *_: house._wake.set())
-    code = house.run(lambda: ready.send("ready"), page_of_house(settings, house, clock))
-    if house.left_in_flight:
+    tenancy = Tenancy(settings, ledger, clock, furnish, heartbeat_of(settings))
+    signal.signal(signal.SIGUSR1, lambda *_: tenancy._wake.set())
+    code = tenancy.run(lambda: ready.send("ready"), page_of_tenancy(settings, tenancy, clock))
+    if tenancy.left_in_flight:
         os._exit(code)
     return code
 

@@ -21,7 +21,7 @@ from reminder.calendars.workdays import WorkCalendar
 from reminder.check import Edition, examine
 from reminder.clock import Clock
 from reminder.daemon.daemon import BuildChannels, Daemon, SecretsMark
-from reminder.daemon.lodging import Lodging
+from reminder.daemon.hosting import Hosting
 from reminder.delivery.dispatch import Dispatch, EngineMissing
 from reminder.editing.store import PlanStore
 from reminder.errors import ReminderError
@@ -77,7 +77,7 @@ class Shared:
     _node: TurnNode | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _plans: dict[str, str] = field(default_factory=dict)
-    _hosts: dict[str, Lodger] = field(default_factory=dict)
+    _hosts: dict[str, Tenant] = field(default_factory=dict)
     _calendars: weakref.WeakValueDictionary[str, WorkCalendar] = field(
         default_factory=weakref.WeakValueDictionary
     )
@@ -104,34 +104,34 @@ class Shared:
         with self._lock:
             return list(self._plans)
 
-    def by_host(self, host: str) -> Lodger | None:
+    def by_host(self, host: str) -> Tenant | None:
         """The running office whose public URL names this host."""
         with self._lock:
             return self._hosts.get(host.lower())
 
-    def claim(self, lodger: Lodger, plan_id: str, host: str) -> None:
+    def claim(self, tenant: Tenant, plan_id: str, host: str) -> None:
         """It has this plan and this host from now on.  Raises :class:`Taken`."""
         with self._lock:
-            owner = self._plans.get(plan_id, lodger.name)
-            if owner != lodger.name:
+            owner = self._plans.get(plan_id, tenant.name)
+            if owner != tenant.name:
                 raise Taken(
                     f"计划编号 {plan_id} 已由单位“{owner}”使用：台账按编号分开，每个单位须各有编号（plan.yaml 的 id）"
                 )
-            if host and self._hosts.get(host, lodger) is not lodger:
+            if host and self._hosts.get(host, tenant) is not tenant:
                 raise Taken(
                     f"网址中的主机名 {host} 已由单位“{self._hosts[host].name}”使用："
                     "网页按主机名分开，每个单位须各有主机名（office.env 的 REMINDER_PUBLIC_URL）"
                 )
-            self._plans[plan_id] = lodger.name
+            self._plans[plan_id] = tenant.name
             if host:
-                self._hosts[host] = lodger
+                self._hosts[host] = tenant
 
-    def give_up(self, lodger: Lodger) -> None:
+    def give_up(self, tenant: Tenant) -> None:
         """It was not taken in after all."""
         with self._lock:
-            for plan_id in [each for each, name in self._plans.items() if name == lodger.name]:
+            for plan_id in [each for each, name in self._plans.items() if name == tenant.name]:
                 del self._plans[plan_id]
-            for host in [each for each, other in self._hosts.items() if other is lodger]:
+            for host in [each for each, other in self._hosts.items() if other is tenant]:
                 del self._hosts[host]
 
     def with_common(self, edition: Edition) -> Edition:
@@ -142,7 +142,7 @@ class Shared:
 
 
 class _NoAlarms:
-    """The process has one alarm clock for all offices, set by :attr:`Lodger.due`."""
+    """The process has one alarm clock for all offices, set by :attr:`Tenant.due`."""
 
     def start(self, edition: Edition, facts: Facts) -> None:
         """Nothing."""
@@ -179,7 +179,7 @@ class _Watchman:
         return False
 
 
-class Lodger:
+class Tenant:
     """One office.  Looked after by one thread at a time; its attributes are read by others."""
 
     def __init__(self, name: str, shared: Shared) -> None:
@@ -270,7 +270,7 @@ class Lodger:
         assert self.daemon is not None
         self.daemon.leave(seconds)
 
-    # -- in a thread of the house -------------------------------------------------
+    # -- in a thread of the tenancy -------------------------------------------------
 
     def _start(self) -> None:
         shared = self._shared
@@ -291,7 +291,7 @@ class Lodger:
         try:
             settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._dispatch = Dispatch(shared.clock, self._on_wake, shared.node())
-            lodging = Lodging(
+            hosting = Hosting(
                 _NoAlarms(),
                 _Watchman(shared, plan_id),
                 self._dispatch,
@@ -300,7 +300,7 @@ class Lodger:
             )
             channels, mark = shared.furnish(settings)
             daemon = Daemon(
-                settings, edition, shared.ledger, shared.clock, channels, None, mark, lodging=lodging
+                settings, edition, shared.ledger, shared.clock, channels, None, mark, hosting=hosting
             )
         except OSError as error:
             shared.give_up(self)

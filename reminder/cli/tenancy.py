@@ -12,18 +12,18 @@ from reminder.cli.running import writable
 
 if TYPE_CHECKING:
     from reminder.daemon import Page
-    from reminder.daemon.house import House
+    from reminder.daemon.tenancy import Tenancy
     from reminder.settings import Settings
 
 
-def run_house(settings: Settings) -> NoReturn:
+def run_tenancy(settings: Settings) -> NoReturn:
     """Run every office of ``settings.offices`` until a signal ends it."""
     from reminder import log
     from reminder.backup.guard import open_ledger
     from reminder.cli.planning import load_reader
-    from reminder.cli.wiring import furnish, heartbeat_of, page_of_house
+    from reminder.cli.wiring import furnish, heartbeat_of, page_of_tenancy
     from reminder.clock import SystemClock
-    from reminder.daemon.house import House
+    from reminder.daemon.tenancy import Tenancy
     from reminder.lock import DataFolderLock
     from reminder.offices import office_names
 
@@ -38,10 +38,10 @@ def run_house(settings: Settings) -> NoReturn:
     clock = SystemClock()
     ledger = open_ledger(settings.ledger, settings.high_water, clock.now())
     try:
-        house = House(settings, ledger, clock, furnish, heartbeat_of(settings))
-        page = page_of_house(settings, house, clock)
-        code = house.run(lambda: print(_banner(house, page, settings), flush=True), page)
-        if house.left_in_flight:
+        tenancy = Tenancy(settings, ledger, clock, furnish, heartbeat_of(settings))
+        page = page_of_tenancy(settings, tenancy, clock)
+        code = tenancy.run(lambda: print(_banner(tenancy, page, settings), flush=True), page)
+        if tenancy.left_in_flight:
             print("已停止；有消息正在发送，下次启动时接续。", flush=True)
             ledger.close()
             os._exit(code)
@@ -52,8 +52,8 @@ def run_house(settings: Settings) -> NoReturn:
     raise typer.Exit(code)
 
 
-def _banner(house: House, page: Page | None, settings: Settings) -> str:
-    names = list(house.lodgers)
+def _banner(tenancy: Tenancy, page: Page | None, settings: Settings) -> str:
+    names = list(tenancy.tenants)
     shown = "、".join(names[:8]) + (f"等 {len(names)} 个" if len(names) > 8 else "")
     lines = [
         f"单位文件夹：{settings.offices}（{shown or '还没有单位；建好文件夹后自动运行'}）",

@@ -44,7 +44,7 @@ class Watchman(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Lodging:
+class Hosting:
     """One alarm clock, one mark of the ledger and one node for all, and where the office says how it is."""
 
     alarm_clock: Alarms

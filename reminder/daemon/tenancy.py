@@ -25,8 +25,8 @@ from reminder.backup.guard import Guard
 from reminder.clock import Clock
 from reminder.daemon.alarm_clock import Earliest
 from reminder.daemon.daemon import DRAIN_SECONDS, FIRST_TICK_SECONDS, TICK_SECONDS
-from reminder.daemon.lodger import Furnish, Lodger, Shared, State
 from reminder.daemon.page import Page
+from reminder.daemon.tenant import Furnish, Shared, State, Tenant
 from reminder.errors import ReminderError
 from reminder.ledger.errors import LedgerError
 from reminder.ledger.holds import Hold
@@ -53,7 +53,7 @@ NAMES_SECONDS = 10.0
 """Between two looks for new folders."""
 
 
-class House:
+class Tenancy:
     """Runs every office of ``settings.offices`` until it is told to stop."""
 
     def __init__(
@@ -74,9 +74,9 @@ class House:
         self._alarm_clock = Earliest(self._wake.set)
         self._shared = Shared(settings, ledger, clock, furnish, self._wake.set)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="office")
-        self._lodgers: dict[str, Lodger] = {}
-        self._turns: deque[Lodger] = deque()
-        self._files: deque[Lodger] = deque()
+        self._tenants: dict[str, Tenant] = {}
+        self._turns: deque[Tenant] = deque()
+        self._files: deque[Tenant] = deque()
         self._numbers: deque[Mapping[str, int]] = deque(maxlen=OVERLAP)
         self._middle_at = self._names_at = float("-inf")
         self._names_problem = ""
@@ -88,11 +88,11 @@ class House:
     # -- for the page and the command -------------------------------------------
 
     @property
-    def lodgers(self) -> Mapping[str, Lodger]:
+    def tenants(self) -> Mapping[str, Tenant]:
         """Every office by its name, those that are not running as well."""
-        return dict(self._lodgers)
+        return dict(self._tenants)
 
-    def by_host(self, host: str) -> Lodger | None:
+    def by_host(self, host: str) -> Tenant | None:
         """The running office whose public URL names this host."""
         return self._shared.by_host(host)
 
@@ -104,7 +104,7 @@ class House:
     @property
     def left_in_flight(self) -> frozenset[str]:
         """Deliveries whose threads have not finished."""
-        return frozenset(each for lodger in self._lodgers.values() for each in lodger.left_in_flight)
+        return frozenset(each for tenant in self._tenants.values() for each in tenant.left_in_flight)
 
     # -- life ---------------------------------------------------------------
 
@@ -119,7 +119,7 @@ class House:
             signal.SIGINT: signal.signal(signal.SIGINT, self._on_stop),
             signal.SIGHUP: signal.signal(signal.SIGHUP, self._on_reload),
         }
-        thread = threading.Thread(target=self._look_until_stopped, name="house")
+        thread = threading.Thread(target=self._look_until_stopped, name="tenancy")
         try:
             self._alarm_clock.start()
             thread.start()
@@ -148,7 +148,7 @@ class House:
         """Let what is being sent finish, and leave."""
         self._pool.shutdown(wait=True)
         deadline = self._clock.monotonic() + DRAIN_SECONDS
-        running = [each for each in self._lodgers.values() if each.daemon is not None]
+        running = [each for each in self._tenants.values() if each.daemon is not None]
         for each in running:
             each.hush()
         for each in running:
@@ -168,7 +168,7 @@ class House:
         self.stop()
 
     def _on_reload(self, _number: int, _frame: FrameType | None) -> None:
-        for each in list(self._lodgers.values()):
+        for each in list(self._tenants.values()):
             each.ask_reload()
         self._names_at = float("-inf")
         self._wake.set()
@@ -184,7 +184,7 @@ class House:
                 self.tick()
                 self._clock.wait(self._wake, TICK_SECONDS)
         except BaseException as error:
-            log.exception("house died")
+            log.exception("tenancy died")
             self._crashed = error
 
     # -- a tick ---------------------------------------------------------------
@@ -202,7 +202,7 @@ class House:
             problem = str(error)
             log.error("ledger in trouble", extra={"error": problem})
         begun = [self._begin(each) for each in self._chosen(now, monotonic, stirred or set())]
-        ahead = (each.due for each in self._lodgers.values() if each.due is not None and each.due > now)
+        ahead = (each.due for each in self._tenants.values() if each.due is not None and each.due > now)
         self._alarm_clock.set(min(ahead, default=None))
         self._write_health(now, problem or self._names_problem)
         self._ticked.set()
@@ -226,14 +226,14 @@ class House:
             return
         self._names_problem = ""
         for name in names:
-            if name not in self._lodgers:
-                self._lodgers[name] = lodger = Lodger(name, self._shared)
-                self._turns.append(lodger)
-                self._files.append(lodger)
+            if name not in self._tenants:
+                self._tenants[name] = tenant = Tenant(name, self._shared)
+                self._turns.append(tenant)
+                self._files.append(tenant)
 
     @property
     def _live(self) -> bool:
-        return any(each.live for each in self._lodgers.values())
+        return any(each.live for each in self._tenants.values())
 
     def _stirred(self, now: datetime, monotonic: float) -> set[str]:
         """Plans that have something to do by the ledger."""
@@ -247,11 +247,11 @@ class House:
             found |= self._ledger.in_the_middle(self._shared.plan_ids())
         return found
 
-    def _chosen(self, now: datetime, monotonic: float, stirred: set[str]) -> list[Lodger]:
+    def _chosen(self, now: datetime, monotonic: float, stirred: set[str]) -> list[Tenant]:
         """Those with something to do, some in turn, and one that is not running yet, if none is being taken in."""
         chosen = {
             each.name: each
-            for each in self._lodgers.values()
+            for each in self._tenants.values()
             if each.state is State.RUNNING and not each.busy and each.wants(now, monotonic, stirred)
         }
         for each in _next(self._turns, IN_TURN):
@@ -265,26 +265,26 @@ class House:
                 and each.files_differ()
             ):
                 chosen[each.name] = each
-        resting = [each for each in self._lodgers.values() if each.state is not State.RUNNING]
+        resting = [each for each in self._tenants.values() if each.state is not State.RUNNING]
         if not any(each.busy for each in resting):
             first = next((each for each in resting if each.may_start(monotonic)), None)
             if first is not None:
                 chosen[first.name] = first
         return [each for each in chosen.values() if not each.busy]
 
-    def _begin(self, lodger: Lodger) -> Future[None] | None:
-        lodger.busy = True
+    def _begin(self, tenant: Tenant) -> Future[None] | None:
+        tenant.busy = True
         try:
-            return self._pool.submit(lodger.look)
+            return self._pool.submit(tenant.look)
         except RuntimeError:  # it is being stopped
-            lodger.busy = False
+            tenant.busy = False
             return None
 
     # -- health -------------------------------------------------------------
 
     def _write_health(self, now: datetime, problem: str) -> None:
-        lodgers = self._lodgers.values()
-        dues = [each.due for each in lodgers if each.due is not None]
+        tenants = self._tenants.values()
+        dues = [each.due for each in tenants if each.due is not None]
         status: dict[str, Any] = {
             "at": now.isoformat(),
             "pid": os.getpid(),
@@ -298,17 +298,17 @@ class House:
             "page": {"address": page.address, "problem": page.problem} if (page := self._page) else None,
             "problem": problem,
             "offices": {
-                "count": len(lodgers),
-                "running": sum(each.state is State.RUNNING for each in lodgers),
-                "live": sum(each.live for each in lodgers),
-                "starting": sum(each.state is State.NEW for each in lodgers),
-                "troubles": {each.name: each.trouble for each in lodgers if each.trouble},
+                "count": len(tenants),
+                "running": sum(each.state is State.RUNNING for each in tenants),
+                "live": sum(each.live for each in tenants),
+                "starting": sum(each.state is State.NEW for each in tenants),
+                "troubles": {each.name: each.trouble for each in tenants if each.trouble},
             },
         }
         write_status(self._settings.health, status)
 
 
-def _next(line: deque[Lodger], count: int) -> list[Lodger]:
+def _next(line: deque[Tenant], count: int) -> list[Tenant]:
     """The first of a line, who then stand at its end."""
     found = [line[number] for number in range(min(count, len(line)))]
     line.rotate(-count)
