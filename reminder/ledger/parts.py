@@ -90,7 +90,7 @@ def is_part(table: str) -> bool:
 def divide(connection: Connection) -> None:
     """Give the tables their parts: what is there becomes the live part as it is; nothing is copied.
 
-    For revision 0008 and for a ledger that is made anew; nothing on SQLite.  Every row is
+    For the revision that brought it and for a ledger that is made anew; nothing on SQLite.  Every row is
     counted before and after; raises ``ValueError`` if one is missing.
     """
     if connection.dialect.name != "postgresql":
