@@ -99,7 +99,7 @@ WRONG = {
     # nothing, or no such thing
     "nosuch": "没有“nosuch”这个命令；您要写的是 schema 吗？\n用法见：reminder --help\n",
     "agend": "没有“agend”这个命令；您要写的是 agenda 吗？\n用法见：reminder --help\n",
-    "plan nosuch": "没有“nosuch”这个命令；可用：adopt、new-year\n用法见：reminder plan --help\n",
+    "plan nosuch": "没有“nosuch”这个命令；可用：adopt、back、new-year、pull、push、versions、withdraw\n用法见：reminder plan --help\n",
     "channel nosuch": "没有“nosuch”这个命令；可用：list、resume\n用法见：reminder channel --help\n",
     # something is missing
     "agenda": "缺少 --from（起始日期，如 2026-01-01）\n用法见：reminder agenda --help\n",
