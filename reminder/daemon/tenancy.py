@@ -238,13 +238,13 @@ class Tenancy:
     def _stirred(self, now: datetime, monotonic: float) -> set[str]:
         """Plans that have something to do by the ledger."""
         found: set[str] = set()
-        known = self._ledger.numbers()
+        known = self._ledger.nodes.numbers()
         if self._numbers:
-            found = self._ledger.stirred(self._numbers[0], now)
+            found = self._ledger.nodes.stirred(self._numbers[0], now)
         self._numbers.append(known)
         if monotonic - self._middle_at >= MIDDLE_SECONDS:
             self._middle_at = monotonic
-            found |= self._ledger.in_the_middle(self._shared.plan_ids())
+            found |= self._ledger.nodes.in_the_middle(self._shared.plan_ids())
         return found
 
     def _chosen(self, now: datetime, monotonic: float, stirred: set[str]) -> list[Tenant]:

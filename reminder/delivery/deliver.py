@@ -235,7 +235,7 @@ class Deliverer:
         if self._node is None:
             orphans = self._ledger.sending(self._plan_id, self._transport)
         else:
-            orphans = self._ledger.in_hand(self._plan_id, self._transport, self._node() or NOBODY)
+            orphans = self._ledger.nodes.in_hand(self._plan_id, self._transport, self._node() or NOBODY)
         orphans -= {*running, *self.unrecorded.deliveries()}
         lost, self._orphans = orphans & self._orphans, orphans
         if not lost:
@@ -245,7 +245,7 @@ class Deliverer:
 
     def take_up_left_behind(self, now: datetime) -> int:
         """What nodes that are dead had in flight goes the way its channel's policy says; how many."""
-        return self._settle_unknown(self._ledger.left_behind(self._plan_id, self._transport, now), now)
+        return self._settle_unknown(self._ledger.nodes.left_behind(self._plan_id, self._transport, now), now)
 
     def _settle_unknown(self, interrupted: Iterable[Delivery], now: datetime) -> int:
         count = 0

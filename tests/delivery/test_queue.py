@@ -118,20 +118,20 @@ def test_a_job_is_a_batch_of_one_channel(bench: Bench) -> None:
 def test_what_is_due_later_gets_its_job_then_and_one_however_many_ask(bench: Bench) -> None:
     """Retries, quiet hours and limits wait in the ledger; all nodes ask at once, and one job comes of it."""
     bench.add("later", not_before=START + timedelta(hours=1))
-    assert bench.ledger.put_up_due(PLAN, LIVE, START) == 0
+    assert bench.ledger.nodes.put_up_due(PLAN, LIVE, START) == 0
     now = START + timedelta(hours=1)
     with ThreadPoolExecutor(4) as pool:
-        made = list(pool.map(lambda _: bench.ledger.put_up_due(PLAN, LIVE, now), range(8)))
+        made = list(pool.map(lambda _: bench.ledger.nodes.put_up_due(PLAN, LIVE, now), range(8)))
     assert (sum(made), jobs(bench)) == (1, [1])
 
 
 def test_what_lost_its_job_gets_another(bench: Bench) -> None:
     bench.add("a")
     asked(bench, "DELETE FROM procrastinate_jobs")
-    assert bench.ledger.put_up_due(PLAN, LIVE, START) == 1
+    assert bench.ledger.nodes.put_up_due(PLAN, LIVE, START) == 1
     asked(bench, "UPDATE procrastinate_jobs SET status = 'failed'")
-    assert bench.ledger.put_up_due(PLAN, LIVE, START) == 1
-    assert bench.ledger.put_up_due(PLAN, LIVE, START) == 0
+    assert bench.ledger.nodes.put_up_due(PLAN, LIVE, START) == 1
+    assert bench.ledger.nodes.put_up_due(PLAN, LIVE, START) == 0
 
 
 def test_a_paused_channel_has_no_jobs_made(bench: Bench) -> None:
@@ -141,9 +141,9 @@ def test_a_paused_channel_has_no_jobs_made(bench: Bench) -> None:
     bench.deliverer(group).drain(START)
     assert [pause.channel for pause in bench.ledger.pauses(PLAN, LIVE)] == ["group"]
     asked(bench, "DELETE FROM procrastinate_jobs")
-    assert bench.ledger.put_up_due(PLAN, LIVE, START) == 0
+    assert bench.ledger.nodes.put_up_due(PLAN, LIVE, START) == 0
     bench.ledger.resume(PLAN, LIVE, "group", by="test", now=START)
-    assert bench.ledger.put_up_due(PLAN, LIVE, START) > 0
+    assert bench.ledger.nodes.put_up_due(PLAN, LIVE, START) > 0
 
 
 def test_a_plan_with_much_to_send_does_not_keep_another_waiting(bench: Bench) -> None:
@@ -188,7 +188,7 @@ def test_a_node_that_begins_is_heard_by_that(bench: Bench) -> None:
     """After a stop its last heartbeat is old; nobody takes up what it begins in the moment after."""
     bench.add("a")
     assert begun(bench, "a", registered(bench, seconds_ago=60))
-    assert bench.ledger.left_behind(PLAN, LIVE, START) == []
+    assert bench.ledger.nodes.left_behind(PLAN, LIVE, START) == []
 
 
 def test_what_a_dead_node_had_in_hand_is_taken_up_and_a_living_ones_is_not(bench: Bench) -> None:
@@ -207,7 +207,7 @@ def test_what_a_dead_node_had_in_hand_is_taken_up_and_a_living_ones_is_not(bench
     assert [bench.state(key) for key in ("dead", "held", "alive")] == ["pending", "uncertain", "sending"]
     assert [each.outcome for each in bench.tries("dead")] == ["uncertain"]
     assert deliverer.take_up_left_behind(START) == 0
-    assert bench.ledger.put_up_due(PLAN, LIVE, START) == 0, "its job waits still"
+    assert bench.ledger.nodes.put_up_due(PLAN, LIVE, START) == 0, "its job waits still"
 
 
 def test_what_a_node_began_and_no_thread_carries_it_takes_up_itself(bench: Bench) -> None:

@@ -103,7 +103,7 @@ def test_a_long_list_has_few_jobs_at_once_and_all_of_it_is_sent(bench: Bench, no
     """The rest waits in the ledger; each batch that ends makes room for another, without any tick."""
     bench.add_together(f"m{number}" for number in range(MANY))
     assert waiting(bench, PLAN) == OPEN
-    assert bench.ledger.put_up_due(PLAN, LIVE, START) == 0
+    assert bench.ledger.nodes.put_up_due(PLAN, LIVE, START) == 0
     sent = Sent()
     engine = engine_of(bench, node, PLAN, sent.channel(PLAN))
     engine.kick(START)
@@ -174,4 +174,4 @@ def test_a_channel_with_a_long_list_leaves_room_for_the_offices_other_channels(b
     bench.add_together(f"m{number}" for number in range(2 * OPEN * BATCH))
     bench.add("g", "group", not_before=START + timedelta(minutes=1))
     later: Any = START + timedelta(minutes=1)
-    assert bench.ledger.put_up_due(PLAN, LIVE, later) == 1
+    assert bench.ledger.nodes.put_up_due(PLAN, LIVE, later) == 1

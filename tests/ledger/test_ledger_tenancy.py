@@ -162,14 +162,14 @@ def test_what_is_new_names_those_offices_alone(backend: Backend, sample: Any) ->
     ledger = backend.open(LedgerKind.DAEMON, sample.now)
     plan, (other, third) = sample.plan, OTHERS
     ledger.note(third, Note("daemon", sample.now, "系统"))
-    known = ledger.numbers()
-    assert ledger.stirred(known, sample.now) == set()
+    known = ledger.nodes.numbers()
+    assert ledger.nodes.stirred(known, sample.now) == set()
     ledger.note(other, Note("daemon", sample.now, "系统"))
     ledger.settle(plan, sample.live, sample.message("later", not_before=sample.at(hours=1)), sample.now)
-    assert ledger.stirred(known, sample.now) == {other}
-    assert ledger.stirred(known, sample.at(hours=1)) == {other, plan}
-    assert ledger.stirred(ledger.numbers(), sample.at(hours=1)) == {plan}
+    assert ledger.nodes.stirred(known, sample.now) == {other}
+    assert ledger.nodes.stirred(known, sample.at(hours=1)) == {other, plan}
+    assert ledger.nodes.stirred(ledger.nodes.numbers(), sample.at(hours=1)) == {plan}
     ledger.begin(plan, "later", sample.at(hours=1))
-    assert ledger.stirred(ledger.numbers(), sample.at(hours=1)) == set()
-    assert ledger.in_the_middle([plan, other, third]) == {plan}
-    assert ledger.in_the_middle([other]) == set()
+    assert ledger.nodes.stirred(ledger.nodes.numbers(), sample.at(hours=1)) == set()
+    assert ledger.nodes.in_the_middle([plan, other, third]) == {plan}
+    assert ledger.nodes.in_the_middle([other]) == set()

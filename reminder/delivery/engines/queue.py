@@ -68,10 +68,10 @@ class QueueEngine:
             self._deliverer.take_up_left_behind(now)
         self._ledger.expire(self._plan_id, self._transport, now)
         for channel in self._channels.union(
-            self._ledger.waiting_channels(self._plan_id, self._transport, now)
+            self._ledger.nodes.waiting_channels(self._plan_id, self._transport, now)
         ):
             self._serve(channel)
-        put_up = 0 if self._closing else self._ledger.put_up_due(self._plan_id, self._transport, now)
+        put_up = 0 if self._closing else self._ledger.nodes.put_up_due(self._plan_id, self._transport, now)
         self._node.stir()
         if trouble is not None:
             raise trouble
@@ -94,7 +94,7 @@ class QueueEngine:
         last: AttemptEnd | None = None
         mine: set[str] = set()
         try:
-            for delivery in self._ledger.batch(self._plan_id, self._transport, job, self._clock.now()):
+            for delivery in self._ledger.nodes.batch(self._plan_id, self._transport, job, self._clock.now()):
                 if not self._take(delivery.id):
                     break
                 mine.add(delivery.id)
@@ -124,7 +124,7 @@ class QueueEngine:
     def _go_on(self) -> None:
         """What found no room among the jobs has it now."""
         try:
-            if self._ledger.put_up_due(self._plan_id, self._transport, self._clock.now()):
+            if self._ledger.nodes.put_up_due(self._plan_id, self._transport, self._clock.now()):
                 self._node.stir()
         except LedgerError as error:
             log.debug("not put up", extra={"error": str(error)})  # every kick does it again
