@@ -33,7 +33,7 @@ ROWS_SHOWN = 20
 
 @contextmanager
 def opened(settings: Settings) -> Iterator[tuple[Ledger, datetime]]:
-    """The shared ledger and the present instant.  Raises ``UsageError`` for a file, ``LedgerError``."""
+    """The ledger of these nodes and the present instant.  Raises ``LedgerError``, also for another cluster's."""
     from reminder.backup.guard import not_foreign
     from reminder.clock import SystemClock
     from reminder.ledger.ledger import Ledger
