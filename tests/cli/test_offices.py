@@ -92,6 +92,13 @@ def test_offices_want_postgresql_and_a_worker_wants_none(offices: Offices, tmp_p
     assert "没有设置单位文件夹" in without.err
 
 
+def test_where_the_plan_comes_from_is_each_offices_own_word(offices: Offices) -> None:
+    with mock.patch.dict(offices.environment, {"REMINDER_PLAN_FROM": "ledger"}):
+        found = offices.command(EIGHT, "run")
+    assert (found.code, found.out) == (2, "")
+    assert "在该单位的 office.env 中写 REMINDER_PLAN_FROM=ledger:计划编号" in found.err
+
+
 def test_a_folder_that_cannot_be_read_is_named(offices: Offices) -> None:
     with mock.patch.dict(offices.environment, {"REMINDER_OFFICES": "/nowhere"}):
         found = offices.command(EIGHT, "run")
@@ -152,6 +159,7 @@ def test_an_offices_secrets_are_those_of_its_folder(tmp_path: Path, monkeypatch:
         ),
         ("网址", "“网址”不是单位自己的设置"),
         ("REMINDER_PUBLIC_URL=http://a.example.com", "未加密"),
+        ("REMINDER_PLAN_FROM=ledger", "须写明编号，如 REMINDER_PLAN_FROM=ledger:djw"),
     ],
 )
 def test_what_an_office_may_not_set_is_named_with_its_line(tmp_path: Path, line: str, said: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -54,6 +55,27 @@ def test_each_office_gets_its_own_messages_and_no_other(tmp_path: Path, address:
         assert len(sent["b"]) == 3
         assert offices.daemon.stop() == 0
         assert "Traceback" not in offices.daemon.log.read_text()
+
+
+def test_an_office_may_take_its_plan_from_the_ledger_and_another_from_its_folder(
+    tmp_path: Path, address: str
+) -> None:
+    """Published with ``--office``; the office's own folder of the plan is then wanted no more."""
+    with Offices(tmp_path, address, {"a": items(1, via=MAIL), "b": items(1, via=MAIL)}) as offices:
+        said = offices.command(EIGHT, "plan", "push", "--by", "p-clerk", "--office", "b")
+        assert said.code == 0, said
+        with (offices.folder / "b" / "office.env").open("a", encoding="utf-8") as own:
+            own.write("REMINDER_PLAN_FROM=ledger:plan-b\n")
+        shutil.rmtree(offices.folder / "b" / "schedules")
+        offices.daemon.start()
+        wait_for(lambda: offices.running == 2, "both offices")
+        assert offices.troubles == {}
+        offices.come_due(NINE)
+        for name in "ab":
+            wait_for(lambda name=name: offices.received(name), f"the message of {name}")  # type: ignore[misc]
+            assert set(offices.received(name)) == {f"office@{name}.example.com"}
+        said = offices.command(NINE, "agenda", "--from", "2026-06-10", "--to", "2026-06-10", "--office", "b")
+        assert said.out.count("事项n000") == 1
 
 
 def test_one_offices_bad_plan_leaves_it_on_the_old_one_and_the_others_alone(
