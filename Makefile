@@ -20,7 +20,7 @@ test: $(VENV)/.installed-dev check
 
 # The long versions of what `make test` samples, about two hours; what was counted stands at the end.
 torture: $(VENV)/.installed-dev
-	REMINDER_TORTURE=full $(BIN)/python -m pytest tests/torture tests/faults tests/bundle --durations=15
+	REMINDER_TORTURE=full $(BIN)/python -m pytest tests/torture tests/faults tests/bundle tests/sweep --durations=15
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -7,8 +7,11 @@ import os
 import hypothesis
 import pytest
 
-from tests.amounts import amount, reports
+from tests.amounts import FULL, amount, reports
 from tests.backends import backend, postgres  # noqa: F401 (fixtures)
+
+ON_EACH = {"ledger", "delivery"}
+"""Folders whose tests hold for every storage, and are run on it."""
 
 # Tests run side by side: a daemon that some test starts takes no port unless the test says which.
 os.environ["REMINDER_LISTEN"] = "off"
@@ -19,8 +22,16 @@ hypothesis.settings.load_profile("laws")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What is marked ``sqlite_only`` is not asked of the other storages."""
-    spared = [each for each in items if each.get_closest_marker("sqlite_only") and _elsewhere(each)]
+    """What is marked ``sqlite_only`` is not asked of the other storages.
+
+    Ledger and engines are tried on each in every run; what stands above them, in the long version.
+    """
+    spared = [
+        each
+        for each in items
+        if _elsewhere(each)
+        and (each.get_closest_marker("sqlite_only") or not (FULL or ON_EACH & set(each.path.parts)))
+    ]
     config.hook.pytest_deselected(items=spared)
     items[:] = [each for each in items if each not in set(spared)]
 
