@@ -20,6 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 from reminder.ledger.records import SETTLED, DeliveryState
 from reminder.ledger.tables import claims, deliveries
@@ -30,8 +31,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class _Live(ColumnElement[bool]):
-    """A delivery is in the live part of its table; said to PostgreSQL only, where there are others."""
+class _Live(FunctionElement[bool]):
+    """A delivery is in the live part of its table; said to PostgreSQL only, where there are others.
+
+    A function to SQLAlchemy: of elements of one's own it keeps only those compiled.
+    """
 
     inherit_cache = True
     type = Boolean()

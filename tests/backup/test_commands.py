@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 from reminder.backup.guard import Guard, LedgerHeld
 from reminder.backup.highwater import Mark, write_mark
 from reminder.cli import entry
-from reminder.cli.backup import _secrets
+from reminder.cli.backup import secret_values
 from reminder.clock import SystemClock
 from reminder.errors import ReminderError, UsageError
 from reminder.ledger.holds import Hold, HoldReason
@@ -141,7 +141,7 @@ def test_every_secret_is_known_to_a_backup(machine: Machine, monkeypatch: pytest
     settings = Settings(
         machine.settings.schedules, TEMPLATES, machine.settings.data, heartbeat_url="https://m/1"
     )
-    found = _secrets(settings, machine.settings.data / "secrets")
+    found = secret_values(settings, machine.settings.data / "secrets")
     assert {
         "robot-canary",
         "lies-beside",

@@ -16,18 +16,16 @@ import pytest
 
 from tests.amounts import amount, report
 from tests.harness.nodes import MAIL, MINUTE, NINE, Nodes, cluster
-from tests.harness.office import Office
+from tests.harness.office import CLERK, Office
 from tests.harness.postgres import Server
 from tests.harness.process import DaemonProcess, wait_for
 from tests.plans import item_yaml
 
-ROUNDS = 9
-"""Of one life of the cluster; something happens in each."""
 EACH = 24
 """Messages that come due in a round, more than are sent until the next."""
 SLOW = 0.05
-FATES = ("kill",) * 6 + ("restart",) * 2 + ("pause",)
-"""What happens in a life, in an order drawn for it."""
+FATES = ("kill",) * amount(6, 2) + ("restart",) * amount(2, 1) + ("pause",)
+"""What happens in a life, one in each of its rounds, in an order drawn for it."""
 PAUSED_FOR = 3
 """Rounds; by then others have taken up what it had."""
 
@@ -35,7 +33,7 @@ PAUSED_FOR = 3
 def plan() -> list[str]:
     """:data:`EACH` items come due in each minute from nine on."""
     found = []
-    for number in range(ROUNDS * EACH):
+    for number in range(len(FATES) * EACH):
         rung = f"- from: due\n  workdays: 0\n  at: 09:{number // EACH:02d}\n  to: person:p-office\n{MAIL}"
         found.append(item_yaml(f"n{number:04d}", "date: 2026-06-10\nat: 23:59", rung, "alone: true"))
     return found
@@ -104,10 +102,12 @@ def test_under_load_nothing_is_lost_and_only_what_was_in_flight_comes_twice(
                 life.happen(fate, round_)
                 happened[fate] += 1
             life.go_on()
-            found = office.judge(NINE + ROUNDS * MINUTE, in_flight=2, patience=90)
+            found = office.judge(NINE + len(fates) * MINUTE, in_flight=2, patience=90)
+            # That the ledger could not be written is told, and is no message of the plan.
+            found.extras = [each for each in found.extras if each.receiver != CLERK]
             assert found.clean, f"seed {number}: {found}"
             assert all(process.alive for process in nodes.all)
-            messages += ROUNDS * EACH
+            messages += len(FATES) * EACH
             twice += len(found.excused)
             met += life.met
     report(

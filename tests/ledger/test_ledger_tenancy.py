@@ -34,7 +34,12 @@ class Written:
 
         def call(*arguments: Any, **options: Any) -> Any:
             answer = found(*arguments, **options)
-            shown = sorted(map(repr, answer)) if isinstance(answer, set | frozenset) else repr(answer)
+            if isinstance(answer, dict):
+                shown: Any = sorted(map(repr, answer.items()))  # no order is promised
+            elif isinstance(answer, set | frozenset):
+                shown = sorted(map(repr, answer))
+            else:
+                shown = repr(answer)
             if name == "keep":
                 return answer  # the row's own number
             self._said.append(
@@ -49,7 +54,8 @@ def of_one(ledger: Any, sample: Any) -> None:
     """All that an office does: what it sends, and its users, sessions, logins, tokens and files."""
     everything(ledger, sample)
     plan, live, now = sample.plan, sample.live, sample.now
-    for ask in ("waiting_channels", "stuck", "unreached", "postponed", "expire"):
+    ledger.nodes.waiting_channels(plan, live, now)
+    for ask in ("stuck", "unreached", "postponed", "expire"):
         getattr(ledger, ask)(plan, live, now)
     for each in ("d1", "b1", "u1", "r1"):
         ledger.delivery(plan, each)
