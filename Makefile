@@ -12,8 +12,8 @@ run: $(VENV)/.installed
 # Tests start processes by the hundred: let them find the modules compiled.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Two processes more than there are cores: most tests wait for a daemon or a server.
-TESTERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 2)))
+# One process more than there are cores: most tests wait for a daemon or a server.
+TESTERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
 test: $(VENV)/.installed-dev check
 	$(BIN)/python -m pytest -n $(TESTERS) --dist worksteal

@@ -17,20 +17,23 @@ ON_EACH = {"ledger", "delivery"}
 os.environ["REMINDER_LISTEN"] = "off"
 
 # A busy machine must not fail a law: how long an example takes is measured in benchmarks.  `make torture` tries more.
-hypothesis.settings.register_profile("laws", deadline=None, max_examples=amount(200, 40))
+hypothesis.settings.register_profile("laws", deadline=None, max_examples=amount(200, 20))
 hypothesis.settings.load_profile("laws")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What is marked ``sqlite_only`` is not asked of the other storages.
+    """What is marked ``sqlite_only`` is not asked of the other storages, ``long_only`` not in a short run.
 
     Ledger and engines are tried on each in every run; what stands above them, in the long version.
     """
     spared = [
         each
         for each in items
-        if _elsewhere(each)
-        and (each.get_closest_marker("sqlite_only") or not (FULL or ON_EACH & set(each.path.parts)))
+        if (each.get_closest_marker("long_only") and not FULL)
+        or (
+            _elsewhere(each)
+            and (each.get_closest_marker("sqlite_only") or not (FULL or ON_EACH & set(each.path.parts)))
+        )
     ]
     config.hook.pytest_deselected(items=spared)
     items[:] = [each for each in items if each not in set(spared)]

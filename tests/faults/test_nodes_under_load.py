@@ -24,7 +24,7 @@ from tests.plans import item_yaml
 EACH = 24
 """Messages that come due in a round, more than are sent until the next."""
 SLOW = 0.05
-FATES = ("kill",) * amount(6, 2) + ("restart",) * amount(2, 1) + ("pause",)
+FATES = ("kill",) * 6 + ("restart",) * 2 + ("pause",)
 """What happens in a life, one in each of its rounds, in an order drawn for it."""
 PAUSED_FOR = 3
 """Rounds; by then others have taken up what it had."""
@@ -84,6 +84,7 @@ class Life:
             self._stopped = None
 
 
+@pytest.mark.long_only("a node that the machine leaves no time is taken for dead, and says things twice")
 def test_under_load_nothing_is_lost_and_only_what_was_in_flight_comes_twice(
     tmp_path: Path, server: Server
 ) -> None:

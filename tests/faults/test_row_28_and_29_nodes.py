@@ -31,6 +31,7 @@ def judged(office: Office) -> Report:
     return found
 
 
+@pytest.mark.long_only("it waits half a minute; a node that is cut off is tried in every run")
 def test_row_28_a_node_killed_or_stopped_in_a_batch_is_replaced_by_the_others(
     tmp_path: Path, server: Server
 ) -> None:
