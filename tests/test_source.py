@@ -14,19 +14,18 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reminder import source
-from reminder.source import Source, parse_source, read_source
+from reminder.source import Source, composer, parse_source, read_source
 
 
 @pytest.fixture(params=["CSafeLoader", "SafeLoader"], autouse=True)
 def parser(request: pytest.FixtureRequest) -> Iterator[None]:
     """Everything holds with libyaml and with the pure parser."""
-    before = source._LOADER
+    before = composer._LOADER
     if "bomb" in request.node.name and request.param == "SafeLoader":
         pytest.skip("the pure parser is a fallback; its speed is not promised")
-    source._LOADER = getattr(yaml, request.param)
+    composer._LOADER = getattr(yaml, request.param)
     yield
-    source._LOADER = before
+    composer._LOADER = before
 
 
 def read(text: str) -> Source:
@@ -214,7 +213,7 @@ def test_a_file_is_read_under_the_name_it_is_given(tmp_path: Path) -> None:
 
 def test_a_file_full_of_problems_is_cut_short() -> None:
     found = read("a: 1\n" * 5000)
-    assert len(found.problems) <= source.MAX_PROBLEMS + 2
+    assert len(found.problems) <= composer.MAX_PROBLEMS + 2
     assert "其余从略" in " ".join(str(problem) for problem in found.problems)
 
 
@@ -293,12 +292,13 @@ def test_a_bomb_costs_no_more_than_a_large_honest_file() -> None:
     script = """
         import resource, sys, time, yaml
         from reminder import source
+        from reminder.source import composer
 
         def peak():
             line = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
             return int(line.split()[1]) / 1024
 
-        source._LOADER = yaml.CSafeLoader
+        composer._LOADER = yaml.CSafeLoader
         resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
         resource.setrlimit(resource.RLIMIT_AS, (600 << 20, 600 << 20))
         for line in sys.stdin:
