@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, case, func, or_, select
 
-from reminder.ledger.entries import ADVANCE, was_refused, worst_part
+from reminder.ledger.lines import ADVANCE, was_refused, worst_part
 from reminder.ledger.reading import made_for
 from reminder.ledger.records import RETIRED, DeliveryState, Transport
 from reminder.ledger.statements import chunks
