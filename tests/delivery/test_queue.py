@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -14,7 +15,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 
-from reminder.channels.base import Parcel
+from reminder.channels.base import Outcome, Parcel
 from reminder.clock import SystemClock
 from reminder.delivery.conduct import Conduct
 from reminder.delivery.dispatch import Dispatch, EngineMissing
@@ -157,6 +158,43 @@ def test_a_plan_with_much_to_send_does_not_keep_another_waiting(bench: Bench) ->
     first = [asked(bench, query, queues, worker)[0][0] for _ in range(4)]
     assert first[:2] in (["other", PLAN], [PLAN, "other"])
     assert first[2:] == [PLAN, PLAN]
+
+
+class Gates(Remembering):
+    """Takes each mail only when its gate is opened."""
+
+    def __init__(self) -> None:
+        super().__init__("mail")
+        self.gates = {key: threading.Event() for key in "ab"}
+        self.reached: list[str] = []
+
+    def send(self, parcel: Parcel) -> Outcome:
+        self.reached.append(parcel.delivery)
+        assert self.gates[parcel.delivery].wait(30)
+        return super().send(parcel)
+
+
+def test_a_job_that_comes_back_to_its_node_takes_nothing_from_the_thread_that_has_it(
+    bench: Bench, node_of: Callable[[], Node]
+) -> None:
+    """Else what that thread sends would be nobody's by this node's own count, and be sent again."""
+    bench.add_together("ab")
+    (job,) = {each[0] for each in asked(bench, "SELECT job FROM deliveries")}
+    channel = Gates()
+    engine = engine_of(bench, node_of(), channel)
+    engine._resting = False
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(engine._work, job)
+        until(lambda: channel.reached == ["a"], "the first mail")
+        again = pool.submit(engine._work, job)
+        until(lambda: channel.reached == ["a", "b"], "the second mail, by the other thread")
+        channel.gates["a"].set()
+        first.result(30)
+        assert engine.in_flight == {"b"}
+        channel.gates["b"].set()
+        again.result(30)
+    assert bench.counts() == {"accepted": 2}
+    assert sorted(channel.reached) == ["a", "b"]
 
 
 # -- nodes -----------------------------------------------------------------------

@@ -130,9 +130,13 @@ class QueueEngine:
             log.debug("not put up", extra={"error": str(error)})  # every kick does it again
 
     def _take(self, delivery_id: str) -> bool:
-        """Whether it may be tried now; then it is in flight until its batch has ended."""
+        """Whether it may be tried now; then it is in flight until its batch has ended.
+
+        Not what another thread has: a job that was taken from this node while it was
+        not heard may come back to it before its first thread has noticed.
+        """
         with self._lock:
-            if self._resting:
+            if self._resting or delivery_id in self._in_flight:
                 return False
             self._in_flight.add(delivery_id)
             return True
