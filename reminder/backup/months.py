@@ -216,7 +216,8 @@ def retire(ledger: Ledger, wanted: Wanted, out: Path, now: datetime) -> tuple[Re
                 sync_folder(out.parent)
         except LedgerUnsure:
             raise
-        except BaseException as error:
+        except Exception as error:
+            # Interrupted, it stays: the rows may be gone already, and then they are nowhere else.
             _forget(out, named=named)
             if isinstance(error, MonthsChanged):
                 raise MonthsRefused(str(error)) from error

@@ -17,11 +17,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
+from functools import reduce
+from operator import add
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, func, not_, or_, select
 
-from reminder.ledger import filing, register, standing
+from reminder.ledger import filing, register
 from reminder.ledger.errors import LedgerError
 from reminder.ledger.postponing import POSTPONE
 from reminder.ledger.proving import Content, content_of, lines_of
@@ -203,10 +205,9 @@ class MonthsOver:
                 raise MonthsChanged(
                     "归档期间台账中这几个月的记录有变动，没有移除任何记录，档案也没有留下：请重新执行"
                 )
-            before = standing.rows_ever(connection)
+            _go_on_counting(connection, months)
             for table in LEAVE:
                 connection.execute(delete(table).where(*_belongs(table, months)))
-            _go_on_counting(connection, before)
             _record(connection, months.plan_id, made)
             yield
 
@@ -291,15 +292,28 @@ def _open_matters(connection: Connection, months: Months, now: datetime) -> Coun
     return found
 
 
-def _go_on_counting(connection: Connection, before: int) -> None:
+def _go_on_counting(connection: Connection, months: Months) -> None:
     """A ledger on PostgreSQL is known by the numbers of its rows: what is removed must not make it look older.
 
-    So many numbers of notes are passed over.
+    So many numbers of notes are passed over, one by one: other offices write
+    meanwhile, and the sequence may never be set behind what it has given them.
+    Before anything is removed, and in one statement, which sees one moment.
     """
-    if connection.dialect.name == "postgresql" and (lost := before - standing.rows_ever(connection)) > 0:
+    if connection.dialect.name != "postgresql":
+        return
+    numbered = [table for table in LEAVE if "id" in table.c]
+    highest = [select(func.coalesce(func.max(table.c.id), 0)).scalar_subquery() for table in numbered]
+    staying = [
+        select(func.coalesce(func.max(table.c.id), 0))
+        .where(not_(and_(*_belongs(table, months))))
+        .scalar_subquery()
+        for table in numbered
+    ]
+    lost = connection.execute(select(reduce(add, highest) - reduce(add, staying))).scalar_one()
+    if lost > 0:
         sequence = func.pg_get_serial_sequence(notes.name, "id")
-        highest = select(func.coalesce(func.max(notes.c.id), 0)).scalar_subquery()
-        connection.execute(select(func.setval(sequence, highest + lost)))
+        numbers = func.generate_series(1, lost).alias()
+        connection.execute(select(func.max(func.nextval(sequence))).select_from(numbers))
 
 
 def _record(connection: Connection, plan_id: str, made: Retirement) -> None:

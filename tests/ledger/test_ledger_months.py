@@ -26,6 +26,7 @@ from reminder.ledger.ledger import Ledger
 from reminder.ledger.months import LEAVE, PARTS, Months, Open
 from reminder.ledger.proving import content_of
 from reminder.ledger.records import (
+    RETIRED,
     AttemptEnd,
     DeliveryState,
     HandDecision,
@@ -320,6 +321,25 @@ def test_on_a_full_disk_nothing_is_removed_and_nothing_left(kept: Ledger, out: P
     assert (everything(kept), list(out.parent.iterdir())) == (before, [])
     with pytest.raises(MonthsRefused, match="没有写成（"):
         retire(kept, wanted(), out.with_name("nowhere") / "x", NOW)
+
+
+def test_interrupted_when_the_rows_are_gone_the_archive_stays(
+    kept: Ledger, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C while the commit is waited for: the messages are in the archive, and nowhere else."""
+    real = kept._storage.write
+
+    @contextmanager
+    def write(plan_id: str) -> Iterator[Any]:
+        with real(plan_id) as connection:
+            yield connection
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(kept._storage, "write", write)
+    with pytest.raises(KeyboardInterrupt):
+        retire(kept, wanted(), out, NOW)
+    assert states(kept)["dec"] == RETIRED
+    assert verify(out).manifest.tables["deliveries"].rows
 
 
 def test_a_folder_on_a_disk_too_small_is_refused_before_anything_is_written(
