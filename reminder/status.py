@@ -83,7 +83,10 @@ def status_of(path: Path, now: datetime) -> Status:
         if "host" in raw:
             # One of many offices is looked after when there is something to do: that the process lives, it says itself.
             host = json.loads(Path(raw["host"]).read_text("utf-8"))
-            raw |= {"at": host["at"], "pid": host["pid"], "problem": raw["problem"] or host["problem"]}
+            # What keeps it from running at all is known to the process alone, by the name of its folder.
+            trouble = host["offices"]["troubles"].get(path.parent.name, "")
+            problem = raw["problem"] or trouble or host["problem"]
+            raw |= {"at": host["at"], "pid": host["pid"], "problem": problem}
         status = Status(raw, (now - datetime.fromisoformat(raw["at"])).total_seconds())
         _ = status.found, status.summary  # whatever is missing is missed here
     except OSError:

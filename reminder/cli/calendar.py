@@ -166,7 +166,7 @@ def _import(path: Path, settings: Settings, *, yes: bool) -> None:
         scratch.replace(target)
     except OSError as error:
         raise ReminderError(f"写不进 {target}：{system_reason(error)}；未作更改。") from None
-    if Settings.from_environment().follows_ledger:
+    if settings_of().follows_ledger:
         print(f"已写入 {target}。发布后才生效：reminder plan push；已发出的不会重发。")
     else:
         print(f"已写入 {target}。正在运行的守护进程会自动重新计算提醒日期；已发出的不会重发。")

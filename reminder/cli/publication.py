@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reminder.cli.app import settings_of
 from reminder.cli.people import author_of
 from reminder.errors import PlanProblems, ReminderError, UsageError, errors_of, system_reason
 
@@ -54,15 +55,19 @@ def standing_of(ledger: Ledger, plan_id: str) -> tuple[InForce | None, Published
 def plan_of(ledger: Ledger, settings: Settings) -> tuple[str, str, Any]:
     """Which plan is meant, its zone, and its directory: the folder's, or the only one that was published."""
     from reminder.plan.loader import load_plan
-    from reminder.settings import Settings as Environment
 
     plan = load_plan(settings.schedules).plan
     zone = plan.head.timezone if plan is not None else "Asia/Shanghai"
     directory = plan.directory if plan is not None else None
-    wanted = Environment.from_environment().plan_wanted
+    wanted = settings_of().plan_wanted  # not the draft's: of many offices each names its own
     if wanted or plan is not None:
         return wanted or (plan.id if plan is not None else ""), zone, directory
     plans = ledger.published.plans()
+    if settings.office:  # another's may be the only one there
+        raise UsageError(
+            f"单位“{settings.office}”的计划读不出编号，不知道指台账中的哪一个：请先执行 reminder check --office {settings.office}"
+            " 更正，或在其 office.env 中写明 REMINDER_PLAN_FROM=ledger:计划编号"
+        )
     if len(plans) != 1:
         several = f"有几个（{'、'.join(plans)}）" if plans else "没有"
         raise UsageError(

@@ -25,6 +25,7 @@ from reminder.ledger.records import DELIVERY_TEXT
 if TYPE_CHECKING:
     from reminder.ledger.ledger import Ledger
     from reminder.ledger.shown import Entry
+    from reminder.settings import Settings
 
 STATUSES = (*DELIVERY_TEXT, "send", "merge", "postpone", "miss", "supersede", "suppress", "fail")
 """What ``--status`` may be: where a delivery stands, or what was decided."""
@@ -83,7 +84,7 @@ def ledger(
     zone = heading.zone
     opened = Ledger.open(settings.ledger, kind=None, now=SystemClock().now(), create=False)
     try:
-        plan_id = heading.plan_id or only_plan(opened)
+        plan_id = heading.plan_id or only_plan(opened, settings)
         wanted = EntryFilter(
             item=item,
             receiver=receiver,
@@ -103,8 +104,17 @@ def ledger(
         opened.close()
 
 
-def only_plan(opened: Ledger) -> str:
-    """The one plan that a ledger is of, when the plan's files do not say."""
+def only_plan(opened: Ledger, settings: Settings) -> str:
+    """The one plan that a ledger is of, when the plan's files do not say.
+
+    Raises ``ReminderError`` where that would be a guess: of many offices it may be another's.
+    """
+    if settings.plan_wanted:
+        return settings.plan_wanted
+    if settings.office:
+        raise ReminderError(
+            f"单位“{settings.office}”的计划文件有误，读不出计划编号；请先执行 reminder check --office {settings.office} 更正计划"
+        )
     ids = opened.plan_ids()
     if len(ids) != 1:
         raise ReminderError("计划文件有误，且台账中没有唯一的计划；请先执行 reminder check 更正计划")

@@ -149,16 +149,12 @@ def _opened(settings: Settings, now: datetime) -> tuple[Ledger, str, ZoneInfo]:
     from reminder.cli.records import only_plan
     from reminder.ledger.ledger import Ledger
     from reminder.ledger.records import LedgerKind
-    from reminder.plan.loader import load_plan
+    from reminder.plan.heading import heading_of
 
-    plan = load_plan(settings.schedules).plan
+    heading = heading_of(settings.schedules)
     ledger = Ledger.open(settings.ledger, kind=LedgerKind.DAEMON, now=now, create=False)
     try:
-        return (
-            ledger,
-            plan.id if plan else only_plan(ledger),
-            ZoneInfo(plan.head.timezone if plan else "Asia/Shanghai"),
-        )
+        return ledger, heading.plan_id or only_plan(ledger, settings), heading.zone
     except BaseException:
         ledger.close()
         raise

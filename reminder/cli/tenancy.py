@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def run_tenancy(settings: Settings) -> NoReturn:
     """Run every office of ``settings.offices`` until a signal ends it."""
     from reminder import log
-    from reminder.backup.guard import open_ledger
+    from reminder.backup.guard import not_foreign, open_ledger
     from reminder.cli.planning import load_reader
     from reminder.cli.wiring import furnish, heartbeat_of, page_of_tenancy
     from reminder.clock import SystemClock
@@ -38,6 +38,7 @@ def run_tenancy(settings: Settings) -> NoReturn:
     clock = SystemClock()
     ledger = open_ledger(settings.ledger, settings.high_water, clock.now())
     try:
+        not_foreign(ledger, settings.high_water)
         tenancy = Tenancy(settings, ledger, clock, furnish, heartbeat_of(settings))
         page = page_of_tenancy(settings, tenancy, clock)
         code = tenancy.run(lambda: print(_banner(tenancy, page, settings), flush=True), page)

@@ -25,6 +25,7 @@ from reminder.sweep.rehearsal import rehearsal_channel
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
+    from reminder.access.syslog import Syslog
     from reminder.clock import Clock
     from reminder.daemon import Daemon, Page
     from reminder.daemon.daemon import BuildChannels, SecretsMark
@@ -122,14 +123,22 @@ def page_of(settings: Settings, daemon: Daemon, clock: Clock) -> Page | None:
 def _page(settings: Settings, listen: Listen, daemon: Daemon, clock: Clock) -> Page:
     from reminder.web.server import PageServer
 
-    return PageServer(app_of(settings, daemon, clock), listen, clock)
+    return PageServer(app_of(settings, daemon, clock, _syslog_of(settings)), listen, clock)
 
 
-def app_of(settings: Settings, daemon: Daemon, clock: Clock) -> ASGIApp:
+def _syslog_of(settings: Settings) -> Syslog | None:
+    """Where logins are told as well: one of it for a process, since it has a thread."""
+    if settings.syslog is None:
+        return None
+    from reminder.access.syslog import Syslog
+
+    return Syslog(settings.syslog)
+
+
+def app_of(settings: Settings, daemon: Daemon, clock: Clock, syslog: Syslog | None) -> ASGIApp:
     """Console, interface and the page behind the links, of one office."""
     from urllib.parse import urlsplit
 
-    from reminder.access.syslog import Syslog
     from reminder.web.app import create_app
     from reminder.web.console.site import Site
     from reminder.web.desk import Desk
@@ -145,7 +154,7 @@ def app_of(settings: Settings, daemon: Daemon, clock: Clock) -> ASGIApp:
         edition=lambda: daemon.edition,
         ledger=lambda: daemon.ledger,
         channel=lambda edition, channel: build(edition, daemon.transport, channel),
-        told_of_logins=Syslog(settings.syslog) if settings.syslog is not None else None,
+        told_of_logins=syslog,
     )
     prefix = urlsplit(settings.public_url).path if settings.public_url else ""
     return create_app(desk, clock, prefix, site)
@@ -163,11 +172,13 @@ def page_of_tenancy(settings: Settings, tenancy: Tenancy, clock: Clock) -> Page 
         return None
     from reminder.daemon.page import LatePage
 
+    syslog = _syslog_of(settings)
+
     def find(host: str) -> Found | None:
         tenant = tenancy.by_host(host)
         if tenant is None or (daemon := tenant.daemon) is None:
             return None
-        return tenant.name, partial(app_of, tenant.settings, daemon, clock)
+        return tenant.name, partial(app_of, tenant.settings, daemon, clock, syslog)
 
     def make() -> Page:
         from reminder.web.hosts import Hosts

@@ -524,7 +524,9 @@ class Daemon:
         Of a published one whoever published it has.
         """
         if self._source.published or (
-            self._ledger.shared and self._ledger.common(edition.plan.id).digest == edition.digest
+            self._ledger.shared
+            and edition.plan.id == self._edition.plan.id
+            and self._ledger.common(edition.plan.id).digest == edition.digest
         ):
             return []
         return list(continuity(self._edition, edition, self._settings.schedules))

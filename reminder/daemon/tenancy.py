@@ -21,7 +21,7 @@ from datetime import datetime
 from types import FrameType
 from typing import Any
 
-from reminder.backup.guard import Guard
+from reminder.backup.guard import Guard, LedgerForeign
 from reminder.clock import Clock
 from reminder.daemon.alarm_clock import Earliest
 from reminder.daemon.daemon import DRAIN_SECONDS, FIRST_TICK_SECONDS, TICK_SECONDS
@@ -197,8 +197,11 @@ class Tenancy:
             if monotonic - self._names_at >= NAMES_SECONDS:
                 self._find(monotonic)
             self._shared.held = self._guard.check(self._ledger, now, monotonic, live=self._live)
+            self._shared.foreign = None
             stirred = self._stirred(now, monotonic)
         except LedgerError as error:
+            if isinstance(error, LedgerForeign):
+                self._shared.foreign = error
             problem = str(error)
             log.error("ledger in trouble", extra={"error": problem})
         begun = [self._begin(each) for each in self._chosen(now, monotonic, stirred or set())]

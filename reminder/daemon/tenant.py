@@ -17,6 +17,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from reminder.agenda.facts import Facts
+from reminder.backup.guard import LedgerForeign
 from reminder.calendars.workdays import WorkCalendar
 from reminder.check import Edition, examine
 from reminder.clock import Clock
@@ -74,6 +75,8 @@ class Shared:
     furnish: Furnish
     wake: Callable[[], None]
     held: Hold | None = None
+    foreign: LedgerForeign | None = None
+    """That the ledger is another cluster's, while it is."""
     _node: TurnNode | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _plans: dict[str, str] = field(default_factory=dict)
@@ -168,7 +171,9 @@ class _Watchman:
         *,
         live: bool,  # noqa: ARG002
     ) -> Hold | None:
-        """The hold, until it is over for this plan."""
+        """The hold, until it is over for this plan.  Raises ``LedgerForeign`` while the ledger is another cluster's."""
+        if self._shared.foreign is not None:
+            raise self._shared.foreign
         return None if self._shared.held is None else ledger.standing(self._plan_id).hold
 
     def leave(self, ledger: Ledger, now: datetime, *, live: bool) -> None:
@@ -284,7 +289,9 @@ class Tenant:
         found = examine(settings.schedules, settings.templates, settings.public_url, known=self._is_in_force)
         if found.edition is None:
             first, count = found.errors[0], len(found.errors)
-            raise Unsound(f"计划有错，尚未运行：{first}" + (f"（共 {count} 处）" if count > 1 else ""))
+            # What was published is mended elsewhere, and moves no file here.
+            refused = ReminderError if settings.follows_ledger else Unsound
+            raise refused(f"计划有错，尚未运行：{first}" + (f"（共 {count} 处）" if count > 1 else ""))
         edition = shared.with_common(found.edition)
         plan_id = edition.plan.id
         shared.claim(self, plan_id, host_of(settings))

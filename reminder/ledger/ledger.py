@@ -288,13 +288,21 @@ class Ledger:
             return register.switch(connection, plan_id, Transport.OUTBOX, by=by, now=now)
 
     def adopt(
-        self, plan_id: str, transport: Transport, rungs: Iterable[tuple[str, str]], now: datetime
+        self,
+        plan_id: str,
+        transport: Transport,
+        rungs: Iterable[tuple[str, str]],
+        now: datetime,
+        plan_digest: str | None = None,
     ) -> int:
         """Record (item, rung) pairs as in force from now on, unless they were; how many were new.
 
         None while the ledger is on hold: it does not know what it adopted before.
+        Raises ``PlanReplaced`` as :meth:`settle` does.
         """
         with self._storage.write(plan_id) as connection:
+            if plan_digest is not None:
+                agreement.still_in_force(connection, plan_id, plan_digest)
             if standing.standing(connection, plan_id).hold is not None:
                 return 0
             return register.adopt(connection, plan_id, transport, rungs, now)

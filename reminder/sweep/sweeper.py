@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from functools import partial
@@ -24,7 +25,7 @@ from reminder.agenda.reasons import Action, Decision, Reason, reason_text
 from reminder.channels.base import Channel
 from reminder.check import Edition
 from reminder.errors import ReminderError
-from reminder.ledger.errors import AlreadySettled, FactsChanged
+from reminder.ledger.errors import AlreadySettled, FactsChanged, PlanReplaced
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import Settlement, Transport
 from reminder.plan.model import DEFAULT_ALARM_TIME
@@ -93,7 +94,8 @@ class Sweeper:
             if facts.adopted_at(item.ids, (rung.id, *rung.was)) is None
         ]
         if new:
-            self._ledger.adopt(plan_id, transport, new, now)
+            with suppress(PlanReplaced):  # what is not in force adopts nothing; it is loaded anew when it is
+                self._ledger.adopt(plan_id, transport, new, now, self._digest)
         self._facts = self._ledger.facts(plan_id, transport)
         self._asking = Asking(self._ledger, edition, channels, transport, self.tell)
         self._fallback = Fallback(

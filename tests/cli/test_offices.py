@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -97,6 +98,45 @@ def test_where_the_plan_comes_from_is_each_offices_own_word(offices: Offices) ->
         found = offices.command(EIGHT, "run")
     assert (found.code, found.out) == (2, "")
     assert "在该单位的 office.env 中写 REMINDER_PLAN_FROM=ledger:计划编号" in found.err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("plan", "withdraw", "--by", "p-clerk"),
+        ("plan", "versions"),
+        ("ledger",),
+        ("channel", "list"),
+    ],
+    ids=" ".join,
+)
+def test_an_office_whose_plan_cannot_be_read_is_not_taken_for_the_only_other(
+    offices: Offices, command: tuple[str, ...]
+) -> None:
+    """The ledger and its published plans are all offices': the only one there may be another's."""
+    said = offices.command(EIGHT, "plan", "push", "--by", "p-clerk", "--office", "a")
+    assert said.code == 0, said
+    (offices.folder / "b" / "schedules" / "plan.yaml").write_text("[", "utf-8")
+    said = offices.command(EIGHT, *command, "--office", "b")
+    assert said.code != 0
+    assert "单位“b”的计划" in said.err
+    assert said.out == ""
+    with offices.ledger() as ledger:
+        assert ledger.published.number("plan-a") == 1
+
+
+def test_an_office_names_the_plan_it_takes_from_the_ledger(offices: Offices) -> None:
+    """In its own settings; then its commands need no folder of the plan."""
+    for name in "ab":
+        said = offices.command(EIGHT, "plan", "push", "--by", "p-clerk", "--office", name)
+        assert said.code == 0, said
+    with (offices.folder / "b" / "office.env").open("a", encoding="utf-8") as own:
+        own.write("REMINDER_PLAN_FROM=ledger:plan-b\n")
+    shutil.rmtree(offices.folder / "b" / "schedules")
+    said = offices.command(EIGHT, "plan", "withdraw", "--by", "p-clerk", "--office", "b")
+    assert said.code == 0, said
+    with offices.ledger() as ledger:
+        assert (ledger.published.number("plan-a"), ledger.published.number("plan-b")) == (1, 0)
 
 
 def test_a_folder_that_cannot_be_read_is_named(offices: Offices) -> None:

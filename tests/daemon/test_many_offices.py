@@ -13,6 +13,7 @@ from reminder.cli.wiring import furnish
 from reminder.daemon.tenancy import Tenancy
 from reminder.daemon.tenant import State
 from reminder.ledger.holds import Hold, HoldReason
+from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import LedgerKind
 from reminder.settings import Settings
 from tests.harness.office import EIGHT, items
@@ -100,6 +101,12 @@ def test_one_offices_bad_plan_leaves_it_on_the_old_one_and_the_others_alone(
         assert "5 个单位，2 个在运行（2 个正式发送）" in said.out
         assert "单位 taken：计划编号 plan-a" in said.out
         assert offices.command(EIGHT, "health", "--office", "a").out.startswith("正常（正式发送）")
+        left = offices.daemon.data / "offices" / "spoilt" / "health.json"
+        left.parent.mkdir()
+        shutil.copy(offices.daemon.data / "offices" / "a" / "health.json", left)  # of a time when it ran
+        said = offices.command(EIGHT, "health", "--office", "spoilt")
+        assert said.code == 1
+        assert "计划有错，尚未运行" in said.out + said.err
 
         bad = offices.folder / "b" / "schedules" / "plan.yaml"
         good = bad.read_text()
@@ -116,6 +123,44 @@ def test_one_offices_bad_plan_leaves_it_on_the_old_one_and_the_others_alone(
         )
         wait_for(lambda: set(offices.troubles) == {"empty", "taken"} and offices.running == 3, "the mended")
         assert offices.daemon.stop() == 0
+
+
+def test_another_offices_files_do_not_make_an_office_run_its_plan(tmp_path: Path, address: str) -> None:
+    """Copied by mistake, that plan is in force already, under its own office: here it is refused like any stranger."""
+    with Offices(tmp_path, address, {"a": items(1, via=MAIL), "b": items(1, via=MAIL)}) as offices:
+        offices.daemon.start()
+        wait_for(lambda: offices.running == 2, "both offices")
+        for file in (offices.folder / "a" / "schedules").iterdir():
+            shutil.copy(file, offices.folder / "b" / "schedules")
+        wait_for(lambda: "b" in offices.troubles, "the refusal")
+        offices.come_due(NINE)
+        wait_for(lambda: "office@b.example.com" in offices.received("b"), "what b had due")
+        wait_for(lambda: "office@a.example.com" in offices.received("a"), "what a had due")
+        assert offices.received("a").count("office@a.example.com") == 1
+        assert offices.daemon.stop() == 0
+
+
+def test_offices_led_to_another_clusters_ledger_leave_it_alone(postgres: Server, tmp_path: Path) -> None:
+    """Its own nodes go on with it: nothing is accepted there, and nothing sent."""
+    lay_out_office(tmp_path / "offices", "a", items(1, via=MAIL))
+    clock = ShiftedClock(EIGHT)
+    (tmp_path / "data").mkdir()
+    states = []
+    for _ in range(2):
+        address = postgres.new_database()
+        stamp(address, LedgerKind.DAEMON, EIGHT - timedelta(hours=2))
+        settings = Settings(data=tmp_path / "data", offices=tmp_path / "offices", database_url=address)
+        tenancy = Tenancy(settings, shifted_ledger(address, clock), clock, furnish)
+        for _ in range(4):
+            tenancy.look()
+        states.append(tenancy.tenants["a"].state)
+        trouble = tenancy.tenants["a"].trouble
+        tenancy.close()
+    with Ledger.open(address, kind=LedgerKind.DAEMON, now=EIGHT, create=False) as ledger:
+        assert ledger.plan_ids() == []
+        assert ledger.standing().hold is None
+    assert states == [State.RUNNING, State.BROKEN]
+    assert "另一本台账" in trouble
 
 
 def test_a_ledger_that_came_back_is_spoken_for_by_each_office_for_itself(

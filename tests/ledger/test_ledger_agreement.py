@@ -110,7 +110,7 @@ def test_on_one_machine_an_old_plan_comes_back_as_ever(nodes: list[Ledger]) -> N
 
 @only_shared
 def test_nothing_is_settled_with_a_plan_that_was_replaced(nodes: list[Ledger], sample: Any) -> None:
-    """Though it was in force when the decision was made; nor is anything added to what was settled."""
+    """Though it was in force when the decision was made; nor is anything added to what was settled, or adopted."""
     old, new = edition("a"), edition("a", "b")
     accept(nodes[0], old, "start", NOW)
     settlement = Settlement((sample.alarm(),), (), ())
@@ -118,6 +118,9 @@ def test_nothing_is_settled_with_a_plan_that_was_replaced(nodes: list[Ledger], s
     for write in (nodes[0].settle, nodes[0].extend):
         with pytest.raises(PlanReplaced):
             write("test", sample.live, settlement, NOW, plan_digest=old.digest)
+    with pytest.raises(PlanReplaced):
+        nodes[0].adopt("test", sample.live, [("gone", "due")], NOW, old.digest)
+    assert nodes[0].adoptions("test", sample.live) == {}
     assert nodes[0].settled("test", sample.live) == set()
     nodes[0].settle("test", sample.live, settlement, NOW, plan_digest=new.digest)
     assert nodes[1].settled("test", sample.live) == {sample.alarm().key}
