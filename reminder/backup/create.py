@@ -25,6 +25,7 @@ from reminder.backup.manifest import (
     ManifestError,
     Member,
 )
+from reminder.disk import sync_folder
 from reminder.errors import system_reason
 from reminder.ledger.copying import Copied, discard, take_copy
 from reminder.ledger.errors import LedgerFull
@@ -171,12 +172,3 @@ def _chunks(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):
             yield chunk
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the new name survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

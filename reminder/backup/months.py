@@ -22,9 +22,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from reminder import __version__
 from reminder.backup.archive import CHUNK, Kind, read_sealed, write_archive
-from reminder.backup.create import SPARE_BYTES, sync_folder
+from reminder.backup.create import SPARE_BYTES
 from reminder.backup.errors import BackupDamaged, BackupError
 from reminder.backup.manifest import ManifestError, ManifestNewer, Member, check_instant
+from reminder.disk import sync_folder
 from reminder.errors import system_reason
 from reminder.ledger.errors import LedgerError, LedgerUnsure
 from reminder.ledger.ledger import Ledger

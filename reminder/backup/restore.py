@@ -17,10 +17,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from reminder.backup.archive import read_archive
-from reminder.backup.create import SPARE_BYTES, sync_folder
+from reminder.backup.create import SPARE_BYTES
 from reminder.backup.errors import BackupError, damaged
 from reminder.backup.highwater import Mark, write_mark
 from reminder.backup.manifest import FOLDERS, KEYS, LEDGER, SCHEDULES, TEMPLATES, Manifest, Member
+from reminder.disk import sync_folder
 from reminder.errors import system_reason
 from reminder.ledger.copying import Copied, discard, mark_restored
 from reminder.ledger.errors import LedgerKindError, LedgerSchemaError

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from reminder.calendars.yearfile import is_year_file
 from reminder.check import CALENDAR_FOLDER, TEMPLATES_FOLDER, Examination, examine
+from reminder.disk import sync_folder
 from reminder.editing.errors import EditRefused
 from reminder.editing.shelf import Shelf
 from reminder.errors import Problem, errors_of, system_reason
@@ -161,12 +162,3 @@ def _name(path: Path) -> str:
         return f"{TEMPLATES_FOLDER}/{inner}"
     year = len(inner.parts) == 2 and inner.parts[0] == CALENDAR_FOLDER and is_year_file(inner.name)
     return str(inner) if year or is_plan_file(str(inner)) else f"{CERTIFICATES}/{inner}"
-
-
-def sync_folder(folder: Path) -> None:
-    """Have the disk know the names in a folder.  Raises ``OSError``."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from reminder.check import TEMPLATES_FOLDER, Edition
-from reminder.editing.bundle import found_in, lay_out, sync_folder
+from reminder.disk import sync_folder
+from reminder.editing.bundle import found_in, lay_out
 from reminder.errors import ReminderError, system_reason
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.published import InForce, PublishedPlan

@@ -12,6 +12,7 @@ from pathlib import Path
 from reminder.agenda.difference import Difference
 from reminder.agenda.facts import Facts
 from reminder.check import Edition, examine
+from reminder.disk import sync_folder
 from reminder.editing.continuity import changes, continuity
 from reminder.editing.errors import EditRefused, Stale, Unchanged
 from reminder.editing.publisher import Publisher
@@ -192,7 +193,7 @@ class Workshop:
                 if before is not None:
                     kept.keep(plan_id, name, before.content, VersionKind.FAILED, at=now, author=by)
                 raise
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         except OSError as error:
             raise EditRefused(
                 f"{name} 写不进去（{system_reason(error)}），没有保存；文件还是原来的"
@@ -220,11 +221,3 @@ def _write_scratch(path: Path, scratch: Path, content: bytes) -> None:
             os.fchmod(file.fileno(), was.st_mode & 0o777)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

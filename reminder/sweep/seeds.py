@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from reminder.agenda.draws import commitment_of
+from reminder.disk import sync_folder
 from reminder.errors import ReminderError, system_reason
 
 
@@ -117,8 +118,8 @@ class SeedFile:
                 os.fsync(file.fileno())
             scratch.replace(self._path)
             # The exchange itself, and the folder if it is new, survive a power cut.
-            _sync_folder(folder)
-            _sync_folder(folder.parent)
+            sync_folder(folder)
+            sync_folder(folder.parent)
         except OSError as error:
             with contextlib.suppress(OSError):
                 scratch.unlink()
@@ -131,11 +132,3 @@ class SeedFile:
         except OSError as error:
             raise SeedsUnreadable(f"抽取的种子文件 {self._path} 不能移开（{system_reason(error)}）") from None
         return str(aside)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
