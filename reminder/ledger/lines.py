@@ -22,6 +22,7 @@ from sqlalchemy import (
 
 from reminder.ledger.records import RETIRED, DeliveryState, Transport
 from reminder.ledger.shown import EntryFilter, Mark
+from reminder.ledger.statements import walked
 from reminder.ledger.tables import alarms, claims, deliveries, refusals
 
 ADVANCE = (
@@ -48,7 +49,7 @@ def few_sent(connection: Connection, plan_id: str, status: str) -> list[int] | N
     where there are many.
     """
     # What is rare is compared first.
-    query = select(claims.c.alarm_id).where(claims.c.decision == status, claims.c.plan_id + "" == plan_id)
+    query = select(claims.c.alarm_id).where(claims.c.decision == status, walked(claims.c.plan_id) == plan_id)
     found = list(connection.execute(query.limit(_FEW_ALARMS + 1)).scalars())
     return sorted(set(found)) if len(found) <= _FEW_ALARMS else None
 
@@ -79,7 +80,7 @@ def lines_of(plan_id: str, wanted: EntryFilter, alarms_sent: list[int] | None) -
         # Plan and order as expressions: the few are to be found first, and put in order then.
         query = query.select_from(claims.join(alarms, claims.c.alarm_id == alarms.c.id))
         by_receiver = wanted.receiver is not None
-        query = query.where((claims.c.plan_id if by_receiver else claims.c.plan_id + "") == plan_id)
+        query = query.where((claims.c.plan_id if by_receiver else walked(claims.c.plan_id)) == plan_id)
         planned_at = func.coalesce(alarms.c.planned_at, alarms.c.recorded_at)
     else:
         query = query.select_from(alarms.outerjoin(claims, claims.c.alarm_id == alarms.c.id))
@@ -107,7 +108,7 @@ def lines_of(plan_id: str, wanted: EntryFilter, alarms_sent: list[int] | None) -
         query = query.where(alarms.c.planned_at < wanted.until)
     if wanted.items is not None:
         # As an expression: the order comes from another index, and a long list is no place to begin.
-        query = query.where((alarms.c.item + "").in_(sorted(wanted.items)))
+        query = query.where(walked(alarms.c.item).in_(sorted(wanted.items)))
     for beginning in wanted.but_keys:
         query = query.where(~alarms.c.alarm.startswith(beginning, autoescape=True))
     if wanted.status is not None:

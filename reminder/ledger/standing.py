@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache, reduce
 from operator import add
@@ -80,12 +81,21 @@ def count(connection: Connection) -> None:
 
 def standing(connection: Connection, plan_id: str = "") -> Standing:
     """As it stands in the snapshot of this connection; for a plan, without a hold that is over for it."""
-    info = {row.key: row.value for row in connection.execute(select(ledger_info))}
-    if plan_id and HOLD in info and info.get(OF_PLAN + plan_id) == info[HOLD]:
-        del info[HOLD]
+    info = _info(connection)
+    if plan_id and not _held(info, plan_id):
+        info.pop(HOLD, None)
     if connection.dialect.name == "postgresql":
         info[CHANGES] = str(rows_ever(connection))
     return _standing(info)
+
+
+def _info(connection: Connection) -> dict[str, str]:
+    return {row.key: row.value for row in connection.execute(select(ledger_info))}
+
+
+def _held(info: Mapping[str, str], plan_id: str) -> bool:
+    """Whether there is a hold that is not over for this plan."""
+    return HOLD in info and info.get(OF_PLAN + plan_id) != info[HOLD]
 
 
 def rows_ever(connection: Connection) -> int:
@@ -262,11 +272,8 @@ def others_held(connection: Connection, plan_id: str) -> set[str]:
     """
     if connection.dialect.name != "postgresql":
         return set()
-    return {
-        each
-        for each in register.plan_ids(connection)
-        if each != plan_id and standing(connection, each).hold is not None
-    }
+    info = _info(connection)
+    return {each for each in register.plan_ids(connection) if each != plan_id and _held(info, each)}
 
 
 def _arrived(

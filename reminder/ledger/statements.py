@@ -51,6 +51,28 @@ def _by_number(_element: _Live, compiler: SQLCompiler, **options: Any) -> str:
     return compiler.process(deliveries.c.id >= literal_column("0", Integer), **options)
 
 
+class _Walked(FunctionElement[str]):
+    """A text that SQLite shall not look up in an index; PostgreSQL knows by itself how many rows there are."""
+
+    inherit_cache = True
+    type = Text()
+
+
+@compiles(_Walked)
+def _as_expression(element: _Walked, compiler: SQLCompiler, **options: Any) -> str:
+    return f"({compiler.process(element.clauses, **options)} || '')"
+
+
+@compiles(_Walked, "postgresql")
+def _as_it_is(element: _Walked, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(element.clauses, **options)
+
+
+def walked(text: ColumnElement[str]) -> ColumnElement[str]:
+    """The column, compared row by row where SQLite would begin with an index that leads to nearly all rows."""
+    return _Walked(text)
+
+
 def in_state(state: DeliveryState) -> ColumnElement[bool]:
     """``deliveries.state`` is this one, as a literal.
 

@@ -149,7 +149,7 @@ def test_what_was_sent_in_one_message_with_others_is_found_however_much_of_it_th
     ledger: Ledger, sample: Any, few: int, limit: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By name where there is little of it, and else in the order of time; without any, nothing is."""
-    monkeypatch.setattr("reminder.ledger.entries._FEW_ALARMS", few)
+    monkeypatch.setattr("reminder.ledger.lines._FEW_ALARMS", few)
     fill(ledger, sample)
     merged = EntryFilter(status="merge", limit=limit)
     assert ledger.entries(sample.plan, merged) == []
