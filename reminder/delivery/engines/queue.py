@@ -93,6 +93,7 @@ class QueueEngine:
         """
         last: AttemptEnd | None = None
         mine: set[str] = set()
+        went_on = False
         try:
             for delivery in self._ledger.nodes.batch(self._plan_id, self._transport, job, self._clock.now()):
                 if not self._take(delivery.id):
@@ -100,6 +101,7 @@ class QueueEngine:
                 mine.add(delivery.id)
                 ended, last = last, None
                 begun = self._deliverer.begin(delivery, ended)
+                went_on |= begun is not None
                 if isinstance(begun, int):
                     last = self._deliverer.attempt(delivery, begun)
                 elif begun is None or begun.whole_channel:
@@ -118,7 +120,8 @@ class QueueEngine:
             with self._lock:
                 self._in_flight -= mine
                 resting = self._resting
-            if mine and not resting:
+            # Where nothing could even be begun, the same would be fetched again at once: the next kick does it.
+            if went_on and not resting:
                 self._go_on()
 
     def _go_on(self) -> None:
