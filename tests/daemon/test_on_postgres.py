@@ -69,6 +69,7 @@ def test_row_29_the_database_stops_at_once_and_the_daemon_goes_on(
             server.crash()
             server.start()
         office.set(NINE + 2 * stops * MINUTE)
-        report = office.judge(NINE + 2 * stops * MINUTE)
+        # Two minutes pass from one stop to the next: a look that met both tells of it.
+        report = office.judge(NINE + 2 * stops * MINUTE).without_alerts()
         assert report.clean, report
         assert office.daemon.alive

@@ -16,7 +16,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 
@@ -54,6 +54,10 @@ class Kill:
     in_flight: frozenset[tuple[str, str]]
 
 
+STORAGE_ALERT = "台账不能写入，提醒已暂停发送"
+"""No message of the plan: each node tells it by itself, since nothing can be recorded."""
+
+
 @dataclass
 class Report:
     """Everything that is not as it should be; ``excused`` is what a kill explains."""
@@ -72,6 +76,14 @@ class Report:
     def clean(self) -> bool:
         """Whether nothing was lost, late, repeated without excuse or unexplained."""
         return not (self.lost or self.untimely or self.duplicates or self.repeated or self.extras)
+
+    def without_alerts(self) -> Report:
+        """The same, but for what admins are told past the ledger while it cannot be written."""
+
+        def promised(told: list[Arrival]) -> list[Arrival]:
+            return [each for each in told if STORAGE_ALERT not in each.text]
+
+        return replace(self, duplicates=promised(self.duplicates), extras=promised(self.extras))
 
     def __str__(self) -> str:
         parts = [
