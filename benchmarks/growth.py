@@ -89,10 +89,10 @@ def of_rows(size: int) -> Iterator[Point]:
 
         works: tuple[tuple[str, Callable[[], object], int], ...] = (
             ("a delivery claimed, begun and finished", claim, people),
-            ("the newest page of the ledger", lambda: ledger.entries(PLAN, EntryFilter(limit=51)), 1),
+            ("the newest page of the ledger", lambda: ledger.book.entries(PLAN, EntryFilter(limit=51)), 1),
             ("whom a message did not reach, at every sweep", lambda: ledger.unreached(PLAN, LIVE, NOW), 1),
             ("what is settled, once a day", lambda: ledger.settled(PLAN, LIVE), 1),
-            ("the newest page of failures", lambda: ledger.entries(PLAN, EntryFilter(status="failed", limit=51)), 1),
+            ("the newest page of failures", lambda: ledger.book.entries(PLAN, EntryFilter(status="failed", limit=51)), 1),
         )  # fmt: skip
         for name, work, share in works:
             yield name, size, _seconds(work) / share, most_bytes(work) / 2**20

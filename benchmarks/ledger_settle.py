@@ -160,7 +160,7 @@ def main() -> None:
                 results.setdefault("begin + finish, single (µs)", []).append(one / len(singles) * 1e6)
                 results.setdefault("begin + finish, by fifty (µs)", []).append(many / len(rest) * 1e6)
                 results.setdefault("entries, newest 1000 (s)", []).append(
-                    timed(lambda it=ledger: it.entries(PLAN, EntryFilter()))  # type: ignore[misc]
+                    timed(lambda it=ledger: it.book.entries(PLAN, EntryFilter()))  # type: ignore[misc]
                 )
                 results.setdefault("file (MB)", []).append(path.stat().st_size / 1e6)
     for name, values in results.items():

@@ -122,12 +122,12 @@ def _measured(
     claimed.at = 0.0
     spent, begun = _processor(), time.perf_counter()
     clock.leap(DUE - BEFORE)
-    daemon._wake.set()
+    daemon.life.wake()
     _until(lambda: count_of(counter) >= before + people)
     _until(lambda: not _unfinished(ledger, plan_id))
     done = time.perf_counter()
     cpu = _processor() - spent
-    counts = ledger.counts(plan_id, Transport.LIVE)
+    counts = ledger.book.counts(plan_id, Transport.LIVE)
     assert counts["accepted"] >= people, counts
     return {
         "claimed": claimed.at - begun,
@@ -153,7 +153,7 @@ def _until(condition: object) -> None:
 
 
 def _unfinished(ledger: Ledger, plan_id: str) -> bool:
-    counts = ledger.counts(plan_id, Transport.LIVE)
+    counts = ledger.book.counts(plan_id, Transport.LIVE)
     return bool(counts.get("pending") or counts.get("sending"))
 
 

@@ -47,6 +47,7 @@ class Problem:
     ``path`` is the dotted path of the field (``items[3].when.due``), ``found``
     what stands there, ``allowed`` what may stand there, ``hint`` the remedy
     (usually the nearest allowed word).  All but ``found`` may be empty.
+    ``passing``: it may be gone at the next look although nobody changes a file.
     """
 
     position: Position
@@ -55,6 +56,7 @@ class Problem:
     allowed: str = ""
     hint: str = ""
     severity: Severity = Severity.ERROR
+    passing: bool = False
 
     def __str__(self) -> str:
         head = f"{self.position}: "

@@ -75,9 +75,9 @@ def hold_text(hold: Hold, zone: tzinfo) -> str:
 
 def hold_of(ledger: Ledger, high_water: Path, now: datetime, plan_id: str = "") -> Hold | None:
     """The hold that stands, or that the mark asks for; changes nothing.  For a plan, one not over for it."""
-    standing = ledger.standing()
+    standing = ledger.holds.standing()
     if standing.hold is not None:
-        return ledger.standing(plan_id).hold
+        return ledger.holds.standing(plan_id).hold
     return _judged(ledger, standing, read_mark(high_water), now)
 
 
@@ -85,13 +85,13 @@ def _judged(ledger: Ledger, standing: Standing, found: Found | None, now: dateti
     if standing.hold is not None:
         return standing.hold
     reason = compared(standing, found, shared=ledger.file is None)
-    return Hold(reason, now, ledger.last_record()) if reason is not None else None
+    return Hold(reason, now, ledger.holds.last_record()) if reason is not None else None
 
 
 def not_foreign(ledger: Ledger, high_water: Path) -> None:
     """Raises :class:`LedgerForeign` where the data folder belongs to another database's ledger."""
     if ledger.file is None:
-        _not_foreign(ledger, ledger.standing(), read_mark(high_water), high_water)
+        _not_foreign(ledger, ledger.holds.standing(), read_mark(high_water), high_water)
 
 
 def _not_foreign(ledger: Ledger, standing: Standing, found: Found | None, high_water: Path) -> None:
@@ -185,7 +185,7 @@ class Guard:
         standing = self.compare_file(ledger, monotonic)
         found = self._mark(standing)
         _not_foreign(ledger, standing, found, self._path)
-        if standing.hold is not None and ledger.standing(self._plan_id).hold is None:
+        if standing.hold is not None and ledger.holds.standing(self._plan_id).hold is None:
             return None  # the mark stays as it is until the hold is over for everybody
         hold = _judged(ledger, standing, found, now)
         if hold is None:
@@ -193,15 +193,18 @@ class Guard:
         elif standing.hold is None:
             log.error("old ledger noticed", extra={"reason": str(hold.reason), "since": str(hold.since)})
             # Recorded, because what is noted meanwhile would carry the count past the mark.
-            ledger.hold(hold)
-            self._last = ledger.standing()
+            ledger.holds.put(hold)
+            self._last = ledger.holds.standing()
         return hold
 
     def leave(self, ledger: Ledger, now: datetime, *, live: bool) -> None:
         """At the end: the mark as it stands, if the ledger can be asked."""
         self._written_at = None
         try:
-            if self.check(ledger, now, live=live) is None and (standing := ledger.standing()).hold is None:
+            if (
+                self.check(ledger, now, live=live) is None
+                and (standing := ledger.holds.standing()).hold is None
+            ):
                 self._write(standing, now, live=live)
         except LedgerError as error:
             log.warning("mark not moved at the end", extra={"error": str(error)})
@@ -233,7 +236,7 @@ class Guard:
         marks = self._write(standing, now, live=live) and ledger.file is not None
         if marks and not standing.marked:
             # After the mark: a ledger that says it has one is held without it.
-            ledger.mark()
+            ledger.holds.mark()
 
     def _write(self, standing: Standing, now: datetime, *, live: bool) -> bool:
         in_file = self._seen.standing.changes if self._seen is not None else 0
@@ -261,10 +264,10 @@ class Guard:
         Of a database the mark alone tells.
         """
         if ledger.file is None:
-            return ledger.standing()
+            return ledger.holds.standing()
         look = self._look(ledger)
         try:
-            standing = ledger.standing()
+            standing = ledger.holds.standing()
         except LedgerCorrupt:
             # Pages of two ledgers read as one are damage too.
             if look is not None and self._went_back(look):
@@ -292,7 +295,7 @@ class Guard:
             inode, stamp = (status.st_dev, status.st_ino), (status.st_mtime_ns, status.st_size)
             seen = self._seen
             if seen is None or (seen.inode, seen.stamp) != (inode, stamp):
-                return _Look(inode, stamp, ledger.standing_in_file())
+                return _Look(inode, stamp, ledger.holds.standing_in_file())
         return None
 
     def _went_back(self, look: _Look) -> bool:

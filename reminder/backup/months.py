@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,7 +30,7 @@ from reminder.errors import system_reason
 from reminder.ledger.errors import LedgerError, LedgerUnsure
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.months import LEAVE, PARTS, Held, Months, MonthsChanged, Open, Retirement
-from reminder.ledger.proving import Content
+from reminder.ledger.proving import Content, measured
 
 FORMAT = "reminder-months"
 VERSION = 1
@@ -244,13 +244,13 @@ def _forget(out: Path, *, named: bool) -> None:
 
 
 def _manifest(ledger: Ledger, wanted: Wanted, months: Months, held: Held, now: datetime) -> MonthsManifest:
-    found = {table.name: _measured(held.lines(table.name)) for table in PARTS}
+    found = {table.name: measured(held.lines(table.name)) for table in PARTS}
     return MonthsManifest(
         created_at=now.astimezone(UTC).isoformat(timespec="seconds"),
         program=__version__,
         plan=wanted.plan_id,
         timezone=wanted.timezone,
-        ledger=ledger.standing().identity,
+        ledger=ledger.holds.standing().identity,
         before=wanted.before,
         since=months.since.isoformat() if months.since is not None else "",
         until=wanted.until.astimezone(UTC).isoformat(),
@@ -259,15 +259,6 @@ def _manifest(ledger: Ledger, wanted: Wanted, months: Months, held: Held, now: d
         tables={name: content for name, (content, _) in found.items()},
         sizes={name: size for name, (_, size) in found.items()},
     )
-
-
-def _measured(lines: Iterable[bytes]) -> tuple[Content, int]:
-    digest, size, rows = hashlib.sha256(), 0, -1
-    for line in lines:
-        digest.update(line)
-        size += len(line)
-        rows += 1
-    return Content(rows, digest.hexdigest()), size
 
 
 def _room(manifest: MonthsManifest, folder: Path) -> None:

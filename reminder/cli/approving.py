@@ -135,7 +135,7 @@ def _person(by: str, edition: Edition, now: datetime) -> Person | None:
 def _decide(
     ledger: Ledger, edition: Edition, code: str, by: str, now: datetime, *, granted: bool, remark: str
 ) -> None:
-    from reminder.sweep.approvals import approve as give
+    from reminder.sweep.approving import approve as give
     from reminder.sweep.request import to_whom
 
     who = author_of(by, edition.plan.directory, _today(edition, now))
@@ -233,7 +233,8 @@ def _json(waiting: Waiting, edition: Edition) -> dict[str, Any]:
 
 
 def _show(ledger: Ledger, edition: Edition, code: str, viewer: Person | None, now: datetime) -> None:
-    from reminder.sweep.approvals import STATE_TEXT, find
+    from reminder.sweep.approvals import STATE_TEXT
+    from reminder.sweep.approving import find
     from reminder.sweep.request import shown_to, to_whom
 
     waiting = find(ledger, edition, code, now)

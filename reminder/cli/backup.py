@@ -81,13 +81,13 @@ def _sources(settings: Settings) -> Any:
         plan.id if plan is not None else "",
         plan.head.timezone if plan is not None else "Asia/Shanghai",
         (settings.secrets_folder, settings.data),
-        tuple(secret_values(settings, settings.secrets_folder)),
+        tuple(secret_values(settings)),
     )
 
 
-def secret_values(settings: Settings, folder: Path) -> list[str]:
+def secret_values(settings: Settings) -> list[str]:
     """Every secret there is: those the plan names, and whatever else lies with them."""
-    names = {path.name for path in _small_files(folder, "*")}
+    names = {path.name for path in _small_files(settings.secrets_folder, "*")}
     for path in _small_files(settings.schedules, "**/*.y*ml"):
         names.update(name.decode() for name in _NAMES_SECRET.findall(path.read_bytes()))
     found = [value for name in sorted(names) if (value := settings.secret(name)) is not None]

@@ -72,7 +72,7 @@ def _waiting(ledger: Ledger, plan_id: str, zone: tzinfo) -> Iterator[Finding]:
     for pause in paused:
         yield _paused(pause, zone)
     yield from _failing(ledger, plan_id, transport, {pause.channel for pause in paused})
-    if count := ledger.counts(plan_id, transport).get(DeliveryState.UNCERTAIN, 0):
+    if count := ledger.book.counts(plan_id, transport).get(DeliveryState.UNCERTAIN, 0):
         remedy = "查看 reminder ledger --status uncertain --attempts，向收件人核实后执行 reminder resolve"
         yield Finding("结果不明", WARN, f"{count} 条消息不知是否送达，等待人工决定", remedy)
 
@@ -84,7 +84,7 @@ def _failing(
     from reminder.ledger.shown import EntryFilter
 
     tried: dict[str, list[Entry]] = {}
-    for entry in ledger.entries(plan_id, EntryFilter(status="pending", transport=transport)):
+    for entry in ledger.book.entries(plan_id, EntryFilter(status="pending", transport=transport)):
         if entry.attempts and entry.last_code and entry.channel not in (None, *paused):
             tried.setdefault(str(entry.channel), []).append(entry)
     for channel, entries in tried.items():

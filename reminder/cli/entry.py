@@ -28,6 +28,7 @@ from reminder.cli import (
     resume,
     running,
     silencing,
+    simulating,
     tokens,
     working,
 )
@@ -46,6 +47,7 @@ COMMANDS = (
     draws,
     silencing,
     running,
+    simulating,
     working,
     migrating,
     pushing,

@@ -124,7 +124,7 @@ def without_secrets(contents: Mapping[str, bytes], settings: Settings) -> None:
     from reminder.backup.collect import holds_secret
     from reminder.cli.backup import secret_values
 
-    values = secret_values(settings, settings.secrets_folder)
+    values = secret_values(settings)
     found = [name for name, content in contents.items() if holds_secret(content, values)]
     if found:
         raise ReminderError(

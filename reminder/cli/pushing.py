@@ -255,6 +255,3 @@ def withdraw(
             return
         ledger.published.withdraw(plan_id, at=now, author=author, remark=remark, over=in_force.number)
     print("台账不再发布计划。正在运行的节点照用现有的计划，直到改设 REMINDER_PLAN_FROM=folder 重新启动。")
-
-
-# -- what they share -------------------------------------------------------------

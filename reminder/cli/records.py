@@ -93,7 +93,7 @@ def ledger(
             until=datetime.combine(last + timedelta(days=1), time.min, zone) if last else None,
             limit=limit,
         )
-        entries = opened.entries(plan_id, wanted)
+        entries = opened.book.entries(plan_id, wanted)
         if format is Format.JSON:
             print_json([_entry_json(opened, plan_id, entry, zone) for entry in entries])
             return
@@ -151,7 +151,7 @@ def _entry_json(opened: Ledger, plan_id: str, entry: Entry, zone: Any) -> dict[s
                 "detail": attempt.detail,
             }
             for delivery in entry.deliveries
-            for attempt in opened.attempts_of(plan_id, delivery)
+            for attempt in opened.book.attempts_of(plan_id, delivery)
         ],
     }
 
@@ -191,6 +191,6 @@ def _print(
         )
         for entry in entries
         for delivery in entry.deliveries
-        for attempt in opened.attempts_of(plan_id, delivery)
+        for attempt in opened.book.attempts_of(plan_id, delivery)
     ]
     print_table(("消息", "次", "开始", "结果", "代码", "服务器原话"), list(dict.fromkeys(tries)), "发送经过")

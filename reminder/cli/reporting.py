@@ -107,9 +107,9 @@ def account_of(
     sources = Sources(
         edition,
         opened.facts(edition.plan.id, transport),
-        opened.entries(edition.plan.id, wanted),
+        opened.book.entries(edition.plan.id, wanted),
         opened.plan_versions(edition.plan.id, end),
-        opened.standing().identity,
+        opened.holds.standing().identity,
         tuple(
             each.told(author_name(each.by, edition.plan.directory), start.tzinfo or UTC)
             for each in opened.months.retirements(edition.plan.id)

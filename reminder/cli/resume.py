@@ -89,7 +89,7 @@ def resume(
         if not yes:
             confirm("以上核对无误，继续发送？")
         # What only the mark tells is recorded first: it is the ledger's hold that is ended.
-        ledger.hold(hold)
+        ledger.holds.put(hold)
         deliveries = release(
             ledger, edition, found, by=by.strip(), sent_until=until, high_water=settings.high_water, now=now
         )

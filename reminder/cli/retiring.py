@@ -67,7 +67,7 @@ def retire(
     if month > today.replace(day=1):
         raise UsageError(f"{before} 之前的月份还没有过完，没有归档：--before 最晚可写 {today:%Y-%m}")
     with Ledger.open(settings.ledger, kind=LedgerKind.DAEMON, now=now, create=False) as ledger:
-        if ledger.standing().hold is not None:
+        if ledger.holds.standing().hold is not None:
             raise ReminderError(
                 "台账已暂停，不知道此后发过什么，没有归档：请先执行 reminder resume 核对并确认"
             )

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from reminder.access.syslog import Syslog
     from reminder.clock import Clock
     from reminder.daemon import Daemon, Page
-    from reminder.daemon.daemon import BuildChannels, SecretsMark
+    from reminder.daemon.outfit import BuildChannels, SecretsMark
     from reminder.daemon.tenancy import Tenancy
     from reminder.web.hosts import Found
 

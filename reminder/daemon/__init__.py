@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from reminder.daemon.daemon import DRAIN_SECONDS, Daemon
+from reminder.daemon.daemon import Daemon
+from reminder.daemon.life import DRAIN_SECONDS
 from reminder.daemon.page import Page
 
 __all__ = ["DRAIN_SECONDS", "Daemon", "Page"]

@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from types import FrameType
 from typing import Any
 
 from reminder.agenda.difference import Difference
@@ -23,22 +21,34 @@ from reminder.backup.guard import Guard, LedgerHeld, hold_text, open_ledger
 from reminder.channels.base import Channel
 from reminder.check import Edition, Examination
 from reminder.clock import Clock
-from reminder.daemon.agreement import Apart, ClockDiffers, NotAgreed, PlanDiffers, common_time, same_plan
+from reminder.daemon import life
+from reminder.daemon.agreement import (
+    Apart,
+    ClockDiffers,
+    NotAgreed,
+    PlanDiffers,
+    breaks,
+    common_time,
+    same_plan,
+)
 from reminder.daemon.alarm_clock import AlarmClock
 from reminder.daemon.filing import Filing
 from reminder.daemon.hosting import Alarms, Hosting, Watchman
+from reminder.daemon.life import Life
+from reminder.daemon.outfit import BuildChannels, Outfit, SecretsMark
 from reminder.daemon.page import Page
 from reminder.daemon.plan_source import PlanSource
 from reminder.delivery.dispatch import Dispatch
-from reminder.editing.continuity import changes, continuity
+from reminder.editing.continuity import changes
 from reminder.editing.history import keep_adopted
 from reminder.editing.shelf import Shelf
 from reminder.errors import Position, Problem, ReminderError, errors_of
+from reminder.ledger.agreement import Common
 from reminder.ledger.errors import LedgerError, LedgerGone, PlanOutdated, PlanReplaced
 from reminder.ledger.holds import Hold
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import Note, Transport
-from reminder.progress import Heartbeat, notify_systemd
+from reminder.progress import Heartbeat
 from reminder.recording.transfers import brought_by
 from reminder.settings import Settings
 from reminder.status import write_status
@@ -52,21 +62,15 @@ from reminder.watch import ClockWatch
 
 log = logging.getLogger(__package__)
 
-TICK_SECONDS = 1.0
-DRAIN_SECONDS = 30.0
-FIRST_TICK_SECONDS = 2.0
-"""So long the page waits for the first tick; one that takes longer has much to send."""
 HANDOVERS_AHEAD = timedelta(days=366)
 PROBLEMS_SHOWN = 10
+AGAIN_SECONDS = 30.0
+"""Before a plan is read again that was refused for a reason that no file is to blame for."""
 
 UNREADABLE = (
     "台账中发布的新版计划本节点读不了，未予采用",
     "本节点仍按原计划运行。如程序版本较旧，请升级本节点；计划确有错误的，请更正后重新发布，或用 reminder plan back 退回。",
 )
-
-BuildChannels = Callable[[Edition, Transport], Mapping[str, Channel]]
-SecretsMark = Callable[[Edition, Transport], str]
-"""Changes when a secret that the channels were built with is another, or has gone."""
 
 
 class Daemon:
@@ -88,16 +92,14 @@ class Daemon:
         self._hosting = hosting
         self._ledger = ledger
         self._clock = clock
-        self._build_channels = build_channels
-        self._secrets_mark = secrets_mark
-        self._wake = threading.Event()
-        self._stop = threading.Event()
+        self._outfit = Outfit(build_channels, secrets_mark)
+        self.life = Life(clock, self.ask_reload)
         self._reload_asked = threading.Event()
         self._clock_watch = ClockWatch()
         self._source = PlanSource(settings, edition.plan.id)
-        self._filing = Filing()
-        self._alarm_clock: Alarms = hosting.alarm_clock if hosting else AlarmClock(self._wake.set)
-        self._dispatch = hosting.dispatch if hosting else Dispatch(clock, self._wake.set)
+        self._filing = hosting.filing if hosting else Filing()
+        self._alarm_clock: Alarms = hosting.alarm_clock if hosting else AlarmClock(self.life.wake)
+        self._dispatch = hosting.dispatch if hosting else Dispatch(clock, self.life.wake)
         now = clock.now()
         self._edition = edition
         self._transport = ledger.transport(edition.plan.id)
@@ -106,28 +108,24 @@ class Daemon:
         """Why nothing is swept and nothing sent, if that is so."""
         held = self._guard.check(ledger, now, live=self._transport is Transport.LIVE)
         self._hold(held)
-        self._channels = self._first_channels()
-        self._built_for = self._transport
-        self._mark = secrets_mark(edition, self._transport)
+        channels = self._first_channels()
+        self._outfit.use(edition, self._transport, channels)
         self._half_in_force = False
         """The ledger failed while an edition came into force: nothing is swept until that is made up for."""
-        self._lacking: tuple[Edition, str] | None = None
-        """An edition that was refused for want of a secret, and the mark of those there were."""
         self._shelf = Shelf(settings.schedules, settings.templates)
         self._apart = Apart()
         if held is None:
             self._accept_at_start(now)
         self._seeds = SeedFile(settings.draws)
-        self._sweeper = Sweeper(ledger, edition, self._channels, self._transport, now, self._seeds)
-        self._rest = TICK_SECONDS
-        self._dispatch.use(ledger, edition.plan, self._transport, self._channels)
+        self._sweeper = Sweeper(ledger, edition, channels, self._transport, now, self._seeds)
+        self._rest = life.TICK_SECONDS
+        self._dispatch.use(ledger, edition.plan, self._transport, channels)
         self._refused = ""
-        self._crashed: BaseException | None = None
+        self._again_at = float("inf")
+        """When what was refused for a passing reason is read again, in monotonic seconds."""
         self._alert, self._hold_alert = StorageAlert(), HoldAlert()
         self._taken_up = False
         self._heartbeat = heartbeat
-        self._page: Page | None = None
-        self._ticked = threading.Event()
 
     def _first_channels(self) -> Mapping[str, Channel]:
         """Those of the ledger's transport; on hold, those that really went out before.
@@ -137,13 +135,13 @@ class Daemon:
         """
         if self.held is not None and self._guard.was_live():
             try:
-                channels = self._build_channels(self._edition, Transport.LIVE)
+                channels = self._outfit.build(self._edition, Transport.LIVE)
             except ReminderError as error:
                 log.error("admins cannot be told of the hold", extra={"error": str(error)})
             else:
                 self._transport = Transport.LIVE
                 return channels
-        return self._build_channels(self._edition, self._transport)
+        return self._outfit.build(self._edition, self._transport)
 
     @property
     def sweeper(self) -> Sweeper:
@@ -171,37 +169,19 @@ class Daemon:
         ``ready`` is called once signals are heard and the sweep has begun; a
         ``page`` is served by then, or says why it is not.
         """
-        self._page = page
-        previous = {
-            signal.SIGTERM: signal.signal(signal.SIGTERM, self._on_stop),
-            signal.SIGINT: signal.signal(signal.SIGINT, self._on_stop),
-            signal.SIGHUP: signal.signal(signal.SIGHUP, self._on_reload),
-        }
-        thread = threading.Thread(target=self._sweep_until_stopped, name="sweeper")
-        try:
-            self._alarm_clock.start(self._edition, self._sweeper.facts)
-            thread.start()
-            self._ticked.wait(FIRST_TICK_SECONDS)  # reminders come first
-            self._tend_page()
-            notify_systemd("READY=1")
-            if ready is not None:
-                ready()
-            while thread.is_alive():
-                thread.join(timeout=TICK_SECONDS)
-                self._tend_page()
-        finally:
-            notify_systemd("STOPPING=1")
-            self.stop()
-            if page is not None:
-                page.stop()
-            thread.join(timeout=DRAIN_SECONDS)
-            self._alarm_clock.stop()
-            self.leave(DRAIN_SECONDS)
-            self._ledger.close()
-            for number, handler in previous.items():
-                signal.signal(number, handler)
-        log.info("stopped")
-        return 1 if self._crashed else 0
+        return self.life.run(self._look, self._begin, self._end, ready, page)
+
+    def _look(self) -> float:
+        self.tick()
+        return self._rest
+
+    def _begin(self) -> None:
+        self._alarm_clock.start(self._edition, self._sweeper.facts)
+
+    def _end(self) -> None:
+        self._alarm_clock.stop()
+        self.leave(life.DRAIN_SECONDS)
+        self._ledger.close()
 
     def leave(self, seconds: float) -> None:
         """The end: let what is being sent finish, for so long, and say so in the ledger."""
@@ -210,10 +190,6 @@ class Daemon:
             self._note("daemon-stopped", {})
             self._guard.leave(self._ledger, self._clock.now(), live=self._transport is Transport.LIVE)
 
-    def _tend_page(self) -> None:
-        if self._page is not None and not self._stop.is_set():
-            self._page.tend()
-
     @property
     def left_in_flight(self) -> frozenset[str]:
         """Deliveries whose threads have not finished."""
@@ -221,20 +197,12 @@ class Daemon:
 
     def stop(self) -> None:
         """Ask the daemon to stop; what is being sent is finished first."""
-        self._stop.set()
-        self._wake.set()
-
-    def _on_stop(self, number: int, _frame: FrameType | None) -> None:
-        log.info("stopping", extra={"signal": signal.Signals(number).name})
-        self.stop()
-
-    def _on_reload(self, _number: int, _frame: FrameType | None) -> None:
-        self.ask_reload()
+        self.life.stop()
 
     def ask_reload(self) -> None:
         """Read the files at the next tick, whether they have changed or not."""
         self._reload_asked.set()
-        self._wake.set()
+        self.life.wake()
 
     @property
     def refused(self) -> str:
@@ -258,50 +226,43 @@ class Daemon:
         rest = self._dispatch.rest(now, HANDOVERS_AHEAD.total_seconds())
         return min(self._sweeper.next_instant(now), now + timedelta(seconds=rest))
 
-    def _sweep_until_stopped(self) -> None:
-        try:
-            while not self._stop.is_set():
-                self._wake.clear()
-                self.tick()
-                self._clock.wait(self._wake, self._rest)
-        except BaseException as error:
-            log.exception("sweeper died")
-            self._crashed = error
-
     def tick(self) -> None:
         """One look at everything: files, transport, what is due, what is to be sent."""
         now = self._clock.now()
         problem = ""
-        self._rest = TICK_SECONDS
+        self._rest = life.TICK_SECONDS
         jump = self._clock_watch.jump(now, self._clock.monotonic())
         if jump is not None:
             log.warning("clock was set", extra={"seconds": round(jump.total_seconds(), 1)})
         try:
             self._look_at_ledger(now)
-            common_time(self._ledger, self._edition.plan.id, self._clock)
+            common = common_time(self._ledger, self._edition.plan.id, self._clock)
             if jump is not None:
                 self._note("clock-set", {"seconds": round(jump.total_seconds(), 1)})
-            if self._source.changed(self._ledger, self._clock.monotonic()) or self._reload_asked.is_set():
+            monotonic = self._clock.monotonic()
+            asked = self._reload_asked.is_set() or monotonic >= self._again_at
+            if self._source.changed(self._ledger, monotonic) or asked:
                 self._reload_asked.clear()
                 self.reload(now)
+                common = common_time(self._ledger, self._edition.plan.id, self._clock)
             self._follow_transport(now)
             if self._half_in_force:
                 self._put_into_force(now)
             lacking = self._follow_secrets(now)
-            self._agree(now)
+            self._agree(common, now)
             problem = self._send_what_is_due(now) or lacking or self._source.problem
             self._storage_is_well(now)
         except LedgerHeld as error:
             problem = str(error)
             text = hold_text(error.hold, zone_of(self._edition.plan.head.timezone))
-            self._hold_alert.held(error.hold, text, self._ledger, self._edition, self._channels, now)
+            self._hold_alert.held(error.hold, text, self._ledger, self._edition, self._outfit.channels, now)
         except NotAgreed as error:
             problem = self._stand_apart(error, now)
         except LedgerError as error:
             # Nothing that cannot be recorded is sent; the next tick tries again.
             problem = str(error)
             log.error("ledger in trouble", extra={"error": problem})
-            self._alert.trouble(problem, self._edition, self._channels, now)
+            self._alert.trouble(problem, self._edition, self._outfit.channels, now)
             if isinstance(error, LedgerGone):
                 try:
                     self._reopen_ledger(now)
@@ -311,10 +272,6 @@ class Daemon:
             problem = str(error)
             log.error("sweep failed", extra={"error": problem})
         self._write_health(now, problem)
-        self._ticked.set()
-        # A tick that went through is progress, also while the ledger is in trouble: a
-        # restart would mend nothing.  The monitor outside hears only of good health.
-        notify_systemd("WATCHDOG=1")
         if not problem and self._heartbeat is not None:
             self._heartbeat.progress(self._clock.monotonic())
 
@@ -336,7 +293,7 @@ class Daemon:
         self._dispatch.kick(now)
         tell_troubles(self._ledger, self._sweeper, now)
         self._filing.tend(self._ledger, self._edition.plan.id, now)
-        self._rest = self._dispatch.rest(now, TICK_SECONDS)
+        self._rest = self._dispatch.rest(now, life.TICK_SECONDS)
         if self._sweeper.exhausted:
             return "计划中已没有任何后续提醒，请拟定新的计划（reminder plan new-year）"
         return ""
@@ -366,14 +323,13 @@ class Daemon:
         source = self._source
         accept(self._ledger, edition, source.author(author), now, moves, published=source.version_of(edition))
 
-    def _agree(self, now: datetime) -> None:
+    def _agree(self, common: Common | None, now: datetime) -> None:
         """Raises ``PlanDiffers``, and goes on sending what is frozen, while another plan is in force."""
         try:
-            common = common_time(self._ledger, self._edition.plan.id, self._clock)
             same_plan(self._ledger, common, self._edition, published=self._source.published)
         except PlanDiffers:
             self._dispatch.kick(now)
-            self._rest = self._dispatch.rest(now, TICK_SECONDS)
+            self._rest = self._dispatch.rest(now, life.TICK_SECONDS)
             raise
         if self._apart.ended():
             log.warning("agrees with the other nodes again")
@@ -457,7 +413,9 @@ class Daemon:
         log.warning("ledger opened anew", extra={"held": self.held is not None})
         if self.held is None:
             self._transport = ledger.transport(self._edition.plan.id)
-        self._sweeper = Sweeper(ledger, self._edition, self._channels, self._transport, now, self._seeds)
+        self._sweeper = Sweeper(
+            ledger, self._edition, self._outfit.channels, self._transport, now, self._seeds
+        )
         self._put_into_force(now)
         self._taken_up = False
 
@@ -477,8 +435,16 @@ class Daemon:
     def _reload(self, now: datetime) -> Examination:
         examination = self._source.read(self._ledger)
         problems = list(examination.problems)
+        passing = any(each.passing for each in errors_of(problems))
+        self._again_at = self._clock.monotonic() + AGAIN_SECONDS if passing else float("inf")
         if examination.edition is not None:
-            problems += self._breaks(examination.edition)
+            problems += breaks(
+                self._edition,
+                examination.edition,
+                self._ledger,
+                self._settings,
+                published=self._source.published,
+            )
         if examination.edition is None or errors_of(problems):
             if self._source.published:
                 self._refuse(problems, now, *UNREADABLE)
@@ -486,10 +452,10 @@ class Daemon:
                 self._refuse(problems, now)
             return examination
         try:
-            channels = self._build_channels(examination.edition, self._transport)
+            channels = self._outfit.build(examination.edition, self._transport)
         except ReminderError as error:
             # Nothing of the new plan is taken; it is tried again once the secret is there.
-            self._lacking = examination.edition, self._secrets_mark(examination.edition, self._transport)
+            self._outfit.lacks(examination.edition, self._transport)
             problem = Problem(Position("channels.yaml"), "", str(error))
             self._refuse(
                 [problem], now, "新计划缺少密钥，未予采用", "原计划仍在运行。密钥补齐后自动采用新计划。"
@@ -514,22 +480,10 @@ class Daemon:
             self._sweeper.tell(handover_notice(handed), now)
         self._edition = examination.edition
         self._put_into_force(now, channels)
-        self._refused, self._lacking = "", None
+        self._refused = ""
+        self._outfit.lacks_nothing()
         log.info("plan reloaded", extra=_summary(moves))
         return examination
-
-    def _breaks(self, edition: Edition) -> list[Problem]:
-        """What would break the line of items; of a plan that is in force already the node that took it has said.
-
-        Of a published one whoever published it has.
-        """
-        if self._source.published or (
-            self._ledger.shared
-            and edition.plan.id == self._edition.plan.id
-            and self._ledger.common(edition.plan.id).digest == edition.digest
-        ):
-            return []
-        return list(continuity(self._edition, edition, self._settings.schedules))
 
     def _refuse(
         self,
@@ -555,22 +509,12 @@ class Daemon:
         """
         # What may fail comes first: an engine that is closed sends nothing any more.
         self._half_in_force = True
-        channels = self._channels_again() if channels is None else channels
+        channels = self._outfit.again(self._edition, self._transport) if channels is None else channels
         self._sweeper.load(self._edition, channels, self._transport, now)
-        self._channels, self._built_for = channels, self._transport
-        self._mark = self._secrets_mark(self._edition, self._transport)
+        self._outfit.use(self._edition, self._transport, channels)
         self._dispatch.use(self._ledger, self._edition.plan, self._transport, channels)
         self._half_in_force = False
         self._alarm_clock.set(self._edition, self._sweeper.facts)
-
-    def _channels_again(self) -> Mapping[str, Channel]:
-        """Channels built anew; those in use, if a secret has gone since they were built."""
-        try:
-            return self._build_channels(self._edition, self._transport)
-        except ReminderError:
-            if self._built_for is not self._transport:
-                raise
-            return self._channels
 
     def _follow_transport(self, now: datetime) -> None:
         """Going live is a recorded act of another process: the ledger says it.
@@ -579,7 +523,7 @@ class Daemon:
         """
         transport = self._ledger.transport(self._edition.plan.id)
         if transport is not self._transport:
-            channels = self._build_channels(self._edition, transport)
+            channels = self._outfit.build(self._edition, transport)
             log.warning("transport changed", extra={"transport": str(transport)})
             self._transport = transport
             self._put_into_force(now, channels)
@@ -589,15 +533,12 @@ class Daemon:
 
         Meanwhile the channels go on with those they have.
         """
-        if self._lacking is not None:
-            edition, mark = self._lacking
-            if self._secrets_mark(edition, self._transport) != mark:
-                self._lacking = None
-                self._reload_asked.set()
-        if self._secrets_mark(self._edition, self._transport) == self._mark:
+        if self._outfit.no_longer_lacking(self._transport):
+            self._reload_asked.set()
+        if not self._outfit.changed(self._edition, self._transport):
             return ""
         try:
-            channels = self._build_channels(self._edition, self._transport)
+            channels = self._outfit.build(self._edition, self._transport)
         except ReminderError as error:
             return f"{error}；在此之前仍使用原来的密钥发送"
         self._put_into_force(now, channels)
@@ -624,7 +565,7 @@ class Daemon:
             "plan_refused": bool(self._refused),
             "paused": list(self._dispatch.broken),
             "held": str(self.held.reason) if self.held is not None else None,
-            "page": {"address": page.address, "problem": page.problem} if (page := self._page) else None,
+            "page": self.life.page,
             "problem": problem,
         }
         if self._hosting is not None:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from reminder.agenda.facts import Facts
 from reminder.check import Edition
+from reminder.daemon.filing import Filing
 from reminder.delivery.dispatch import Dispatch
 from reminder.ledger.holds import Hold
 from reminder.ledger.ledger import Ledger
@@ -45,11 +46,12 @@ class Watchman(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Hosting:
-    """One alarm clock, one mark of the ledger and one node for all, and where the office says how it is."""
+    """One alarm clock, one mark of the ledger, one node and one filing for all, and where the office says how it is."""
 
     alarm_clock: Alarms
     guard: Watchman
     dispatch: Dispatch
+    filing: Filing
     say: Callable[[str], None]
     """Told at each tick: what is wrong, in Chinese, or nothing."""
     health: Path

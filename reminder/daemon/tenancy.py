@@ -11,20 +11,18 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import socket
-import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import datetime
-from types import FrameType
 from typing import Any
 
 from reminder.backup.guard import Guard, LedgerForeign
 from reminder.clock import Clock
+from reminder.daemon import life
 from reminder.daemon.alarm_clock import Earliest
-from reminder.daemon.daemon import DRAIN_SECONDS, FIRST_TICK_SECONDS, TICK_SECONDS
+from reminder.daemon.life import Life
 from reminder.daemon.page import Page
 from reminder.daemon.tenant import Furnish, Shared, State, Tenant
 from reminder.errors import ReminderError
@@ -33,7 +31,7 @@ from reminder.ledger.holds import Hold
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import Transport
 from reminder.offices import office_names
-from reminder.progress import Heartbeat, notify_systemd
+from reminder.progress import Heartbeat
 from reminder.settings import Settings
 from reminder.status import write_status
 
@@ -68,11 +66,10 @@ class Tenancy:
         self._ledger = ledger
         self._clock = clock
         self._heartbeat = heartbeat
-        self._wake = threading.Event()
-        self._stop = threading.Event()
+        self.life = Life(clock, self._ask_reload)
         self._guard = Guard(settings.high_water)
-        self._alarm_clock = Earliest(self._wake.set)
-        self._shared = Shared(settings, ledger, clock, furnish, self._wake.set)
+        self._alarm_clock = Earliest(self.life.wake)
+        self._shared = Shared(settings, ledger, clock, furnish, self.life.wake)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="office")
         self._tenants: dict[str, Tenant] = {}
         self._turns: deque[Tenant] = deque()
@@ -80,9 +77,6 @@ class Tenancy:
         self._numbers: deque[Mapping[str, int]] = deque(maxlen=OVERLAP)
         self._middle_at = self._names_at = float("-inf")
         self._names_problem = ""
-        self._crashed: BaseException | None = None
-        self._ticked = threading.Event()
-        self._page: Page | None = None
         self._find(0.0)
 
     # -- for the page and the command -------------------------------------------
@@ -113,41 +107,17 @@ class Tenancy:
 
         ``ready`` is called once signals are heard and the first offices run.
         """
-        self._page = page
-        previous = {
-            signal.SIGTERM: signal.signal(signal.SIGTERM, self._on_stop),
-            signal.SIGINT: signal.signal(signal.SIGINT, self._on_stop),
-            signal.SIGHUP: signal.signal(signal.SIGHUP, self._on_reload),
-        }
-        thread = threading.Thread(target=self._look_until_stopped, name="tenancy")
-        try:
-            self._alarm_clock.start()
-            thread.start()
-            self._ticked.wait(FIRST_TICK_SECONDS)
-            self._tend_page()
-            notify_systemd("READY=1")
-            if ready is not None:
-                ready()
-            while thread.is_alive():
-                thread.join(timeout=TICK_SECONDS)
-                self._tend_page()
-        finally:
-            notify_systemd("STOPPING=1")
-            self.stop()
-            if page is not None:
-                page.stop()
-            thread.join(timeout=DRAIN_SECONDS)
-            self._alarm_clock.stop()
-            self.close()
-            for number, handler in previous.items():
-                signal.signal(number, handler)
-        log.info("stopped")
-        return 1 if self._crashed else 0
+        return self.life.run(self._look, self._alarm_clock.start, self.close, ready, page)
+
+    def _look(self) -> float:
+        self.tick()
+        return life.TICK_SECONDS
 
     def close(self) -> None:
         """Let what is being sent finish, and leave."""
+        self._alarm_clock.stop()
         self._pool.shutdown(wait=True)
-        deadline = self._clock.monotonic() + DRAIN_SECONDS
+        deadline = self._clock.monotonic() + life.DRAIN_SECONDS
         running = [each for each in self._tenants.values() if each.daemon is not None]
         for each in running:
             each.hush()
@@ -158,34 +128,10 @@ class Tenancy:
             self._guard.leave(self._ledger, self._clock.now(), live=self._live)
         self._ledger.close()
 
-    def stop(self) -> None:
-        """Ask it to stop; what is being sent is finished first."""
-        self._stop.set()
-        self._wake.set()
-
-    def _on_stop(self, number: int, _frame: FrameType | None) -> None:
-        log.info("stopping", extra={"signal": signal.Signals(number).name})
-        self.stop()
-
-    def _on_reload(self, _number: int, _frame: FrameType | None) -> None:
+    def _ask_reload(self) -> None:
         for each in list(self._tenants.values()):
             each.ask_reload()
         self._names_at = float("-inf")
-        self._wake.set()
-
-    def _tend_page(self) -> None:
-        if self._page is not None and not self._stop.is_set():
-            self._page.tend()
-
-    def _look_until_stopped(self) -> None:
-        try:
-            while not self._stop.is_set():
-                self._wake.clear()
-                self.tick()
-                self._clock.wait(self._wake, TICK_SECONDS)
-        except BaseException as error:
-            log.exception("tenancy died")
-            self._crashed = error
 
     # -- a tick ---------------------------------------------------------------
 
@@ -208,8 +154,6 @@ class Tenancy:
         ahead = (each.due for each in self._tenants.values() if each.due is not None and each.due > now)
         self._alarm_clock.set(min(ahead, default=None))
         self._write_health(now, problem or self._names_problem)
-        self._ticked.set()
-        notify_systemd("WATCHDOG=1")
         if not problem and self._heartbeat is not None:
             self._heartbeat.progress(monotonic)
         return [each for each in begun if each is not None]
@@ -261,6 +205,7 @@ class Tenancy:
             if each.state is State.RUNNING and not each.busy:
                 chosen[each.name] = each
         for each in _next(self._files, FILES_IN_TURN):
+            each.look_at_files(monotonic)
             if (
                 each.state is State.RUNNING
                 and not each.busy
@@ -298,7 +243,7 @@ class Tenancy:
             "plan_refused": False,
             "paused": [],
             "held": str(self.held.reason) if self.held is not None else None,
-            "page": {"address": page.address, "problem": page.problem} if (page := self._page) else None,
+            "page": self.life.page,
             "problem": problem,
             "offices": {
                 "count": len(tenants),

@@ -21,8 +21,10 @@ from reminder.backup.guard import LedgerForeign
 from reminder.calendars.workdays import WorkCalendar
 from reminder.check import Edition, examine
 from reminder.clock import Clock
-from reminder.daemon.daemon import BuildChannels, Daemon, SecretsMark
+from reminder.daemon.daemon import Daemon
+from reminder.daemon.filing import Filing
 from reminder.daemon.hosting import Hosting
+from reminder.daemon.outfit import BuildChannels, SecretsMark
 from reminder.delivery.dispatch import Dispatch, EngineMissing
 from reminder.editing.store import PlanStore
 from reminder.errors import ReminderError
@@ -77,6 +79,7 @@ class Shared:
     held: Hold | None = None
     foreign: LedgerForeign | None = None
     """That the ledger is another cluster's, while it is."""
+    filing: Filing = field(default_factory=Filing)
     _node: TurnNode | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _plans: dict[str, str] = field(default_factory=dict)
@@ -174,7 +177,7 @@ class _Watchman:
         """The hold, until it is over for this plan.  Raises ``LedgerForeign`` while the ledger is another cluster's."""
         if self._shared.foreign is not None:
             raise self._shared.foreign
-        return None if self._shared.held is None else ledger.standing(self._plan_id).hold
+        return None if self._shared.held is None else ledger.holds.standing(self._plan_id).hold
 
     def leave(self, ledger: Ledger, now: datetime, *, live: bool) -> None:
         """The process leaves its mark itself."""
@@ -236,9 +239,12 @@ class Tenant:
         """Whether it is worth trying to take it in."""
         if self.busy or self.state is State.RUNNING:
             return False
-        if self.state is State.NEW or self._asked or monotonic >= self._again_at:
-            return True
-        return self._watcher is not None and self._watcher.at_rest(monotonic)
+        return self.state is State.NEW or self._asked or monotonic >= self._again_at
+
+    def look_at_files(self, monotonic: float) -> None:
+        """While it is broken: whether somebody has changed its files, and is through."""
+        if self.state is State.BROKEN and not self.busy and self._watcher is not None:
+            self._asked |= self._watcher.at_rest(monotonic)
 
     def ask_reload(self) -> None:
         """Read the files again, whether they have changed or not."""
@@ -289,8 +295,9 @@ class Tenant:
         found = examine(settings.schedules, settings.templates, settings.public_url, known=self._is_in_force)
         if found.edition is None:
             first, count = found.errors[0], len(found.errors)
-            # What was published is mended elsewhere, and moves no file here.
-            refused = ReminderError if settings.follows_ledger else Unsound
+            # What was published is mended elsewhere, and moves no file here; what passes moves none either.
+            passes = settings.follows_ledger or any(each.passing for each in found.errors)
+            refused = ReminderError if passes else Unsound
             raise refused(f"计划有错，尚未运行：{first}" + (f"（共 {count} 处）" if count > 1 else ""))
         edition = shared.with_common(found.edition)
         plan_id = edition.plan.id
@@ -302,6 +309,7 @@ class Tenant:
                 _NoAlarms(),
                 _Watchman(shared, plan_id),
                 self._dispatch,
+                shared.filing,
                 self._say,
                 shared.settings.health,
             )

@@ -9,26 +9,24 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
-from types import FrameType
 
 from reminder.agenda.instants import zone_of
 from reminder.backup.guard import Guard, LedgerHeld
-from reminder.channels.base import Channel
 from reminder.check import Edition
 from reminder.clock import Clock
-from reminder.daemon.agreement import Apart, NotAgreed, PlanDiffers, common_time, same_plan
-from reminder.daemon.daemon import DRAIN_SECONDS, TICK_SECONDS, BuildChannels, SecretsMark
+from reminder.daemon import life
+from reminder.daemon.agreement import Apart, NotAgreed, PlanDiffers, breaks, common_time, same_plan
+from reminder.daemon.life import Life
+from reminder.daemon.outfit import BuildChannels, Outfit, SecretsMark
 from reminder.daemon.plan_source import PlanSource
 from reminder.delivery.dispatch import Dispatch
-from reminder.editing.continuity import continuity
 from reminder.errors import ReminderError, errors_of
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import Transport
-from reminder.progress import Heartbeat, notify_systemd
+from reminder.progress import Heartbeat
 from reminder.settings import Settings
 from reminder.status import WORKER, write_status
 
@@ -51,16 +49,14 @@ class Worker:
         self._settings = settings
         self._ledger = ledger
         self._clock = clock
-        self._build_channels = build_channels
-        self._secrets_mark = secrets_mark
+        self._outfit = Outfit(build_channels, secrets_mark)
         self._heartbeat = heartbeat
-        self._wake = threading.Event()
-        self._stop = threading.Event()
-        self._source = PlanSource(settings, edition.plan.id)
         self._reload_asked = threading.Event()
+        self.life = Life(clock, self._reload_asked.set)
+        self._source = PlanSource(settings, edition.plan.id)
         self._guard = Guard(settings.high_water, edition.plan.id)
-        self._dispatch = Dispatch(clock, self._wake.set)
-        self._rest = TICK_SECONDS
+        self._dispatch = Dispatch(clock, self.life.wake)
+        self._rest = life.TICK_SECONDS
         self._refused = ""
         self._held = False
         self._apart = Apart()
@@ -68,61 +64,34 @@ class Worker:
 
     def _use(self, edition: Edition, transport: Transport) -> None:
         """Send as this edition says from now on.  Raises ``ReminderError``, and changes nothing, without a secret."""
-        channels: Mapping[str, Channel] = self._build_channels(edition, transport)
+        channels = self._outfit.build(edition, transport)
         self._dispatch.use(self._ledger, edition.plan, transport, channels)
         self.edition, self.transport = edition, transport
-        self._mark = self._secrets_mark(edition, transport)
+        self._outfit.use(edition, transport, channels)
 
     def run(self, ready: Callable[[], None] | None = None) -> int:
         """Run until SIGTERM or SIGINT; the exit code.  Must be called in the main thread."""
-        previous = {
-            signal.SIGTERM: signal.signal(signal.SIGTERM, self._on_stop),
-            signal.SIGINT: signal.signal(signal.SIGINT, self._on_stop),
-            signal.SIGHUP: signal.signal(signal.SIGHUP, self._on_reload),
-        }
-        try:
-            self.tick()
-            notify_systemd("READY=1")
-            if ready is not None:
-                ready()
-            while not self._stop.is_set():
-                self._clock.wait(self._wake, self._rest)
-                self._wake.clear()
-                if not self._stop.is_set():
-                    self.tick()
-        finally:
-            notify_systemd("STOPPING=1")
-            self._dispatch.drain(DRAIN_SECONDS)
-            if not self._held:
-                self._guard.leave(self._ledger, self._clock.now(), live=self.transport is Transport.LIVE)
-            self._ledger.close()
-            for number, handler in previous.items():
-                signal.signal(number, handler)
-        log.info("stopped")
-        return 0
+        return self.life.run(self._look, lambda: None, self._end, ready)
+
+    def _look(self) -> float:
+        self.tick()
+        return self._rest
+
+    def _end(self) -> None:
+        self._dispatch.drain(life.DRAIN_SECONDS)
+        if not self._held:
+            self._guard.leave(self._ledger, self._clock.now(), live=self.transport is Transport.LIVE)
+        self._ledger.close()
 
     @property
     def left_in_flight(self) -> frozenset[str]:
         """Deliveries whose threads have not finished."""
         return self._dispatch.left_in_flight
 
-    def stop(self) -> None:
-        """Ask it to stop; what is being sent is finished first."""
-        self._stop.set()
-        self._wake.set()
-
-    def _on_stop(self, number: int, _frame: FrameType | None) -> None:
-        log.info("stopping", extra={"signal": signal.Signals(number).name})
-        self.stop()
-
-    def _on_reload(self, _number: int, _frame: FrameType | None) -> None:
-        self._reload_asked.set()
-        self._wake.set()
-
     def tick(self) -> None:
         """One look at ledger, files and secrets, and at what needs a job."""
         now = self._clock.now()
-        self._rest = TICK_SECONDS
+        self._rest = life.TICK_SECONDS
         problem = ""
         try:
             self._look_at_ledger(now)
@@ -132,7 +101,7 @@ class Worker:
             self._agree(now)
             problem = self._follow() or self._source.problem
             self._dispatch.kick(now)
-            self._rest = self._dispatch.rest(now, TICK_SECONDS)
+            self._rest = self._dispatch.rest(now, life.TICK_SECONDS)
         except NotAgreed as error:
             problem = str(error)
             self._dispatch.stand_aside()
@@ -142,7 +111,6 @@ class Worker:
             problem = str(error)
             log.error("not working", extra={"error": problem})
         self._write_health(now, problem)
-        notify_systemd("WATCHDOG=1")
         if not problem and self._heartbeat is not None:
             self._heartbeat.progress(self._clock.monotonic())
 
@@ -179,8 +147,10 @@ class Worker:
         """Take changed files into use, or keep the old ones and say so; the daemon tells the admins."""
         found = self._source.read(self._ledger)
         problems = list(found.problems)
-        if found.edition is not None and not self._source.published:
-            problems += continuity(self.edition, found.edition, self._settings.schedules)
+        if found.edition is not None:
+            problems += breaks(
+                self.edition, found.edition, self._ledger, self._settings, published=self._source.published
+            )
         self._refused = "\n".join(str(problem) for problem in errors_of(problems))
         if found.edition is None or self._refused:
             log.error("plan refused, the old one stays in force", extra={"problems": self._refused})
@@ -194,7 +164,7 @@ class Worker:
         if transport is not self.transport:
             log.warning("transport changed", extra={"transport": str(transport)})
             self._use(self.edition, transport)
-        elif self._secrets_mark(self.edition, transport) != self._mark:
+        elif self._outfit.changed(self.edition, transport):
             try:
                 self._use(self.edition, transport)
             except ReminderError as error:

@@ -114,12 +114,17 @@ def lay_out(folder: Path, contents: Mapping[str, bytes]) -> None:
     for name, content in contents.items():
         path = folder / _place(name)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        write_new(path, content)
     for place in (*(each for each in folder.rglob("*") if each.is_dir()), folder):
         sync_folder(place)
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """A file of its owner alone that is on disk when this returns.  Raises ``OSError``, also if there is one."""
+    with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def found_in(folder: Path) -> dict[str, str] | None:

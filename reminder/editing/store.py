@@ -21,7 +21,7 @@ from typing import Any
 
 from reminder.check import TEMPLATES_FOLDER, Edition
 from reminder.disk import sync_folder
-from reminder.editing.bundle import found_in, lay_out
+from reminder.editing.bundle import found_in, lay_out, write_new
 from reminder.errors import ReminderError, system_reason
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.published import InForce, PublishedPlan
@@ -83,15 +83,6 @@ class PlanStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-
-    @property
-    def schedules(self) -> Path:
-        """The folder of the plan in force, whichever version that is."""
-        return self._folder / CURRENT / SCHEDULES
-
-    @property
-    def templates(self) -> Path:
-        return self._folder / CURRENT / TEMPLATES
 
     def brought(self) -> Brought | None:
         """The version that was laid out last; None if there is none that makes sense."""
@@ -172,7 +163,7 @@ class PlanStore:
             "author": now.author,
             "files": dict(version.files),
         }
-        _write(part / MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=1).encode())
+        write_new(part / MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=1).encode())
         sync_folder(part)
         _give(part, self._folder.parent)
         part.rename(folder)
@@ -218,10 +209,3 @@ def _give(path: Path, owner: Path) -> None:
         status = owner.stat()
         for each in (path, *path.rglob("*")):
             os.chown(each, status.st_uid, status.st_gid, follow_symlinks=False)
-
-
-def _write(path: Path, content: bytes) -> None:
-    with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())

@@ -77,7 +77,7 @@ class FileVersions:
         with self._storage.write(plan_id) as connection:
             known = latest_of(connection, plan_id)
             new = [name for name, digest in digests.items() if known.get(name) != digest]
-            _keep(connection, plan_id, {name: contents[name] for name in new})
+            keep_contents(connection, plan_id, {name: contents[name] for name in new})
             rows = [_row(plan_id, name, contents[name], VersionKind.FOUND, at, author, "") for name in new]
             if rows:
                 connection.execute(insert(file_versions), rows)
@@ -129,13 +129,13 @@ def append(
     remark: str,
 ) -> int:
     """One version more, inside a transaction; its number."""
-    _keep(connection, plan_id, {name: content})
+    keep_contents(connection, plan_id, {name: content})
     values = _row(plan_id, name, content, kind, at, author, remark)
     made = connection.execute(insert(file_versions).values(values).returning(file_versions.c.id))
     return int(made.scalar_one())
 
 
-def _keep(connection: Connection, plan_id: str, contents: Mapping[str, bytes]) -> None:
+def keep_contents(connection: Connection, plan_id: str, contents: Mapping[str, bytes]) -> None:
     """What files say, once however often it is said."""
     rows = {digest_of(each): each for each in contents.values()}
     insert_new(

@@ -22,15 +22,12 @@ from sqlalchemy import Connection
 from reminder.agenda.facts import Facts
 from reminder.ledger import (
     agreement,
-    entries,
     extending,
     facts,
-    outcomes,
     pausing,
     postponing,
     queue,
     reach,
-    reading,
     recovery,
     register,
     schema,
@@ -43,18 +40,17 @@ from reminder.ledger import (
 from reminder.ledger.accounts import Accounts
 from reminder.ledger.address import file_of, is_postgres
 from reminder.ledger.agreement import Common
-from reminder.ledger.errors import FactsChanged, LedgerError
+from reminder.ledger.book import Book
+from reminder.ledger.errors import FactsChanged
 from reminder.ledger.facts import FactKind, NewDutyEvent, Recorded
 from reminder.ledger.file_versions import FileVersions
-from reminder.ledger.holds import Hold, Release, Standing
+from reminder.ledger.holding import Holding
 from reminder.ledger.months import MonthsOver
 from reminder.ledger.nodes import NodesWork
-from reminder.ledger.outcomes import Outcome, Stuck
 from reminder.ledger.postponing import Postponed
 from reminder.ledger.published import PublishedPlans
 from reminder.ledger.records import (
     AttemptEnd,
-    AttemptRecord,
     Delivery,
     DeliveryState,
     HandDecision,
@@ -70,9 +66,8 @@ from reminder.ledger.records import (
     Wait,
 )
 from reminder.ledger.sending import Begun
-from reminder.ledger.shown import Entry, EntryFilter, Leaf, Made
 from reminder.ledger.storage import BUSY_TIMEOUT, Storage
-from reminder.ledger.storage_sqlite import SqliteStorage
+from reminder.ledger.storage_sqlite import SqliteStorage, in_a_file
 from reminder.ledger.tokens import Tokens
 
 
@@ -130,6 +125,16 @@ class Ledger:
         return cls(storage, found, created)
 
     @property
+    def book(self) -> Book:
+        """The ledger as people read it."""
+        return Book(self._storage)
+
+    @property
+    def holds(self) -> Holding:
+        """Which ledger this is, and whether it may be sent from."""
+        return Holding(self._storage, self.created)
+
+    @property
     def accounts(self) -> Accounts:
         """Who may log in to the console, and who is in."""
         return Accounts(self._storage)
@@ -177,12 +182,7 @@ class Ledger:
     @property
     def path(self) -> Path:
         """The ledger's file.  Raises ``LedgerError`` for one that is kept elsewhere."""
-        return self._in_file().path
-
-    def _in_file(self) -> SqliteStorage:
-        if not isinstance(self._storage, SqliteStorage):
-            raise LedgerError(f"台账 {self.place} 不是文件，不能这样处理：请用数据库自己的工具")
-        return self._storage
+        return in_a_file(self._storage).path
 
     def close(self) -> None:
         """Give back the file."""
@@ -202,54 +202,9 @@ class Ledger:
 
     def copy_to(self, target: Path) -> None:
         """A consistent copy in a new file, while others read and write."""
-        self._in_file().copy_to(target)
+        in_a_file(self._storage).copy_to(target)
 
-    # Which ledger this is, and whether it may be sent from
-
-    def standing(self, plan_id: str = "") -> Standing:
-        """Identity, count of changes, and the hold, if there is one; for a plan, one that is not over for it."""
-        with self._storage.read() as connection:
-            return standing.standing(connection, plan_id)
-
-    def standing_in_file(self) -> Standing:
-        """As it stands in the file alone, see :func:`~reminder.ledger.standing.standing_in_file`."""
-        with self._in_file().undisturbed():
-            return standing.standing_in_file(self.path)
-
-    def last_record(self) -> datetime:
-        """When anything was last recorded, under any plan; the ledger's making if nothing was."""
-        with self._storage.read() as connection:
-            return standing.last_record(connection) or self.created
-
-    def hold(self, hold: Hold) -> None:
-        """Send nothing from this ledger until somebody releases it; an earlier hold stays as it is.
-
-        Stands in the file itself when this returns, as far as possible.
-        """
-        with self._storage.write() as connection:
-            standing.put_on_hold(connection, hold)
-        self._storage.fold()
-
-    def mark(self) -> None:
-        """A mark is kept outside of this ledger from now on."""
-        with self._storage.write() as connection:
-            standing.mark(connection)
-
-    def others_held(self, plan_id: str) -> bool:
-        """Whether a release of this plan leaves others on hold."""
-        with self._storage.read() as connection:
-            return bool(standing.others_held(connection, plan_id))
-
-    def release(self, plan_id: str, transport: Transport, release: Release, now: datetime) -> int:
-        """Record what a person confirmed, and end the hold for this plan; how many deliveries will not be sent.
-
-        Of several plans in one ledger each goes on by its own; with the last one
-        the hold is over.  Raises ``LedgerError`` when the plan is not on hold (any more).
-        """
-        with self._storage.write() as connection:
-            closed = standing.release(connection, plan_id, transport, release, now)
-        self._storage.fold()
-        return closed
+    # The file itself, where it is one
 
     def abandon_log(self) -> None:
         """To be called before a file that was put in this one's place is opened."""
@@ -258,7 +213,7 @@ class Ledger:
 
     def set_apart(self) -> None:
         """The file was overwritten in place while open: make what was put there a file of its own."""
-        self._in_file().set_apart()
+        in_a_file(self._storage).set_apart()
 
     def try_writing(self) -> None:
         """Take the right to write and give it back; raises ``LedgerError`` if it cannot be had."""
@@ -716,88 +671,3 @@ class Ledger:
         """When tries on a channel began, retries included, at or after ``since``; oldest first."""
         with self._storage.read() as connection:
             return queue.attempts_since(connection, plan_id, channel, since, transport)
-
-    # The ledger as people read it
-
-    def entries(self, plan_id: str, wanted: EntryFilter) -> list[Entry]:
-        """A line for each claim, and for each alarm without claims; planned last first."""
-        with self._storage.read() as connection:
-            return entries.entries(connection, plan_id, wanted)
-
-    def outcomes(self, plan_id: str, transport: Transport, alarms: Collection[str]) -> list[Outcome]:
-        """What came of the alarms with these keys, counted; those not recorded are left out."""
-        with self._storage.read() as connection:
-            return outcomes.of_alarms(connection, plan_id, transport, alarms)
-
-    def outcomes_recorded(
-        self, plan_id: str, transport: Transport, since: datetime, until: datetime
-    ) -> list[Outcome]:
-        """What came of the alarms decided in [since, until), counted."""
-        with self._storage.read() as connection:
-            return outcomes.recorded_between(connection, plan_id, transport, since, until)
-
-    def outcomes_planned(
-        self, plan_id: str, transport: Transport, since: datetime, until: datetime
-    ) -> list[Outcome]:
-        """What came of the alarms planned for [since, until), counted."""
-        with self._storage.read() as connection:
-            return outcomes.planned_between(connection, plan_id, transport, since, until)
-
-    def outcomes_tried(
-        self, plan_id: str, transport: Transport, channels: Collection[str], since: datetime, until: datetime
-    ) -> list[Outcome]:
-        """How the shares stand whose messages were tried on these channels in [since, until)."""
-        with self._storage.read() as connection:
-            return outcomes.tried_between(connection, plan_id, transport, channels, since, until)
-
-    def stuck(self, plan_id: str, transport: Transport, since: datetime) -> list[Stuck]:
-        """What did not get through since then, and what nobody knows of, the latest first."""
-        with self._storage.read() as connection:
-            return outcomes.stuck(connection, plan_id, transport, since)
-
-    def leaf(self, plan_id: str, delivery_id: str) -> Leaf | None:
-        """One delivery as people look at it: what it was made for, refusals, decisions; not its bytes."""
-        with self._storage.read() as connection:
-            return reading.leaf(connection, plan_id, delivery_id)
-
-    def made_for(
-        self, plan_id: str, transport: Transport, messages: Collection[str]
-    ) -> dict[str, list[Made]]:
-        """The claims that each of these messages was made for."""
-        with self._storage.read() as connection:
-            return reading.made_for(connection, plan_id, transport, messages)
-
-    def letter_text(self, plan_id: str, transport: Transport, keys: Collection[str]) -> str | None:
-        """What a person reads of the first message that was made for one of these alarms."""
-        with self._storage.read() as connection:
-            return reading.letter_text(connection, plan_id, transport, keys)
-
-    def alarms_of(self, plan_id: str, message: str) -> list[tuple[str, str]]:
-        """(receiver, alarm) of everything a message was made for; empty for one that is not here."""
-        with self._storage.read() as connection:
-            return entries.alarms_of(connection, plan_id, message)
-
-    def concerns(self, plan_id: str, message: str) -> list[tuple[str, str]]:
-        """(receiver, occurrence) of every claim that a message was made for."""
-        with self._storage.read() as connection:
-            return entries.concerns(connection, plan_id, message)
-
-    def counts(self, plan_id: str, transport: Transport) -> dict[str, int]:
-        """Deliveries by state and alarms by decision, under their own words."""
-        with self._storage.read() as connection:
-            return entries.counts(connection, plan_id, transport)
-
-    def attempts_of(self, plan_id: str, delivery_id: str) -> list[AttemptRecord]:
-        """Every try of a delivery, first to last."""
-        with self._storage.read() as connection:
-            return queue.attempts_of(connection, plan_id, delivery_id)
-
-    def payload_of(self, plan_id: str, delivery_id: str) -> bytes:
-        """The frozen bytes, verified; ``KeyError`` for an unknown delivery."""
-        with self._storage.read() as connection:
-            return queue.content_of(connection, plan_id, delivery_id)[1]
-
-    def text_of(self, plan_id: str, delivery_id: str) -> str:
-        """What a person reads of a delivery; ``KeyError`` for an unknown one."""
-        with self._storage.read() as connection:
-            return queue.content_of(connection, plan_id, delivery_id)[0]

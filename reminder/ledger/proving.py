@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -70,11 +70,17 @@ def lines_of(connection: Connection, table: Table, where: Conditions = ()) -> It
 
 def content_of(connection: Connection, table: Table, where: Conditions = ()) -> Content:
     """Count and sum of one table."""
-    digest, lines = hashlib.sha256(), 0
-    for line in lines_of(connection, table, where):
+    return measured(lines_of(connection, table, where))[0]
+
+
+def measured(lines: Iterable[bytes]) -> tuple[Content, int]:
+    """Count and sum of what :func:`lines_of` gave, and its size in octets; the first line is no row."""
+    digest, size, rows = hashlib.sha256(), 0, -1
+    for line in lines:
         digest.update(line)
-        lines += 1
-    return Content(lines - 1, digest.hexdigest())
+        size += len(line)
+        rows += 1
+    return Content(rows, digest.hexdigest()), size
 
 
 def contents(connection: Connection) -> Mapping[str, Content]:

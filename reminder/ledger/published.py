@@ -15,7 +15,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Select, func, insert, select, update
 
 from reminder.ledger.errors import LedgerCorrupt, PublishedMeanwhile
-from reminder.ledger.file_versions import VersionKind, append, digest_of, latest_of
+from reminder.ledger.file_versions import VersionKind, append, digest_of, keep_contents, latest_of
 from reminder.ledger.records import Note
 from reminder.ledger.register import note
 from reminder.ledger.statements import insert_new
@@ -137,12 +137,7 @@ class PublishedPlans:
         files = {name: digest_of(content) for name, content in contents.items()}
         with self._storage.write(plan_id) as connection:
             _still(connection, plan_id, over)
-            rows = [
-                {"plan_id": plan_id, "sha256": files[name], "content": content}
-                for name, content in contents.items()
-            ]
-            rows = list({row["sha256"]: row for row in rows}.values())
-            insert_new(connection, file_contents, ("plan_id", "sha256"), rows, file_contents.c.sha256)
+            keep_contents(connection, plan_id, contents)
             last = connection.execute(
                 select(func.max(published_plans.c.number)).where(published_plans.c.plan_id == plan_id)
             ).scalar()

@@ -31,7 +31,7 @@ from reminder.ledger.errors import (
     explaining,
     gone,
 )
-from reminder.ledger.storage import BUSY_TIMEOUT, plain_json
+from reminder.ledger.storage import BUSY_TIMEOUT, Storage, plain_json
 from reminder.ledger.turn import Turn
 
 
@@ -391,3 +391,10 @@ def _changes_of(connection: Connection) -> int:
     driver = connection.connection.driver_connection
     assert isinstance(driver, sqlite3.Connection)
     return driver.total_changes
+
+
+def in_a_file(storage: Storage) -> SqliteStorage:
+    """The same.  Raises ``LedgerError`` for a ledger that is not kept in a file."""
+    if not isinstance(storage, SqliteStorage):
+        raise LedgerError(f"台账 {storage.place} 不是文件，不能这样处理：请用数据库自己的工具")
+    return storage

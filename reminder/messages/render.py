@@ -141,7 +141,7 @@ class Templates:
         try:
             problems += templates._faults()
         except RendererUnavailable as error:
-            problems.append(Problem(Position(folder.name), "", f"模板未能检查：{error}"))
+            problems.append(Problem(Position(folder.name), "", f"模板未能检查：{error}", passing=True))
         return templates, sorted(problems, key=lambda problem: problem.sort_key)
 
     def _faults(self) -> list[Problem]:

@@ -54,7 +54,7 @@ def decide_sending(
     Who asks once more for what was just decided so is not refused: of fifty who
     press at once one is recorded.
     """
-    leaf = ledger.leaf(plan_id, delivery)
+    leaf = ledger.book.leaf(plan_id, delivery)
     if leaf is None:
         raise Refused(f"台账中没有消息 {delivery}；编号见 reminder ledger --status uncertain --attempts")
     if leaf.state is DeliveryState.UNCERTAIN:
@@ -78,7 +78,7 @@ def _explain(
     now: datetime,
     zone: ZoneInfo,
 ) -> None:
-    leaf = ledger.leaf(plan_id, before.id) or before
+    leaf = ledger.book.leaf(plan_id, before.id) or before
     last = leaf.resolutions[-1] if leaf.resolutions else None
     if last is not None and last.decision == decision and last.author == by:
         return

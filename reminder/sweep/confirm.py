@@ -74,12 +74,12 @@ def concerned(ledger: Ledger, edition: Edition, hold: Hold, now: datetime) -> Co
         for alarm, decision in decide_all(due, facts, now)
         if decision.reason is not Reason.BEFORE_ADOPTION
     )
-    counts = ledger.counts(plan.id, transport)
+    counts = ledger.book.counts(plan.id, transport)
     waiting = [
         entry
         for state in (DeliveryState.SENDING, DeliveryState.PENDING)
         if counts.get(state)
-        for entry in ledger.entries(
+        for entry in ledger.book.entries(
             plan.id, EntryFilter(status=state, transport=transport, limit=MOST_WAITING)
         )
     ]
@@ -118,14 +118,14 @@ def confirm(
         # The mark first: until the ledger itself is released, its own hold holds.  While
         # other offices are held it stays what it is, and so does the ledger's identity.
         live = found.transport is Transport.LIVE
-        if not ledger.others_held(edition.plan.id):
-            changes = ledger.standing().changes
+        if not ledger.holds.others_held(edition.plan.id):
+            changes = ledger.holds.standing().changes
             write_mark(high_water, Mark(release.identity, changes, 0, now.isoformat(), live))
     except OSError as error:
         raise ReminderError(
             f"写不进 {high_water}（{system_reason(error)}），仍在暂停，未作更改：请检查磁盘空间和权限"
         ) from error
-    return ledger.release(edition.plan.id, found.transport, release, now)
+    return ledger.holds.release(edition.plan.id, found.transport, release, now)
 
 
 def _notices(edition: Edition, since: datetime, until: datetime) -> list[NewAlarm]:

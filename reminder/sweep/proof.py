@@ -92,7 +92,7 @@ def send_proof(
     Raises :class:`ProofRefused` while the ledger is on hold, and for one too many.
     """
     plan_id = edition.plan.id
-    if ledger.standing(edition.plan.id).hold is not None:
+    if ledger.holds.standing(edition.plan.id).hold is not None:
         raise ProofRefused("台账待确认，什么也不发送；请先在服务器上执行 reminder resume")
     identity = uuid.uuid4().hex
     about = {"channel": channel.id, "receiver": to.id, "transport": str(transport), "id": identity}

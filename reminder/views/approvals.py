@@ -20,19 +20,14 @@ from reminder.plan.channels import EmailChannel
 from reminder.sweep.approvals import (
     APPROVAL_ITEM,
     FURTHEST,
-    REMARK_LENGTH,
     STATE_TEXT,
-    ApprovalRefused,
-    Given,
     Memory,
     State,
     Waiting,
-    approve,
-    find,
     pending,
     submitter_of,
-    why_not,
 )
+from reminder.sweep.approving import REMARK_LENGTH, ApprovalRefused, Given, approve, find, why_not
 from reminder.sweep.request import OWN_LINK, differences, named, to_whom, without_names
 from reminder.sweep.texts import CODE_LENGTH, Said, Text
 from reminder.views.kept import Kept
@@ -194,7 +189,7 @@ def say(look: Look, code: str, remark: str, *, granted: bool) -> Given:
 
 
 def _find(look: Look, code: str) -> Waiting:
-    """The text of a code.  Raises ``ApprovalRefused`` as :func:`~reminder.sweep.approvals.find` does."""
+    """The text of a code.  Raises ``ApprovalRefused`` as :func:`~reminder.sweep.approving.find` does."""
     for ahead in (timedelta(0), FURTHEST):
         for waiting in _waiting(look, ahead):
             if waiting.said.code == code:
@@ -271,7 +266,7 @@ def _changes(look: Look, waiting: Waiting, made: Said, *, hidden: bool) -> tuple
     people = [look.user.id] if hidden else [each.id for each in look.edition.plan.directory.people]
     code = earlier.digest[:CODE_LENGTH]
     keys = [f"{APPROVAL_ITEM}/{earlier.alarm}@{code}~{person}" for person in people]
-    letter = look.ledger.letter_text(look.plan_id, look.transport, keys)
+    letter = look.ledger.book.letter_text(look.plan_id, look.transport, keys)
     quoted = [line for line in (letter or "").splitlines() if line.startswith(_QUOTED)]
     before = _words([line.removeprefix(_QUOTED[0]).removeprefix(_QUOTED[1]) for line in quoted])
     if not before:

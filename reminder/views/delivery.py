@@ -101,15 +101,15 @@ class Sent:
 
 def sent(look: Look, delivery: str) -> Sent | None:
     """A delivery; None for one that is not there, or of which the reader may see nothing."""
-    leaf = look.ledger.leaf(look.plan_id, delivery)
+    leaf = look.ledger.book.leaf(look.plan_id, delivery)
     if leaf is None:
         return None
     seen = [made for made in leaf.made if sees(look, made)]
     if not seen and not look.private:
         return None
     whole = len(seen) == len(leaf.made)
-    text = look.ledger.text_of(look.plan_id, delivery) if whole else None
-    attempts = tuple(look.ledger.attempts_of(look.plan_id, delivery))
+    text = look.ledger.book.text_of(look.plan_id, delivery) if whole else None
+    attempts = tuple(look.ledger.book.attempts_of(look.plan_id, delivery))
     in_force = leaf.transport is look.transport
     zone = look.zone
     accepted = leaf.state is DeliveryState.ACCEPTED
@@ -153,10 +153,10 @@ def sent(look: Look, delivery: str) -> Sent | None:
 
 def mail_html(look: Look, delivery: str) -> str | None:
     """The formatted part of a mail, as it was frozen: placeholders of links stay what they are."""
-    leaf = look.ledger.leaf(look.plan_id, delivery)
+    leaf = look.ledger.book.leaf(look.plan_id, delivery)
     if leaf is None or not all(sees(look, made) for made in leaf.made) or not (leaf.made or look.private):
         return None
-    payload = look.ledger.payload_of(look.plan_id, delivery)
+    payload = look.ledger.book.payload_of(look.plan_id, delivery)
     if b"Content-Type: multipart/alternative" not in payload[:4096]:
         return None
     part = email.message_from_bytes(payload, policy=email.policy.default).get_body(("html",))

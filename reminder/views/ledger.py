@@ -98,7 +98,7 @@ def page(
 ) -> Page:
     """The newest lines, or those next to a mark."""
     asked = replace(_filter(look, wanted), after=after, before=before, limit=size + 1)
-    found = look.ledger.entries(look.plan_id, asked)
+    found = look.ledger.book.entries(look.plan_id, asked)
     more = len(found) > size
     found = found[-size:] if before is not None else found[:size]
     newer = more if before is not None else after is not None
@@ -123,7 +123,7 @@ def every_line(look: Look, wanted: Wanted) -> Iterator[Line]:
     """All of them, newest first, read in batches."""
     asked = replace(_filter(look, wanted), limit=BATCH)
     while True:
-        found = look.ledger.entries(look.plan_id, asked)
+        found = look.ledger.book.entries(look.plan_id, asked)
         yield from _lines(look, found)
         if len(found) < BATCH:
             return
@@ -193,7 +193,7 @@ def _shut_messages(look: Look, found: Sequence[Entry]) -> set[str]:
     for transport in Transport:
         messages = {each.message for each in found if each.message and each.transport is transport}
         if messages:
-            made = look.ledger.made_for(look.plan_id, transport, messages)
+            made = look.ledger.book.made_for(look.plan_id, transport, messages)
             shut |= {message for message, claims in made.items() if not all(sees(look, c) for c in claims)}
     return shut
 

@@ -77,7 +77,7 @@ def alarm_lines(look: Look, alarms: Sequence[Alarm]) -> tuple[AlarmLine, ...]:
     past = [alarm for alarm in alarms if alarm.at <= look.now]
     keys = {key for alarm in past for key in alarm.keys}
     found: dict[str, list[Outcome]] = {}
-    for each in look.ledger.outcomes(look.plan_id, look.transport, keys) if keys else ():
+    for each in look.ledger.book.outcomes(look.plan_id, look.transport, keys) if keys else ():
         found.setdefault(each.alarm, []).append(each)
     return tuple(_line(look, alarm, [each for key in alarm.keys for each in found.get(key, ())]) for alarm in alarms)  # fmt: skip
 

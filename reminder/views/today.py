@@ -232,13 +232,15 @@ def _sent(look: Look) -> tuple[SentLine, ...]:
     """What was tried today, whenever it was planned."""
     since = start_of(look, look.today)
     channels = tuple(look.edition.plan.channels)
-    return _lines(look, look.ledger.outcomes_tried(look.plan_id, look.transport, channels, since, look.now))
+    return _lines(
+        look, look.ledger.book.outcomes_tried(look.plan_id, look.transport, channels, since, look.now)
+    )
 
 
 def _unsent(look: Look) -> tuple[SentLine, ...]:
     """What was decided today and sends nothing, or nothing yet."""
     since = start_of(look, look.today)
-    found = look.ledger.outcomes_recorded(look.plan_id, look.transport, since, look.now + DAY)
+    found = look.ledger.book.outcomes_recorded(look.plan_id, look.transport, since, look.now + DAY)
     return _lines(look, [each for each in found if each.decision not in _SENT])
 
 

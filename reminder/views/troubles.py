@@ -78,7 +78,7 @@ class WaitingLine:
 
 def stuck_lines(look: Look) -> tuple[StuckLine, ...]:
     """What failed in the last days or nobody knows of, the latest first, of items the reader may see."""
-    found = look.ledger.stuck(look.plan_id, look.transport, look.now - LOOK_BACK)
+    found = look.ledger.book.stuck(look.plan_id, look.transport, look.now - LOOK_BACK)
     return tuple(_stuck(look, each) for each in found if _may_see(look, each.items))
 
 

@@ -181,7 +181,7 @@ def day_of(look: Look, day: date) -> DayPage:
 def _gone(look: Look, day: date, known: set[str]) -> tuple[Gone, ...]:
     if day > look.today:
         return ()
-    outcomes = look.ledger.outcomes_planned(
+    outcomes = look.ledger.book.outcomes_planned(
         look.plan_id, look.transport, start_of(look, day), start_of(look, day + DAY)
     )
     others: dict[str, list[Outcome]] = {}

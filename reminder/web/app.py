@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from reminder.clock import Clock
 from reminder.errors import ReminderError
 from reminder.recording.recorder import Refused
-from reminder.sweep.approvals import ApprovalRefused
+from reminder.sweep.approving import ApprovalRefused
 from reminder.web.api.app import ROOT, add_api
 from reminder.web.api.problems import no_such_address
 from reminder.web.approvals import ApprovalDesk

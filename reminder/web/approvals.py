@@ -15,7 +15,8 @@ from reminder.check import Edition
 from reminder.ledger.ledger import Ledger
 from reminder.links import Scope
 from reminder.plan.directory import Person
-from reminder.sweep.approvals import ApprovalRefused, Waiting, approve, code_in, find, why_not
+from reminder.sweep.approvals import Waiting, code_in
+from reminder.sweep.approving import ApprovalRefused, approve, find, why_not
 from reminder.sweep.request import Shown, shown_to
 from reminder.web.desk import Desk
 
@@ -57,7 +58,7 @@ class ApprovalDesk:
         if bearer is None or bearer.grant.scope is not Scope.MESSAGE:
             return None
         edition, ledger, person = bearer.edition, bearer.ledger, bearer.person
-        made_for = ledger.alarms_of(edition.plan.id, bearer.grant.message)
+        made_for = ledger.book.alarms_of(edition.plan.id, bearer.grant.message)
         codes = {code for receiver, alarm in made_for if receiver == person.id and (code := code_in(alarm))}
         if len(made_for) != 1 or len(codes) != 1:
             return None

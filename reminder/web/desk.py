@@ -138,7 +138,7 @@ class Desk:
         if grant.scope is Scope.PERSON:
             board = recorder.board(now, person=person.id)
             return tuple(row for row in board if row.standing.owed or _is_recent(row, now))
-        concerns = ledger.concerns(edition.plan.id, grant.message)
+        concerns = ledger.book.concerns(edition.plan.id, grant.message)
         if not concerns or any(receiver != person.id for receiver, _ in concerns):
             return None
         occurrences = {occurrence for _, occurrence in concerns}

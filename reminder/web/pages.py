@@ -20,7 +20,8 @@ from reminder.agenda.instants import zone_of
 from reminder.check import Edition
 from reminder.messages.filters import date_full, time_cn, weekday_cn
 from reminder.recording.recorder import LONGEST_NOTE, Row
-from reminder.sweep.approvals import REMARK_LENGTH, State, Waiting
+from reminder.sweep.approvals import State, Waiting
+from reminder.sweep.approving import REMARK_LENGTH
 from reminder.sweep.request import named, to_whom
 from reminder.web.approvals import Reading
 from reminder.web.desk import Visit

@@ -313,10 +313,10 @@ def test_whoever_has_left_the_directory_is_out_and_stays_out(ledger: Ledger) -> 
 def test_a_ledger_put_on_hold_knows_no_session(door: Door, ledger: Ledger) -> None:
     """Who left, or was shut out, since it was the newest one is not in it."""
     token = door.enter("p-clerk", PASSWORD, "127.0.0.1", NOW).token
-    ledger.hold(Hold(HoldReason.OLDER, NOW, NOW))
+    ledger.holds.put(Hold(HoldReason.OLDER, NOW, NOW))
     assert door.who(token, NOW) is None
     during = door.enter("p-clerk", PASSWORD, "127.0.0.1", NOW).token
-    ledger.hold(Hold(HoldReason.OLDER, NOW + SECOND, NOW))
+    ledger.holds.put(Hold(HoldReason.OLDER, NOW + SECOND, NOW))
     assert door.who(during, NOW) is not None, "it was on hold already"
 
 

@@ -201,7 +201,7 @@ def test_the_ledger_is_read_page_by_page_without_a_gap(served: Served, program: 
     caller = program(private=True)
     every = caller.get("/ledger", limit=500).json()
     assert every["next"] is None
-    assert len(every["lines"]) == len(served.ledger.entries("test", EntryFilter())) == 3
+    assert len(every["lines"]) == len(served.ledger.book.entries("test", EntryFilter())) == 3
     pages: list[dict[str, Any]] = []
     cursor: dict[str, str] = {}
     while True:

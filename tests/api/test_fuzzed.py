@@ -49,7 +49,7 @@ def real_ids(served: Served) -> dict[str, str]:
     look = Look(
         Reader("x", frozenset({Role.ADMIN}), private=True), served.edition, served.ledger, served.clock.now()
     )
-    (entry, *_) = served.ledger.entries("test", EntryFilter(item="report"))
+    (entry, *_) = served.ledger.book.entries("test", EntryFilter(item="report"))
     return {
         "item_id": "report",
         "item": "report",

@@ -78,11 +78,11 @@ class Machine:
 
     def hold(self, reason: HoldReason = HoldReason.OLDER) -> None:
         with self.ledger() as ledger:
-            ledger.hold(Hold(reason, NOW, ledger.last_record()))
+            ledger.holds.put(Hold(reason, NOW, ledger.holds.last_record()))
 
     def held(self) -> bool:
         with self.ledger() as ledger:
-            return ledger.standing().hold is not None
+            return ledger.holds.standing().hold is not None
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ def test_every_secret_is_known_to_a_backup(machine: Machine, monkeypatch: pytest
     settings = Settings(
         machine.settings.schedules, TEMPLATES, machine.settings.data, heartbeat_url="https://m/1"
     )
-    found = secret_values(settings, machine.settings.data / "secrets")
+    found = secret_values(settings)
     assert {
         "robot-canary",
         "lies-beside",
@@ -303,7 +303,7 @@ def test_a_long_list_is_cut_and_counted(machine: Machine) -> None:
         *[item_yaml(f"n{number:03d}", "date: 2026-06-10\nat: 23:59", ON_DUE_DAY) for number in range(60)],
     )
     with machine.ledger() as ledger:
-        ledger.hold(Hold(HoldReason.OLDER, NOW, NOW - timedelta(hours=1)))
+        ledger.holds.put(Hold(HoldReason.OLDER, NOW, NOW - timedelta(hours=1)))
     said = machine.run("resume")
     assert "共 60 次，只列出最近 40 行" in said
     assert said.count("事项n") == 40

@@ -78,23 +78,23 @@ def test_no_secret_is_anywhere_in_it(place: Place, tmp_path: Path) -> None:
 def test_the_ledger_in_it_is_whole_and_on_hold(place: Place, tmp_path: Path) -> None:
     """Every record up to now; and nobody can send from it unasked, wherever it is put."""
     with place.ledger() as ledger:
-        original = ledger.standing()
+        original = ledger.holds.standing()
     copy = unpacked(place.backup().path, tmp_path / "unpacked") / "ledger.sqlite3"
     assert settled(copy) == {f"x/2026#{number}" for number in range(3)}
     with Ledger.open(copy, kind=LedgerKind.DAEMON, now=NOW) as ledger:
-        standing = ledger.standing()
+        standing = ledger.holds.standing()
         assert ledger.integrity() == []
     assert (standing.identity, standing.changes) == (original.identity, original.changes)
     assert standing.hold is not None
     assert standing.hold.reason is HoldReason.COPY
     assert standing.hold.since == ledger_last_record(place)
     with place.ledger() as ledger:
-        assert ledger.standing().hold is None
+        assert ledger.holds.standing().hold is None
 
 
 def ledger_last_record(place: Place) -> datetime:
     with place.ledger() as ledger:
-        return ledger.last_record()
+        return ledger.holds.last_record()
 
 
 def test_it_is_consistent_while_others_write(place: Place, tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_it_is_consistent_while_others_write(place: Place, tmp_path: Path) -> No
             assert known == {f"x/2026#{each}" for each in range(len(known))}
             with Ledger.open(copy, kind=LedgerKind.DAEMON, now=NOW) as ledger:
                 assert ledger.integrity() == []
-                assert ledger.counts("test", LIVE)["pending"] == len(known)
+                assert ledger.book.counts("test", LIVE)["pending"] == len(known)
             seen.append(len(known))
     finally:
         stop.set()
@@ -367,13 +367,13 @@ def test_a_held_ledger_knows_no_more_in_its_copy(place: Place, tmp_path: Path) -
     """What it records while on hold is no knowledge of what was sent before."""
     copy = unpacked(place.backup().path, tmp_path / "a") / "ledger.sqlite3"
     with Ledger.open(copy, kind=LedgerKind.DAEMON, now=NOW) as ledger:
-        first = ledger.standing().hold
+        first = ledger.holds.standing().hold
     assert first is not None
     shutil.copy(copy, place.path)
     note(place.path, "later")
     again = unpacked(place.backup("again.tar.gz").path, tmp_path / "b") / "ledger.sqlite3"
     with Ledger.open(again, kind=LedgerKind.DAEMON, now=NOW) as ledger:
-        second = ledger.standing().hold
+        second = ledger.holds.standing().hold
     assert second is not None
     assert second.since == first.since
 

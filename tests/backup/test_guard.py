@@ -107,7 +107,7 @@ def test_a_new_ledger_goes_on_and_gets_a_mark(other: Place) -> None:
     found = read_mark(other.settings.high_water)
     assert found is not None
     assert (found.copied, found.mark.live) == (False, True)
-    assert watch.ledger.standing().marked
+    assert watch.ledger.holds.standing().marked
     for number in range(5):
         watch.write(number)
         assert watch.tick() is None
@@ -131,7 +131,7 @@ def test_the_mark_follows_within_a_second(watch: Watch) -> None:
     watch.tick()
     found = read_mark(watch.place.settings.high_water)
     assert found is not None
-    assert found.mark.changes == watch.ledger.standing().changes
+    assert found.mark.changes == watch.ledger.holds.standing().changes
 
 
 def test_a_ledger_ahead_of_its_mark_goes_on(watch: Watch) -> None:
@@ -151,7 +151,7 @@ def test_a_ledger_from_before_there_were_marks_goes_on(place: Place) -> None:
     for number in range(3, 6):
         assert watch.tick() is None
         watch.write(number)
-    assert watch.ledger.standing().identity != ""
+    assert watch.ledger.holds.standing().identity != ""
     watch.stop()
 
 
@@ -542,7 +542,7 @@ def test_an_older_file_beside_the_log_is_not_mixed_with_it(killed: Place, tmp_pa
     """The log of the newer one would be played onto the older file, and be neither."""
     with Ledger.open(killed.path, kind=LedgerKind.DAEMON, now=NOW) as ledger:
         ledger.integrity()
-        killed_standing = ledger.standing()
+        killed_standing = ledger.holds.standing()
         saved = {
             suffix: (killed.path.with_name(f"ledger.sqlite3{suffix}")).read_bytes() for suffix in ("-wal",)
         }
@@ -584,9 +584,9 @@ def test_a_backup_s_copy_beside_the_log_is_not_mixed_with_it(killed: Place, othe
 def released(watch: Watch, identity: str = "new") -> None:
     """As ``reminder resume`` does it, from another process: the mark first."""
     path = watch.place.settings.high_water
-    write_mark(path, Mark(identity, watch.ledger.standing().changes, 0, LATER.isoformat(), live=True))
+    write_mark(path, Mark(identity, watch.ledger.holds.standing().changes, 0, LATER.isoformat(), live=True))
     with Ledger.open(watch.place.path, kind=LedgerKind.DAEMON, now=LATER) as ledger:
-        ledger.release("test", LIVE, Release("机关党委办公室", None, (), (), identity), LATER)
+        ledger.holds.release("test", LIVE, Release("机关党委办公室", None, (), (), identity), LATER)
 
 
 def test_once_released_it_goes_on_at_the_next_tick(watch: Watch, tmp_path: Path) -> None:
@@ -643,7 +643,7 @@ def test_a_hold_that_is_over_and_still_stands_in_the_file_is_no_other_ledger(
 def test_a_hold_is_ended_once(watch: Watch) -> None:
     """By two people at the same time: the second is told."""
     with pytest.raises(LedgerError, match="没有暂停"):
-        watch.ledger.release("test", LIVE, Release("x", None, (), (), "new"), LATER)
+        watch.ledger.holds.release("test", LIVE, Release("x", None, (), (), "new"), LATER)
 
 
 # -- the mark itself -------------------------------------------------------------
@@ -667,7 +667,7 @@ def test_a_mark_that_cannot_be_written_stops_nothing(
     assert watch.tick() is None
     found = read_mark(watch.place.settings.high_water)
     assert found is not None
-    assert found.mark.changes == watch.ledger.standing().changes
+    assert found.mark.changes == watch.ledger.holds.standing().changes
 
 
 def test_a_mark_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

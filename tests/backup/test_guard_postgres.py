@@ -76,9 +76,9 @@ def test_what_a_person_released_on_one_node_goes_on_on_all(url: str, tmp_path: P
     with open_ledger(url, one, NOW) as ledger:
         note(ledger)
         assert (checked(one, ledger), checked(two, ledger)) == (None, None)
-        ledger.hold(Hold(HoldReason.OLDER, NOW, NOW))
+        ledger.holds.put(Hold(HoldReason.OLDER, NOW, NOW))
         assert checked(two, ledger) is HoldReason.OLDER
-        ledger.release("test", Transport.LIVE, Release("p-clerk", None, (), (), new_identity()), LATER)
+        ledger.holds.release("test", Transport.LIVE, Release("p-clerk", None, (), (), new_identity()), LATER)
         assert (checked(one, ledger), checked(two, ledger)) == (None, None)
 
 
@@ -91,7 +91,7 @@ def test_another_ledger_in_its_place_is_refused_and_left_alone(url: str, tmp_pat
         stamp(url, LedgerKind.DAEMON, NOW)
         with pytest.raises(LedgerForeign, match=r"另一本台账.*没有改动这本台账.*REMINDER_DATABASE_URL"):
             checked(mark, ledger)
-        assert ledger.standing().hold is None
+        assert ledger.holds.standing().hold is None
         assert checked(tmp_path / "a-node-of-theirs.json", ledger) is None
         hold = hold_of(ledger, mark, LATER)
         assert hold is not None

@@ -305,6 +305,6 @@ def test_backups_under_a_daemon_that_sends_are_whole(tmp_path: Path) -> None:
                 tmp_path / str(number) / "ledger.sqlite3", kind=LedgerKind.DAEMON, now=NINE
             ) as ledger:
                 assert ledger.integrity() == []
-                seen.append(ledger.standing().changes)
+                seen.append(ledger.holds.standing().changes)
         assert seen == sorted(seen)
         assert desk.judge(NINE).clean

@@ -69,10 +69,10 @@ def test_the_restored_ledger_is_on_hold_and_says_so_itself(place: Place, other: 
     """With its last record, and a note; whatever it is restarted by."""
     archive = place.backup().path
     with place.ledger() as ledger:
-        last = ledger.last_record()
+        last = ledger.holds.last_record()
     restored(archive, other)
     with other.ledger() as ledger:
-        hold = ledger.standing().hold
+        hold = ledger.holds.standing().hold
         (noted,) = ledger.notes("test", RESTORED)
     assert hold is not None
     assert (hold.reason, hold.at, hold.since) == (HoldReason.RESTORED, LATER, last)
@@ -224,7 +224,7 @@ def test_a_machine_without_a_mark_gets_one(place: Place, other: Place) -> None:
     """So that a ledger deleted afterwards is missed."""
     restored(place.backup().path, other)
     with other.ledger() as ledger:
-        standing = ledger.standing()
+        standing = ledger.holds.standing()
     found = read_mark(other.settings.high_water)
     assert found is not None
     assert found.mark.identity == standing.identity
@@ -463,7 +463,7 @@ def test_an_older_schema_migrates_at_the_next_start_after_a_copy(
     connection.close()
     assert settled(other.path) == {f"x/2026#{number}" for number in range(3)}
     with Ledger.open(other.path, kind=LedgerKind.DAEMON, now=LATER) as ledger:
-        hold = ledger.standing().hold
+        hold = ledger.holds.standing().hold
     assert hold is not None
     assert hold.reason is HoldReason.RESTORED
     assert len(list(other.settings.data.glob(f"ledger.sqlite3.{present}.*.bak"))) == 1

@@ -50,12 +50,12 @@ class Desk:
         Sweeper(self.ledger, self.edition, self.channels, LIVE, now).sweep(now)
 
     def hold(self) -> Hold:
-        hold = Hold(HoldReason.OLDER, self.now, self.ledger.last_record())
-        self.ledger.hold(hold)
+        hold = Hold(HoldReason.OLDER, self.now, self.ledger.holds.last_record())
+        self.ledger.holds.put(hold)
         return hold
 
     def look(self, now: datetime | None = None) -> Concerned:
-        hold = self.ledger.standing().hold or self.hold()
+        hold = self.ledger.holds.standing().hold or self.hold()
         return concerned(self.ledger, self.edition, hold, now or self.now)
 
     def confirm(self, until: datetime | None, now: datetime | None = None) -> int:
@@ -71,14 +71,14 @@ class Desk:
 
     def settled(self) -> dict[str, tuple[str, str]]:
         """Decision and reason of each item's alarm."""
-        entries = self.ledger.entries("test", EntryFilter())
+        entries = self.ledger.book.entries("test", EntryFilter())
         return {entry.item: (entry.decision, entry.reason) for entry in entries}
 
     def states(self) -> dict[str, str | None]:
-        return {entry.item: entry.state for entry in self.ledger.entries("test", EntryFilter())}
+        return {entry.item: entry.state for entry in self.ledger.book.entries("test", EntryFilter())}
 
     def delivery(self, item: str) -> str:
-        (entry,) = self.ledger.entries("test", EntryFilter(item=item))
+        (entry,) = self.ledger.book.entries("test", EntryFilter(item=item))
         return entry.deliveries[0]
 
 
@@ -137,15 +137,15 @@ def test_it_is_recorded_who_said_what(desk: Desk) -> None:
     assert noted.detail["alarms"] == 2
     assert noted.detail["deliveries"] == 2
     assert datetime.fromisoformat(noted.detail["sent_until"]) == NINE + 3 * MINUTE
-    (entry,) = desk.ledger.entries("test", EntryFilter(item="n0000"))
+    (entry,) = desk.ledger.book.entries("test", EntryFilter(item="n0000"))
     assert entry.decided_by == "办公室主任"
 
 
 def test_afterwards_it_is_another_ledger_with_a_mark_of_its_own(desk: Desk) -> None:
     """The one it was copied from would be noticed."""
-    before = desk.ledger.standing().identity
+    before = desk.ledger.holds.standing().identity
     desk.confirm(None)
-    standing = desk.ledger.standing()
+    standing = desk.ledger.holds.standing()
     found = read_mark(desk.high_water)
     assert found is not None
     assert standing.hold is None
@@ -167,7 +167,7 @@ def test_what_was_in_flight_when_it_was_copied_counts_as_sent(desk: Desk) -> Non
     desk.confirm(NINE + 3 * MINUTE)
     assert desk.states()["n0000"] == "accepted"
     assert desk.ledger.interrupted("test", LIVE, desk.now) == []
-    (attempt,) = desk.ledger.attempts_of("test", desk.delivery("n0000"))
+    (attempt,) = desk.ledger.book.attempts_of("test", desk.delivery("n0000"))
     assert attempt.outcome == "uncertain"
 
 
@@ -224,7 +224,9 @@ def test_what_the_admins_were_told_by_itself_is_not_told_again(tmp_path: Path) -
         "notice/plan-ends-2026-12-31",
     }
     desk.sweep(last)
-    entries = [e for e in desk.ledger.entries("test", EntryFilter(item="notice")) if e.decision == "send"]
+    entries = [
+        e for e in desk.ledger.book.entries("test", EntryFilter(item="notice")) if e.decision == "send"
+    ]
     assert {entry.occurrence for entry in entries} <= {"notice/missed"}
     desk.ledger.close()
 
@@ -246,7 +248,7 @@ def test_a_damaged_ledger_does_not_go_on(desk: Desk, tmp_path: Path) -> None:
             confirm(
                 ledger, desk.edition, found, by="x", sent_until=None, high_water=desk.high_water, now=desk.now
             )
-        assert ledger.standing().hold is not None
+        assert ledger.holds.standing().hold is not None
     assert read_mark(desk.high_water) is None
 
 
@@ -255,7 +257,7 @@ def test_a_mark_that_cannot_be_written_leaves_the_hold(desk: Desk) -> None:
     desk.high_water = desk.high_water / "nowhere" / "high-water.json"
     with pytest.raises(ReminderError, match="仍在暂停"):
         desk.confirm(None)
-    assert desk.ledger.standing().hold is not None
+    assert desk.ledger.holds.standing().hold is not None
 
 
 def test_whoever_comes_second_is_told(desk: Desk) -> None:

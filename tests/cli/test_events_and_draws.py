@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 from reminder.agenda.draws import candidate_days, day_chosen, unit_chosen
 from reminder.calendars.periods import Period, PeriodKind
 from reminder.cli import entry
-from reminder.cli.doctor import _draws
+from reminder.cli.machine import draw_findings
 from reminder.errors import ReminderError, UsageError
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import LedgerKind, Transport
@@ -169,7 +169,7 @@ def test_doctor_looks_at_who_may_read_the_seeds(desk: Desk) -> None:
     edition = edition_of(plan_of(*ITEMS))
 
     def found() -> tuple[str, str]:
-        (finding,) = _draws(edition, settings)
+        (finding,) = draw_findings(edition, settings)
         return finding.state, finding.found
 
     assert found() == ("good", "种子在守护进程启动时生成")
@@ -179,7 +179,7 @@ def test_doctor_looks_at_who_may_read_the_seeds(desk: Desk) -> None:
     state, words = found()
     assert (state, "可预知抽查的日期和单位" in words) == ("warn", True)
     assert sha256(b"7").hexdigest() not in words
-    assert list(_draws(edition_of(plan_of(ITEMS[0])), settings)) == []
+    assert list(draw_findings(edition_of(plan_of(ITEMS[0])), settings)) == []
 
 
 def test_a_post_and_a_name_stand_for_the_person_in_the_record(desk: Desk) -> None:

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 import reminder.cli.linking  # noqa: F401  # it registers the command
 from reminder.cli.app import app
-from reminder.cli.doctor import _links
 from reminder.cli.linking import NOTE_KIND
+from reminder.cli.machine import link_finding
 from reminder.errors import ReminderError, UsageError
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import LedgerKind
@@ -100,13 +100,13 @@ def test_without_a_public_url_there_is_nowhere_to_lead(office: Path, monkeypatch
 
 def test_doctor_says_how_links_stand(tmp_path: Path) -> None:
     bare = Settings(data=tmp_path)
-    assert "消息不带链接" in _links(bare).found
+    assert "消息不带链接" in link_finding(bare).found
     served = Settings(data=tmp_path, public_url=URL, listen=Listen("127.0.0.1", 8750))
-    assert _links(served).state == "good"
+    assert link_finding(served).state == "good"
     open_links(served.link_key, "test")
-    assert _links(served).found == f"{URL}，页面在 127.0.0.1:8750"
+    assert link_finding(served).found == f"{URL}，页面在 127.0.0.1:8750"
     served.link_key.chmod(0o644)
-    finding = _links(served)
+    finding = link_finding(served)
     assert (finding.state, finding.remedy) == ("warn", f"chmod 600 {served.link_key}")
 
 

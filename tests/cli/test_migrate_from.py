@@ -86,7 +86,7 @@ def usable(path: Path) -> bool:
     """Whether the ledger takes records and may be sent from."""
     with Ledger.open(path, kind=LedgerKind.DAEMON, now=BEGINNING) as ledger:
         ledger.note("p", Note("daemon", BEGINNING, "系统"))
-        return ledger.standing().hold is None
+        return ledger.holds.standing().hold is None
 
 
 def tables_of(desk: Desk) -> int:
@@ -157,7 +157,7 @@ def test_while_a_daemon_runs_on_it_nothing_is_moved(desk: Desk, old: Path) -> No
 def test_a_copied_ledger_is_held_where_it_arrives(desk: Desk, old: Path) -> None:
     """Its mark is missing: a newer one may exist elsewhere. The new one asks, as the old one would have."""
     with Ledger.open(old, kind=LedgerKind.DAEMON, now=BEGINNING) as ledger:
-        ledger.mark()
+        ledger.holds.mark()
     done = desk.run("migrate", "--from", OLD)
     assert done.code == 0
     assert "旧台账迁移前就须确认才能发送，新台账也是：执行 reminder resume" in done.out

@@ -74,7 +74,7 @@ class Desk:
 
     def state(self, key: str) -> tuple[str | None, str | None]:
         with self.ledger() as ledger:
-            (entry,) = [e for e in ledger.entries("test", EntryFilter()) if e.deliveries == (key,)]
+            (entry,) = [e for e in ledger.book.entries("test", EntryFilter()) if e.deliveries == (key,)]
             return entry.state, entry.decided_by
 
 

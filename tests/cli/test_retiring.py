@@ -74,7 +74,7 @@ class Desk:
         assert said.err.count("\n") == 1 or "用法见" in said.err
         assert not self.file.exists()
         with self.ledger() as ledger:
-            assert [ledger.leaf("test", key) is None for key in ("feb", "mar", "may")] == [False] * 3
+            assert [ledger.book.leaf("test", key) is None for key in ("feb", "mar", "may")] == [False] * 3
         return said.err
 
 
@@ -143,7 +143,7 @@ def test_what_is_not_over_or_not_done_is_refused_in_one_line(desk: Desk) -> None
 def test_a_ledger_on_hold_gives_nothing_away(desk: Desk) -> None:
     desk.done()
     with desk.ledger() as ledger:
-        ledger.hold(Hold(HoldReason.RESTORED, NOW, NOW))
+        ledger.holds.put(Hold(HoldReason.RESTORED, NOW, NOW))
     assert "台账已暂停" in desk.refuses()
 
 

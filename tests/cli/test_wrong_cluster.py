@@ -88,7 +88,7 @@ def site(tmp_path: Path, commands: Commands, postgres: Server) -> Iterator[Site]
 
 def plan_in_force(address: str) -> str | None:
     with Ledger.open(address, kind=LedgerKind.DAEMON, now=datetime.now(UTC)) as ledger:
-        assert ledger.standing().hold is None
+        assert ledger.holds.standing().hold is None
         return ledger.common("test").digest
 
 

@@ -53,7 +53,7 @@ class Asked(Served):
     def out(self) -> int:
         """How many messages of the item are on their way."""
         due = self.ledger.due("test", Transport.LIVE, self.clock.now(), limit=100)
-        made = self.ledger.made_for("test", Transport.LIVE, {each.message for each in due})
+        made = self.ledger.book.made_for("test", Transport.LIVE, {each.message for each in due})
         return sum(claim.item == "m" for claims in made.values() for claim in claims)
 
 

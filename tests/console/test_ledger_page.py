@@ -204,7 +204,7 @@ def test_a_message_shows_its_tries_and_the_exact_text(office: Sent, operator: Us
         "发送：按计划",
     ):
         assert text in words
-    assert office.ledger.text_of("test", delivery).split()[0] in words
+    assert office.ledger.book.text_of("test", delivery).split()[0] in words
     assert f"/d/{PLACEHOLDER}" in page.text
     frame = operator.get(f"/ledger/{delivery}/mail")
     assert "<html" in frame.text
@@ -359,7 +359,7 @@ def test_fifty_who_decide_the_same_at_once_are_one_decision(
         ).status_code
 
     assert at_once(post, 50) == [303] * 50
-    leaf = office.ledger.leaf("test", delivery)
+    leaf = office.ledger.book.leaf("test", delivery)
     assert leaf is not None
     assert [(each.decision, each.author) for each in leaf.resolutions] == [(action, "p-clerk")]
 
@@ -416,5 +416,5 @@ def test_a_page_of_months_that_were_retired_says_when_by_whom_and_where_to(
     assert told in text_of(later.get("/ledger?to=2026-06-30&status=accepted").text)
     assert told not in later.get("/ledger?from=2026-07-02").text
     exported = later.get("/ledger/export.csv?status=retired").content.decode("utf-8-sig")
-    gone = office.ledger.entries("test", EntryFilter(status="retired"))
+    gone = office.ledger.book.entries("test", EntryFilter(status="retired"))
     assert exported.count("已归档") == sum(each.item == "report" for each in gone) > 5

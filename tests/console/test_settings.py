@@ -115,7 +115,7 @@ def test_a_test_message_goes_only_to_somebody_of_the_directory(office: Served) -
 
 
 def test_from_a_ledger_on_hold_nothing_is_sent(office: Served) -> None:
-    office.ledger.hold(Hold(HoldReason.RESTORED, NOW, NOW))
+    office.ledger.holds.put(Hold(HoldReason.RESTORED, NOW, NOW))
     user = admin(office)
     assert "台账待确认，什么也不发送" in proof(user)
     assert remembered(office).arrived == []

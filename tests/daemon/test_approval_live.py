@@ -9,7 +9,8 @@ import pytest
 
 from reminder.check import Edition, examine
 from reminder.sweep.accept import accept
-from reminder.sweep.approvals import Waiting, approve, pending
+from reminder.sweep.approvals import Waiting, pending
+from reminder.sweep.approving import approve
 from tests.editions import TEMPLATES
 from tests.harness.desk import festival
 from tests.harness.office import Office

@@ -180,7 +180,7 @@ def test_mail_over_tls_and_a_robot_post_survive_a_kill_in_between(tmp_path: Path
                 attempt.outcome
                 for entry in office.entries(item="x", channel="mail")
                 for delivery in entry.deliveries
-                for attempt in ledger.attempts_of("test", delivery)
+                for attempt in ledger.book.attempts_of("test", delivery)
             ]
         assert states == ["uncertain", "accepted"]
         everything = office.log.read_text() + (office.data / "ledger.sqlite3").read_bytes().decode("latin-1")

@@ -158,7 +158,7 @@ def test_offices_led_to_another_clusters_ledger_leave_it_alone(postgres: Server,
         tenancy.close()
     with Ledger.open(address, kind=LedgerKind.DAEMON, now=EIGHT, create=False) as ledger:
         assert ledger.plan_ids() == []
-        assert ledger.standing().hold is None
+        assert ledger.holds.standing().hold is None
     assert states == [State.RUNNING, State.BROKEN]
     assert "另一本台账" in trouble
 
@@ -172,7 +172,7 @@ def test_a_ledger_that_came_back_is_spoken_for_by_each_office_for_itself(
         wait_for(lambda: offices.running == 2, "both offices")
         hold = Hold(HoldReason.RESTORED, EIGHT, EIGHT)
         with offices.ledger() as ledger:
-            ledger.hold(hold)
+            ledger.holds.put(hold)
         wait_for(lambda: len(offices.troubles) == 2, "the hold")
         offices.come_due(NINE)
         said = offices.command(NINE, "resume", "--nothing-sent", "--by", "张三", "--yes", "--office", "b")
@@ -181,13 +181,13 @@ def test_a_ledger_that_came_back_is_spoken_for_by_each_office_for_itself(
         wait_for(lambda: list(offices.troubles) == ["a"], "the end of the hold for b alone")
         assert [each for each in offices.received("a") if each.startswith("office@")] == []
         with offices.ledger() as ledger:
-            assert ledger.standing("plan-a").hold == hold
-            assert ledger.standing("plan-b").hold is None
+            assert ledger.holds.standing("plan-a").hold == hold
+            assert ledger.holds.standing("plan-b").hold is None
         said = offices.command(NINE, "resume", "--nothing-sent", "--by", "李四", "--yes", "--office", "a")
         assert said.code == 0, said
         wait_for(lambda: "office@a.example.com" in offices.received("a"), "what a had due")
         with offices.ledger() as ledger:
-            assert ledger.standing().hold is None
+            assert ledger.holds.standing().hold is None
         wait_for(lambda: offices.troubles == {}, "the end of the hold")
         assert offices.daemon.stop() == 0
 

@@ -19,6 +19,7 @@ import pytest
 from reminder.editing.store import PlanStore
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import LedgerKind
+from reminder.settings import Settings
 from tests.editions import ROOT, TEMPLATES
 from tests.harness.postgres import Server
 from tests.harness.process import wait_for
@@ -156,7 +157,7 @@ def test_what_is_changed_in_a_nodes_folder_is_put_right_and_changes_nothing(clus
     with node:
         node.ready()
         digest = cluster.in_force()
-        plan = node.store.schedules / "plan.yaml"
+        plan = Settings(data=node.data).laid_out().schedules / "plan.yaml"
         before = plan.read_bytes()
         plan.write_bytes(before.replace("事项y".encode(), "另一项".encode()))
         wait_for(lambda: "files of the published plan were changed here" in node.log, "the look at the files")

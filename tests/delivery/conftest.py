@@ -88,7 +88,7 @@ class Bench:
         return Deliverer(self.ledger, PLAN, LIVE, by_name, self.clock, conduct, **options)
 
     def entry(self, key: str, receiver: str | None = None) -> Entry:
-        found = self.ledger.entries(PLAN, EntryFilter(receiver=receiver))
+        found = self.ledger.book.entries(PLAN, EntryFilter(receiver=receiver))
         (entry,) = [each for each in found if each.alarm == f"alarm-{key}"]
         return entry
 
@@ -96,12 +96,12 @@ class Bench:
         return str(self.entry(key).state)
 
     def tries(self, key: str) -> list[AttemptRecord]:
-        return self.ledger.attempts_of(PLAN, key)
+        return self.ledger.book.attempts_of(PLAN, key)
 
     def counts(self) -> dict[str, int]:
         return {
             state: number
-            for state, number in self.ledger.counts(PLAN, LIVE).items()
+            for state, number in self.ledger.book.counts(PLAN, LIVE).items()
             if state in set(DeliveryState)
         }
 

@@ -17,6 +17,7 @@ from reminder.editing.workshop import Faulty, Workshop
 from reminder.ledger.file_versions import digest_of
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import LedgerKind
+from reminder.settings import Settings
 from tests.backends import Backend
 from tests.editing.conftest import NOW, PUBLIC, lay_out
 
@@ -32,7 +33,8 @@ class Room:
         self.ledger, self.store = ledger, PlanStore(folder / "published")
         self.brought = self.store.bring(ledger)
         self.edition: Edition = found.edition
-        self.shelf = Shelf(self.store.schedules, self.store.templates)
+        laid = Settings(data=folder).laid_out()
+        self.shelf = Shelf(laid.schedules, laid.templates)
 
     def text(self, name: str = "plan.yaml") -> str:
         return self.shelf.path(name).read_text("utf-8")

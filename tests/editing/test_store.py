@@ -13,6 +13,7 @@ from reminder.editing.bundle import examined
 from reminder.editing.store import NothingPublished, PlanStore, StoreFailed
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import LedgerKind
+from reminder.settings import Settings
 from tests.backends import Backend
 from tests.editions import TEMPLATES
 from tests.plans import ON_DUE_DAY, item_yaml, write_plan
@@ -41,17 +42,23 @@ def publish(ledger: Ledger, tmp_path: Path) -> Callable[..., None]:
 
 
 @pytest.fixture
+def laid(tmp_path: Path) -> Settings:
+    """What a node reads that has its data folder there."""
+    return Settings(data=tmp_path / "data").laid_out()
+
+
+@pytest.fixture
 def store(tmp_path: Path) -> PlanStore:
     return PlanStore(tmp_path / "data" / "published")
 
 
 def test_what_is_laid_out_makes_the_edition_that_was_published(
-    ledger: Ledger, store: PlanStore, publish: Callable[..., None]
+    ledger: Ledger, store: PlanStore, laid: Settings, publish: Callable[..., None]
 ) -> None:
     publish("x")
     brought = store.bring(ledger)
     assert (brought.plan_id, brought.number, brought.author) == ("test", 1, "p-clerk")
-    edition = examine(store.schedules, store.templates).edition
+    edition = examine(laid.schedules, laid.templates).edition
     assert edition is not None
     published = ledger.published.get("test", 1)
     assert published is not None
@@ -61,7 +68,7 @@ def test_what_is_laid_out_makes_the_edition_that_was_published(
 
 
 def test_another_version_takes_its_place_at_once_and_the_one_before_can_still_be_read(
-    ledger: Ledger, store: PlanStore, publish: Callable[..., None]
+    ledger: Ledger, store: PlanStore, laid: Settings, publish: Callable[..., None]
 ) -> None:
     """Only those two are kept."""
     publish("x")
@@ -70,7 +77,7 @@ def test_another_version_takes_its_place_at_once_and_the_one_before_can_still_be
         publish(*items)
         last = store.bring(ledger)
     assert (last.number, last.whole(), first.folder.exists()) == (3, True, False)
-    assert "事项z" in (store.schedules / "plan.yaml").read_text()
+    assert "事项z" in (laid.schedules / "plan.yaml").read_text()
     folders = {each.name for each in last.folder.parent.iterdir() if each.name[0].isdigit()}
     assert len(folders) == 2
     one = ledger.published.get("test", 1)
@@ -82,15 +89,15 @@ def test_another_version_takes_its_place_at_once_and_the_one_before_can_still_be
 
 @pytest.mark.parametrize("harm", ["changed", "added", "removed", "link", "manifest", "all"])
 def test_what_was_changed_there_is_put_right(
-    ledger: Ledger, store: PlanStore, publish: Callable[..., None], tmp_path: Path, harm: str
+    ledger: Ledger, store: PlanStore, laid: Settings, publish: Callable[..., None], tmp_path: Path, harm: str
 ) -> None:
     publish("x")
     before = store.bring(ledger)
-    plan = store.schedules / "plan.yaml"
+    plan = laid.schedules / "plan.yaml"
     if harm == "changed":
         plan.write_bytes(plan.read_bytes().replace("事项x".encode(), "事项q".encode()))
     elif harm == "added":
-        (store.schedules / "more.yaml").write_text("items: []\n...\n")
+        (laid.schedules / "more.yaml").write_text("items: []\n...\n")
     elif harm == "removed":
         plan.unlink()
     elif harm == "link":
@@ -105,7 +112,7 @@ def test_what_was_changed_there_is_put_right(
     after = store.bring(ledger)
     assert after.whole()
     assert (after.number, after.files) == (before.number, before.files)
-    assert examine(store.schedules, store.templates).edition is not None
+    assert examine(laid.schedules, laid.templates).edition is not None
 
 
 def test_without_room_to_lay_it_out_what_was_there_stays(

@@ -30,7 +30,7 @@ def outcomes(office: Office, channel: str) -> list[str]:
             attempt.outcome or "open"
             for entry in office.daemon.entries(item="n0000", channel=channel)
             for delivery in entry.deliveries
-            for attempt in ledger.attempts_of("test", delivery)
+            for attempt in ledger.book.attempts_of("test", delivery)
         ]
 
 

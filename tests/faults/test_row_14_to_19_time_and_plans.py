@@ -63,7 +63,7 @@ def test_row_17_a_thousand_alarms_of_one_second_are_all_claimed_and_sent(tmp_pat
         with office.daemon.ledger() as ledger:
             wait_for(lambda: len(ledger.settled("test", Transport.LIVE)) == count, "all claims", 120)
             claimed = (office.now() - NINE).total_seconds()
-            decisions = ledger.counts("test", Transport.LIVE)
+            decisions = ledger.book.counts("test", Transport.LIVE)
         history = office.judge(NINE + timedelta(minutes=1), patience=300)
         sent = (max(office.smtp.messages.times) - NINE).total_seconds()  # type: ignore[attr-defined]
         assert decisions.get("miss", 0) == 0

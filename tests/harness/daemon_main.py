@@ -103,7 +103,7 @@ def _run(schedules: Path, data: Path, ready: Connection) -> int:
         heartbeat_of(settings),
         secrets_mark_of(settings),
     )
-    signal.signal(signal.SIGUSR1, lambda *_: daemon._wake.set())
+    signal.signal(signal.SIGUSR1, lambda *_: daemon.life.wake())
     try:
         code = daemon.run(lambda: ready.send("ready"), page_of(settings, daemon, clock))
         if daemon.left_in_flight:
@@ -121,7 +121,7 @@ def _keep_tenancy(settings: Settings, ready: Connection) -> int:
     clock = ShiftedClock(settings.data / "clock")
     ledger = open_ledger(settings.ledger, settings.high_water, clock.now())
     tenancy = Tenancy(settings, ledger, clock, furnish, heartbeat_of(settings))
-    signal.signal(signal.SIGUSR1, lambda *_: tenancy._wake.set())
+    signal.signal(signal.SIGUSR1, lambda *_: tenancy.life.wake())
     code = tenancy.run(lambda: ready.send("ready"), page_of_tenancy(settings, tenancy, clock))
     if tenancy.left_in_flight:
         os._exit(code)
@@ -129,7 +129,7 @@ def _keep_tenancy(settings: Settings, ready: Connection) -> int:
 
 
 def _work(worker: Worker, ready: Connection) -> int:
-    signal.signal(signal.SIGUSR1, lambda *_: worker._wake.set())
+    signal.signal(signal.SIGUSR1, lambda *_: worker.life.wake())
     code = worker.run(lambda: ready.send("ready"))
     if worker.left_in_flight:
         os._exit(code)

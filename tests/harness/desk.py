@@ -17,7 +17,8 @@ from reminder.ledger.shown import EntryFilter
 from reminder.messages.message import Message
 from reminder.plan.model import Plan
 from reminder.sweep.accept import accept
-from reminder.sweep.approvals import Given, Waiting, approve, pending
+from reminder.sweep.approvals import Waiting, pending
+from reminder.sweep.approving import Given, approve
 from reminder.sweep.sweeper import Sweeper
 from tests.backends import Backend
 from tests.editions import edition_of, remembering
@@ -113,7 +114,7 @@ class Desk:
 
     def reminders(self, item: str = "f") -> list[tuple[str, str, str]]:
         """(receiver, decision, reason) of everything settled for an item, in order of receiver."""
-        found = self.ledger.entries("test", EntryFilter(item=item, transport=self.transport))
+        found = self.ledger.book.entries("test", EntryFilter(item=item, transport=self.transport))
         return sorted((each.receiver or "", each.decision, each.reason) for each in found)
 
     def waiting(self, *, ahead: int = 0, decided: bool = False) -> list[Waiting]:

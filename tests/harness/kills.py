@@ -138,7 +138,7 @@ def _settle(office: Office, finished: int) -> None:
 
     def settled() -> bool:
         with office.daemon.ledger() as ledger:
-            return ledger.counts("test", Transport.LIVE).get(DeliveryState.ACCEPTED, 0) == finished
+            return ledger.book.counts("test", Transport.LIVE).get(DeliveryState.ACCEPTED, 0) == finished
 
     wait_for(settled, "the end of what the last kill left behind")
 
@@ -149,7 +149,7 @@ def _count(tally: Tally, office: Office, kind: Kind, alarms: int) -> None:
     tally.uncertain += len(kill.in_flight)
     with office.daemon.ledger() as ledger:
         assert ledger.integrity() == []
-        counts = ledger.counts("test", Transport.LIVE)
+        counts = ledger.book.counts("test", Transport.LIVE)
     if kill.in_flight:
         tally.inside += 1
     elif counts.get(DeliveryState.ACCEPTED, 0) == alarms * kind.channels:

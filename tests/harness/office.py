@@ -231,7 +231,7 @@ class Office:
             found = [
                 attempt
                 for name in dict.fromkeys(name for entry in entries for name in entry.deliveries)
-                for attempt in ledger.attempts_of("test", name)
+                for attempt in ledger.book.attempts_of("test", name)
             ]
         return sorted(found, key=lambda each: (each.started_at, each.number))
 

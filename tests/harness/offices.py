@@ -115,7 +115,7 @@ class Offices:
     def entries(self, name: str, **wanted: Any) -> list[Entry]:
         """What the ledger has of one office."""
         with self.ledger() as ledger:
-            return ledger.entries(f"plan-{name}", EntryFilter(**wanted))
+            return ledger.book.entries(f"plan-{name}", EntryFilter(**wanted))
 
     def received(self, name: str) -> list[str]:
         """Whom the office's mail server has had mail for."""

@@ -150,7 +150,7 @@ class DaemonProcess:
 
     def entries(self, **wanted: str) -> list[Entry]:
         with self.ledger() as ledger:
-            return ledger.entries("test", EntryFilter(**wanted))  # type: ignore[arg-type]
+            return ledger.book.entries("test", EntryFilter(**wanted))  # type: ignore[arg-type]
 
     def go_live(self, now: datetime) -> None:
         """The recorded act, before the daemon's first start."""

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from reminder import progress
-from reminder.daemon import daemon
+from reminder.daemon import life
 from reminder.ledger.agreement import Common
 from reminder.ledger.ledger import Ledger
 from reminder.sweep.sweeper import Sweeper
@@ -38,8 +38,8 @@ def install(data: Path) -> None:
     """Put the faults that the environment names between the daemon and its machine."""
     if hosts := os.environ.get(HOSTS):
         _resolve(dict(each.split("=", 1) for each in hosts.split(",")))
-    daemon.DRAIN_SECONDS = float(os.environ.get(DRAIN) or daemon.DRAIN_SECONDS)
-    daemon.TICK_SECONDS = float(os.environ.get(TICK) or daemon.TICK_SECONDS)
+    life.DRAIN_SECONDS = float(os.environ.get(DRAIN) or life.DRAIN_SECONDS)
+    life.TICK_SECONDS = float(os.environ.get(TICK) or life.TICK_SECONDS)
     progress.HEARTBEAT_SECONDS = float(os.environ.get(HEARTBEAT) or progress.HEARTBEAT_SECONDS)
     if busy := os.environ.get(BUSY):
         Ledger.open.__func__.__kwdefaults__["busy_timeout"] = float(busy)  # type: ignore[attr-defined]

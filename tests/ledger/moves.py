@@ -61,7 +61,7 @@ def usable(path: Path, sample: Any) -> bool:
     """Whether it may be sent from, and takes records."""
     with Ledger.open(path, kind=DAEMON, now=sample.now) as ledger:
         ledger.note(sample.plan, Note("daemon", sample.now, "系统"))
-        return ledger.standing().hold is None
+        return ledger.holds.standing().hold is None
 
 
 def opened(url: str, sample: Any) -> Ledger:

@@ -65,11 +65,11 @@ def test_only_an_uncertain_delivery_is_a_persons_to_decide(
     ledger.settle(sample.plan, sample.live, sample.message("d1"), sample.now)
     if state is not PENDING:
         end(ledger, sample, state=state)
-    before = ledger.entries(sample.plan, EntryFilter())
+    before = ledger.book.entries(sample.plan, EntryFilter())
     for decision in HandDecision:
         assert not ledger.decide(sample.plan, "d1", decision, by="x", now=sample.now)
         assert not ledger.decide(sample.plan, "unknown", decision, by="x", now=sample.now)
-    assert ledger.entries(sample.plan, EntryFilter()) == before
+    assert ledger.book.entries(sample.plan, EntryFilter()) == before
 
 
 def test_what_was_sent_again_by_hand_may_be_decided_again(ledger: Ledger, sample: Any) -> None:
@@ -79,7 +79,7 @@ def test_what_was_sent_again_by_hand_may_be_decided_again(ledger: Ledger, sample
     assert ledger.decide(sample.plan, "d1", HandDecision.RESEND, by="first", now=sample.now)
     end(ledger, sample, state=UNCERTAIN)
     assert ledger.decide(sample.plan, "d1", HandDecision.ARRIVED, by="second", now=sample.now)
-    (entry,) = ledger.entries(sample.plan, EntryFilter(status="accepted"))
+    (entry,) = ledger.book.entries(sample.plan, EntryFilter(status="accepted"))
     assert (entry.decided_by, entry.attempts) == ("second", 2)
 
 
@@ -110,11 +110,11 @@ def test_a_refusal_is_one_receivers(ledger: Ledger, sample: Any) -> None:
     ledger.settle(sample.plan, sample.live, batch(sample, "d1", "a", "b", "c"), sample.now)
     refused = (Refusal("b", "60111", "no such user"), Refusal("b", "60111", "again"))
     end(ledger, sample, state=ACCEPTED, outcome="partial", refused=refused)
-    accepted = ledger.entries(sample.plan, EntryFilter(status="accepted"))
-    (failed,) = ledger.entries(sample.plan, EntryFilter(status="failed"))
+    accepted = ledger.book.entries(sample.plan, EntryFilter(status="accepted"))
+    (failed,) = ledger.book.entries(sample.plan, EntryFilter(status="failed"))
     assert sorted(entry.receiver or "" for entry in accepted) == ["a", "c"]
     assert (failed.receiver, failed.state, failed.last_code) == ("b", "failed", "60111")
-    assert ledger.counts(sample.plan, sample.live) == {"accepted": 1, "refused": 1, "send": 1}
+    assert ledger.book.counts(sample.plan, sample.live) == {"accepted": 1, "refused": 1, "send": 1}
     (trouble,) = ledger.troubles(sample.plan, sample.live)
     assert (trouble.kind, trouble.receiver, trouble.delivery) == (TroubleKind.REFUSED, "b", "d1")
 
@@ -274,7 +274,7 @@ def test_interrupted_takes_only_those_asked_for(ledger: Ledger, sample: Any) -> 
     assert ledger.sending(sample.plan, sample.live) == {"d1", "d2"}
     found = ledger.interrupted(sample.plan, sample.live, sample.now, only={"d1", "unknown"})
     assert [each.id for each in found] == ["d1"]
-    assert ledger.attempts_of(sample.plan, "d2")[0].finished_at is None
+    assert ledger.book.attempts_of(sample.plan, "d2")[0].finished_at is None
 
 
 # What must be told

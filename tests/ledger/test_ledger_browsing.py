@@ -59,15 +59,15 @@ def test_pages_are_the_whole_list_forward_and_back(
     ledger: Ledger, sample: Any, wanted: dict[str, Any], limit: int
 ) -> None:
     fill(ledger, sample)
-    whole = ledger.entries(sample.plan, EntryFilter(**wanted))
+    whole = ledger.book.entries(sample.plan, EntryFilter(**wanted))
     assert whole
     found, after = [], None
-    while page := ledger.entries(sample.plan, EntryFilter(**wanted, after=after, limit=limit)):
+    while page := ledger.book.entries(sample.plan, EntryFilter(**wanted, after=after, limit=limit)):
         found += page
         after = page[-1].mark
     assert found == whole
     back, before = [], whole[-1].mark
-    while page := ledger.entries(sample.plan, EntryFilter(**wanted, before=before, limit=limit)):
+    while page := ledger.book.entries(sample.plan, EntryFilter(**wanted, before=before, limit=limit)):
         back = page + back
         before = page[0].mark
     assert back == whole[:-1]
@@ -75,12 +75,12 @@ def test_pages_are_the_whole_list_forward_and_back(
 
 def test_a_mark_that_is_no_longer_there_still_divides_the_list(ledger: Ledger, sample: Any) -> None:
     fill(ledger, sample)
-    whole = ledger.entries(sample.plan, EntryFilter())
+    whole = ledger.book.entries(sample.plan, EntryFilter())
     mark = whole[4].mark
     ledger.settle(
         sample.plan, sample.live, Settlement((sample.alarm("new", planned_at=sample.at(days=9)),)), sample.now
     )
-    assert ledger.entries(sample.plan, EntryFilter(after=mark)) == whole[5:]
+    assert ledger.book.entries(sample.plan, EntryFilter(after=mark)) == whole[5:]
 
 
 def test_every_status_finds_the_same_lines_as_looking_at_each(ledger: Ledger, sample: Any) -> None:
@@ -88,27 +88,27 @@ def test_every_status_finds_the_same_lines_as_looking_at_each(ledger: Ledger, sa
     end(ledger, sample, "k01-0", FAILED)
     end(ledger, sample, "k02-1", ACCEPTED)
     end(ledger, sample, "k04-2", ACCEPTED, refused=(Refusal("p2", "x", "y"),))
-    whole = ledger.entries(sample.plan, EntryFilter())
+    whole = ledger.book.entries(sample.plan, EntryFilter())
     for status in (*DeliveryState, "suppress", "send", "miss"):
         expected = [each for each in whole if status in (each.state, each.decision)]
-        assert ledger.entries(sample.plan, EntryFilter(status=status)) == expected, status
+        assert ledger.book.entries(sample.plan, EntryFilter(status=status)) == expected, status
 
 
 def test_a_leaf_says_what_a_message_was_made_for_and_how_it_fared(ledger: Ledger, sample: Any) -> None:
     fill(ledger, sample)
     end(ledger, sample, "k01-0", FAILED)
     ledger.put_up(sample.plan, "k01-0", by="p-clerk", now=sample.now)
-    leaf = ledger.leaf(sample.plan, "k01-0")
+    leaf = ledger.book.leaf(sample.plan, "k01-0")
     assert leaf is not None
     assert (leaf.state, leaf.attempts, leaf.receiver) == (DeliveryState.PENDING, 1, "p0")
     assert [(made.alarm, made.receiver) for made in leaf.made] == [("k01", "p0")]
     assert [(each.author, each.decision) for each in leaf.resolutions] == [("p-clerk", "resend")]
-    assert ledger.leaf(sample.plan, "unknown") is None
-    assert ledger.made_for(sample.plan, sample.live, {"m-k01-0", "none"}) == {"m-k01-0": list(leaf.made)}
-    assert ledger.letter_text(sample.plan, sample.live, ["none", "k01"]) == ledger.text_of(
+    assert ledger.book.leaf(sample.plan, "unknown") is None
+    assert ledger.book.made_for(sample.plan, sample.live, {"m-k01-0", "none"}) == {"m-k01-0": list(leaf.made)}
+    assert ledger.book.letter_text(sample.plan, sample.live, ["none", "k01"]) == ledger.book.text_of(
         sample.plan, "k01-0"
     )
-    assert ledger.letter_text(sample.plan, sample.live, ["none"]) is None
+    assert ledger.book.letter_text(sample.plan, sample.live, ["none"]) is None
 
 
 def test_only_what_failed_is_put_up_and_once(ledger: Ledger, sample: Any) -> None:
@@ -152,7 +152,7 @@ def test_what_was_sent_in_one_message_with_others_is_found_however_much_of_it_th
     monkeypatch.setattr("reminder.ledger.lines._FEW_ALARMS", few)
     fill(ledger, sample)
     merged = EntryFilter(status="merge", limit=limit)
-    assert ledger.entries(sample.plan, merged) == []
+    assert ledger.book.entries(sample.plan, merged) == []
     for number in (1, 2):
         claims = (
             sample.claim("p1", message=f"digest-{number}", decision="merge"),
@@ -164,9 +164,9 @@ def test_what_was_sent_in_one_message_with_others_is_found_however_much_of_it_th
         ]
         alarm = sample.alarm(f"merged-{number}", planned_at=sample.at(hours=number), claims=claims)
         ledger.settle(sample.plan, sample.live, Settlement((alarm,), tuple(made)), sample.now)
-    found = [line.alarm for line in ledger.entries(sample.plan, merged)]
+    found = [line.alarm for line in ledger.book.entries(sample.plan, merged)]
     assert found == ["merged-2", "merged-1"][:limit]
-    sent = ledger.entries(sample.plan, EntryFilter(status="send"))
+    sent = ledger.book.entries(sample.plan, EntryFilter(status="send"))
     assert {line.decision for line in sent} == {"send"}
     assert len(sent) == 6 * 3 + 2
-    assert ledger.entries("another", merged) == []
+    assert ledger.book.entries("another", merged) == []

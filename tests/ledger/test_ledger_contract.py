@@ -43,8 +43,8 @@ def test_what_was_settled_comes_back_whole(ledger: Ledger, sample: Any) -> None:
     for name in ("id", "message", "channel", "receiver", "address", "part", "parts", "message_id", "payload"):
         assert getattr(found, name) == getattr(made, name)
     assert (found.state, found.attempts) == (PENDING, 0)
-    assert ledger.payload_of(sample.plan, made.id) == bytes(range(256))
-    assert ledger.text_of(sample.plan, made.id) == made.text
+    assert ledger.book.payload_of(sample.plan, made.id) == bytes(range(256))
+    assert ledger.book.text_of(sample.plan, made.id) == made.text
 
 
 def test_an_alarm_settled_before_rolls_everything_back(ledger: Ledger, sample: Any) -> None:
@@ -59,7 +59,7 @@ def test_an_alarm_settled_before_rolls_everything_back(ledger: Ledger, sample: A
     assert caught.value.keys == ("old",)
     assert ledger.settled(sample.plan, sample.live) == {"old"}
     assert ledger.due(sample.plan, sample.live, sample.now, limit=10) == []
-    assert len(ledger.entries(sample.plan, EntryFilter())) == 1
+    assert len(ledger.book.entries(sample.plan, EntryFilter())) == 1
 
 
 def test_an_alarm_is_its_own_under_each_transport_and_plan(ledger: Ledger, sample: Any) -> None:
@@ -112,7 +112,7 @@ def test_a_delivery_id_stands_for_one_delivery(ledger: Ledger, sample: Any) -> N
 def test_an_empty_settlement_is_nothing(ledger: Ledger, sample: Any) -> None:
     """No alarm, no row, no complaint."""
     ledger.settle(sample.plan, sample.live, Settlement(()), sample.now)
-    assert ledger.counts(sample.plan, sample.live) == {}
+    assert ledger.book.counts(sample.plan, sample.live) == {}
 
 
 def test_a_festival_for_thousands_is_one_settlement(ledger: Ledger, sample: Any) -> None:
@@ -125,7 +125,7 @@ def test_a_festival_for_thousands_is_one_settlement(ledger: Ledger, sample: Any)
     won = ledger.begin_many(sample.plan, people, sample.now)
     ends = [AttemptEnd(each, number, sample.now, "accepted", ACCEPTED, "250") for each, number in won.items()]
     assert ledger.finish_many(sample.plan, ends) == set(people)
-    assert ledger.counts(sample.plan, sample.live) == {"accepted": 3000, "send": 1}
+    assert ledger.book.counts(sample.plan, sample.live) == {"accepted": 3000, "send": 1}
 
 
 # What is due
@@ -196,17 +196,17 @@ def test_an_attempt_is_recorded_before_and_after(ledger: Ledger, sample: Any) ->
 
     assert ledger.begin(sample.plan, "d1", sample.now) == 1
     assert ledger.begin(sample.plan, "d1", sample.now) is None
-    (running,) = ledger.attempts_of(sample.plan, "d1")
+    (running,) = ledger.book.attempts_of(sample.plan, "d1")
     assert (running.started_at, running.finished_at, running.outcome) == (sample.now, None, None)
 
     done = sample.at(seconds=2)
     assert ledger.finish(
         sample.plan, "d1", 1, done, outcome="accepted", code="250", detail="queued as 1A", state=ACCEPTED
     )
-    (ended,) = ledger.attempts_of(sample.plan, "d1")
+    (ended,) = ledger.book.attempts_of(sample.plan, "d1")
     assert (ended.number, ended.finished_at, ended.outcome) == (1, done, "accepted")
     assert (ended.code, ended.detail) == ("250", "queued as 1A")
-    assert ledger.counts(sample.plan, sample.live) == {"accepted": 1, "send": 1}
+    assert ledger.book.counts(sample.plan, sample.live) == {"accepted": 1, "send": 1}
 
 
 def test_a_transient_failure_is_tried_again_not_before_its_time(ledger: Ledger, sample: Any) -> None:
@@ -223,7 +223,7 @@ def test_a_transient_failure_is_tried_again_not_before_its_time(ledger: Ledger, 
     (found,) = ledger.due(sample.plan, sample.live, again, limit=5)
     assert found.attempts == 1
     assert ledger.begin(sample.plan, "d1", again) == 2
-    assert [attempt.number for attempt in ledger.attempts_of(sample.plan, "d1")] == [1, 2]
+    assert [attempt.number for attempt in ledger.book.attempts_of(sample.plan, "d1")] == [1, 2]
 
 
 def test_an_outcome_counts_only_for_the_attempt_that_is_open(ledger: Ledger, sample: Any) -> None:
@@ -236,7 +236,7 @@ def test_an_outcome_counts_only_for_the_attempt_that_is_open(ledger: Ledger, sam
     assert not ledger.finish(sample.plan, "d1", 1, sample.now, outcome="accepted", state=ACCEPTED)
     assert ledger.finish(sample.plan, "d1", 2, sample.now, outcome="permanent", state=FAILED)
     assert not ledger.finish(sample.plan, "d1", 2, sample.now, outcome="accepted", state=ACCEPTED)
-    assert [attempt.outcome for attempt in ledger.attempts_of(sample.plan, "d1")] == [
+    assert [attempt.outcome for attempt in ledger.book.attempts_of(sample.plan, "d1")] == [
         "transient",
         "permanent",
     ]
@@ -256,7 +256,7 @@ def test_no_attempt_ends_in_a_state_that_does_not_follow(
     twice = AttemptEnd("d1", 1, sample.now, "accepted", ACCEPTED)
     with pytest.raises(ValueError, match="d1"):
         ledger.finish_many(sample.plan, [twice, twice])
-    assert ledger.counts(sample.plan, sample.live)["sending"] == 1
+    assert ledger.book.counts(sample.plan, sample.live)["sending"] == 1
 
 
 def test_begin_many_wins_only_what_is_free(ledger: Ledger, sample: Any) -> None:
@@ -281,7 +281,7 @@ def test_of_sixteen_threads_exactly_one_begins(ledger: Ledger, sample: Any) -> N
         return [key for key in keys if ledger.begin(sample.plan, key, sample.now) is not None]
 
     assert sorted(key for won in at_once(race, 16) for key in won) == keys
-    assert all(len(ledger.attempts_of(sample.plan, key)) == 1 for key in keys)
+    assert all(len(ledger.book.attempts_of(sample.plan, key)) == 1 for key in keys)
 
 
 def test_attempts_are_counted_by_channel_and_transport(ledger: Ledger, sample: Any) -> None:
@@ -314,12 +314,12 @@ def test_what_a_dead_daemon_left_is_found_until_it_is_decided(ledger: Ledger, sa
     restart = sample.at(minutes=1)
     (left,) = ledger.interrupted(sample.plan, sample.live, restart)
     assert (left.id, left.state, left.attempts) == ("d1", SENDING, 1)
-    (attempt,) = ledger.attempts_of(sample.plan, "d1")
+    (attempt,) = ledger.book.attempts_of(sample.plan, "d1")
     assert (attempt.outcome, attempt.code, attempt.finished_at) == ("uncertain", "interrupted", restart)
 
     # Killed again before deciding: found again, closed once.
     assert ids(ledger.interrupted(sample.plan, sample.live, sample.at(minutes=2))) == ["d1"]
-    assert ledger.attempts_of(sample.plan, "d1") == [attempt]
+    assert ledger.book.attempts_of(sample.plan, "d1") == [attempt]
 
     assert ledger.resolve(sample.plan, "d1", PENDING, restart, restart)
     assert not ledger.resolve(sample.plan, "d1", PENDING, restart, restart)
@@ -356,7 +356,7 @@ def test_an_end_that_becomes_known_corrects_an_uncertain_one(ledger: Ledger, sam
     ledger.begin(sample.plan, "d1", sample.now)
     ledger.interrupted(sample.plan, sample.live, sample.now)
     assert ledger.finish(sample.plan, "d1", 1, sample.now, outcome="accepted", code="250", state=ACCEPTED)
-    (attempt,) = ledger.attempts_of(sample.plan, "d1")
+    (attempt,) = ledger.book.attempts_of(sample.plan, "d1")
     assert attempt.outcome == "accepted"
     assert not ledger.resolve(sample.plan, "d1", PENDING, sample.now, sample.now)
 
@@ -386,7 +386,7 @@ def test_entries_show_claims_alarms_without_claims_and_digests(ledger: Ledger, s
         sample.plan, "d1", 1, sample.now, outcome="permanent", code="550", detail="no", state=FAILED
     )
 
-    first, second, third = ledger.entries(sample.plan, EntryFilter())
+    first, second, third = ledger.book.entries(sample.plan, EntryFilter())
 
     assert [first.alarm, second.alarm, third.alarm] == ["a1", "a2", "a3"]
     for line in (first, second):
@@ -408,12 +408,12 @@ def test_a_split_message_stands_where_its_least_advanced_part_stands(ledger: Led
     ledger.settle(sample.plan, sample.live, Settlement((alarm,), parts), sample.now)
 
     def state() -> str | None:
-        (line,) = ledger.entries(sample.plan, EntryFilter())
+        (line,) = ledger.book.entries(sample.plan, EntryFilter())
         assert line.deliveries == ("d1", "d2")
         found = [
             each.value
             for each in DeliveryState
-            if ledger.entries(sample.plan, EntryFilter(status=each.value))
+            if ledger.book.entries(sample.plan, EntryFilter(status=each.value))
         ]
         assert found == [line.state]
         return line.state
@@ -425,7 +425,7 @@ def test_a_split_message_stands_where_its_least_advanced_part_stands(ledger: Led
     assert state() == "sending"
     ledger.finish(sample.plan, "d2", 1, sample.now, outcome="permanent", code="93000", state=FAILED)
     assert state() == "failed"
-    assert ledger.entries(sample.plan, EntryFilter())[0].last_code == "93000"
+    assert ledger.book.entries(sample.plan, EntryFilter())[0].last_code == "93000"
 
 
 @pytest.mark.parametrize(
@@ -474,7 +474,7 @@ def test_entries_are_filtered(
     for name in ("since", "until"):
         if name in question:
             question = question | {name: sample.at(days=question[name])}
-    found = ledger.entries(sample.plan, EntryFilter(**question))
+    found = ledger.book.entries(sample.plan, EntryFilter(**question))
     assert [line.alarm for line in found] == answer
 
 
@@ -483,15 +483,15 @@ def test_counts_are_by_state_and_decision_of_one_transport(ledger: Ledger, sampl
     ledger.settle(sample.plan, sample.live, sample.message("d1"), sample.now)
     ledger.settle(sample.plan, sample.live, Settlement((sample.alarm("x", decision="miss"),)), sample.now)
     ledger.settle(sample.plan, sample.outbox, sample.message("d2"), sample.now)
-    assert ledger.counts(sample.plan, sample.live) == {"pending": 1, "send": 1, "miss": 1}
+    assert ledger.book.counts(sample.plan, sample.live) == {"pending": 1, "send": 1, "miss": 1}
 
 
 def test_an_unknown_delivery_has_no_payload_and_no_attempts(ledger: Ledger, sample: Any) -> None:
     """Another plan's delivery is unknown too."""
     ledger.settle(sample.plan, sample.live, sample.message("d1"), sample.now)
     with pytest.raises(KeyError):
-        ledger.payload_of("other-office", "d1")
-    assert ledger.attempts_of("other-office", "d1") == []
+        ledger.book.payload_of("other-office", "d1")
+    assert ledger.book.attempts_of("other-office", "d1") == []
 
 
 def test_bytes_that_changed_after_they_were_frozen_are_not_handed_out(ledger: Ledger, sample: Any) -> None:
@@ -500,7 +500,7 @@ def test_bytes_that_changed_after_they_were_frozen_are_not_handed_out(ledger: Le
     with ledger._storage.write() as connection:
         connection.execute(contents.update().values(payload=b"forged"))
     with pytest.raises(LedgerCorrupt, match="与封存时不符"):
-        ledger.payload_of(sample.plan, "d1")
+        ledger.book.payload_of(sample.plan, "d1")
 
 
 # Transport, adoption, plan versions, notes
@@ -584,7 +584,7 @@ def test_a_naive_instant_is_refused_everywhere(ledger: Ledger, sample: Any) -> N
         lambda: ledger.adopt(sample.plan, sample.live, [("a", "b")], naive),
         lambda: ledger.note(sample.plan, Note("daemon", naive, "系统")),
         lambda: ledger.attempts_since(sample.plan, "mail", naive, sample.live),
-        lambda: ledger.entries(sample.plan, EntryFilter(since=naive)),
+        lambda: ledger.book.entries(sample.plan, EntryFilter(since=naive)),
     ]
     for call in calls:
         with pytest.raises(ValueError, match="aware"):
@@ -600,5 +600,5 @@ def test_an_answer_with_any_sign_in_it_can_be_recorded(ledger: Ledger, sample: A
     assert ledger.finish(
         sample.plan, "d1", 1, sample.now, outcome="permanent", detail="不\0存在\u2028\x1b😀", state=FAILED
     )
-    (attempt,) = ledger.attempts_of(sample.plan, "d1")
+    (attempt,) = ledger.book.attempts_of(sample.plan, "d1")
     assert attempt.detail.replace("\ufffd", "\0") == "不\0存在\u2028\x1b😀"

@@ -28,7 +28,7 @@ def settled(ledger: Ledger, sample: Any) -> None:
 
 
 def claims(ledger: Ledger, sample: Any) -> list[tuple[str | None, str | None, str | None]]:
-    found = ledger.entries(sample.plan, EntryFilter())
+    found = ledger.book.entries(sample.plan, EntryFilter())
     return sorted((entry.receiver, entry.channel, entry.state) for entry in found)
 
 

@@ -49,12 +49,12 @@ def test_what_cannot_start_from_here_is_refused_and_nothing_changes(ledger: Ledg
 
 
 def test_with_one_refused_nothing_of_the_others_is_kept(ledger: Ledger, sample: Any) -> None:
-    before = ledger.standing().changes
+    before = ledger.holds.standing().changes
     batch = [new(DutyAction.DONE, cell="办公室"), new(DutyAction.RETURN), new(DutyAction.DONE, cell="文艺科")]
     found = ledger.record_duties(PLAN, batch, sample.now)
     assert [each.effect for each in found] == [Effect.RECORDED, Effect.REFUSED]
     assert ledger.facts(PLAN, sample.live).duties == {}
-    assert ledger.standing().changes == before
+    assert ledger.holds.standing().changes == before
 
 
 def test_another_date_for_what_is_booked_is_recorded_and_the_same_is_not(ledger: Ledger, sample: Any) -> None:

@@ -179,7 +179,7 @@ def test_garbage_over_an_open_ledger_stops_the_sending(path: Path, sample: Any) 
         with pytest.raises(LedgerCorrupt, match="备份"):
             ledger.begin(sample.plan, "d1", sample.now)
         with pytest.raises(LedgerCorrupt):
-            ledger.entries(sample.plan, EntryFilter())
+            ledger.book.entries(sample.plan, EntryFilter())
 
 
 def test_a_damaged_page_is_found_by_the_integrity_check(path: Path, sample: Any) -> None:

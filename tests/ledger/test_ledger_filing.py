@@ -102,14 +102,18 @@ def seen(ledger: Ledger) -> Any:
     """Everything that people and programs are shown of all messages."""
     keys = [f"{month}{each}" for month in MONTHS for each in "ab"]
     return (
-        [replace(each, mark=None) for each in ledger.entries(PLAN, EntryFilter())],
+        [replace(each, mark=None) for each in ledger.book.entries(PLAN, EntryFilter())],
         [
-            (ledger.leaf(PLAN, key), ledger.attempts_of(PLAN, key), ledger.payload_of(PLAN, key))
+            (
+                ledger.book.leaf(PLAN, key),
+                ledger.book.attempts_of(PLAN, key),
+                ledger.book.payload_of(PLAN, key),
+            )
             for key in keys
         ],
-        ledger.counts(PLAN, LIVE),
-        ledger.stuck(PLAN, LIVE, datetime(2026, 1, 1, tzinfo=UTC)),
-        ledger.outcomes_planned(PLAN, LIVE, datetime(2026, 1, 1, tzinfo=UTC), NOW),
+        ledger.book.counts(PLAN, LIVE),
+        ledger.book.stuck(PLAN, LIVE, datetime(2026, 1, 1, tzinfo=UTC)),
+        ledger.book.outcomes_planned(PLAN, LIVE, datetime(2026, 1, 1, tzinfo=UTC), NOW),
         ledger.unreached(PLAN, LIVE, datetime(2026, 1, 1, tzinfo=UTC)),
     )
 
@@ -125,7 +129,7 @@ def test_what_is_old_and_settled_stands_in_its_month_and_everything_reads_as_bef
     ledger: Ledger, url: str
 ) -> None:
     """Three whole months stay with what is new; no row is lost, whatever table it is in."""
-    before, standing = seen(ledger), ledger.standing().changes
+    before, standing = seen(ledger), ledger.holds.standing().changes
     with ledger._storage.read() as connection:
         rows = {name: each.rows for name, each in contents(connection).items()}
     assert file_all(ledger) == 8
@@ -136,7 +140,7 @@ def test_what_is_old_and_settled_stands_in_its_month_and_everything_reads_as_bef
     with ledger._storage.read() as connection:
         assert {name: each.rows for name, each in contents(connection).items()} == rows
     assert seen(ledger) == before
-    assert ledger.standing().changes == standing
+    assert ledger.holds.standing().changes == standing
     assert file_all(ledger) == 0
 
 
@@ -175,7 +179,7 @@ def test_what_is_not_settled_stays_where_it_is_sent_from(url: str, sample: Any) 
         ledger.finish(PLAN, "late", 1, NOW, outcome="accepted", state=DeliveryState.ACCEPTED)
         ledger.finish(PLAN, "pending", 1, at, outcome="accepted", state=DeliveryState.ACCEPTED)
         assert file_all(ledger) == 1
-        assert ledger.leaf(PLAN, "late") is not None
+        assert ledger.book.leaf(PLAN, "late") is not None
         assert where(url) == {"deliveries_2026_02": 4, "deliveries_live": 3}
 
 
@@ -185,9 +189,9 @@ def test_the_newest_of_all_is_never_filed(url: str, sample: Any) -> None:
         for key in ("one", "two"):
             say(ledger, sample, key, datetime(2026, 1, 5, tzinfo=UTC))
             end(ledger, key, datetime(2026, 1, 5, tzinfo=UTC))
-        before = ledger.standing().changes
+        before = ledger.holds.standing().changes
         assert file_all(ledger) == 1
-        assert ledger.standing().changes == before
+        assert ledger.holds.standing().changes == before
 
 
 def test_a_message_of_any_time_finds_its_place(url: str, sample: Any) -> None:
@@ -295,10 +299,10 @@ def test_a_hot_statement_reads_no_month(
 def test_the_newest_lines_read_their_own_months(
     touched: Callable[[Callable[[], Any]], set[str]], ledger: Ledger
 ) -> None:
-    newest = touched(lambda: ledger.entries(PLAN, EntryFilter(limit=3)))
+    newest = touched(lambda: ledger.book.entries(PLAN, EntryFilter(limit=3)))
     assert {name for name in newest if not name.endswith("_live")} == set()
     since, until = (datetime.fromisoformat(f"2026-03-{day}T00:00+08:00") for day in ("05", "15"))
-    march = touched(lambda: ledger.entries(PLAN, EntryFilter(since=since, until=until)))
+    march = touched(lambda: ledger.book.entries(PLAN, EntryFilter(since=since, until=until)))
     assert {name for name in march if "_2026" in name} == {"deliveries_2026_03", "attempts_2026_03"}
 
 
@@ -391,7 +395,7 @@ def test_a_daemon_files_batch_after_batch_and_then_rests(
 
 def test_retired_months_take_their_parts_with_them(ledger: Ledger, url: str, tmp_path: Path) -> None:
     file_all(ledger)
-    before = ledger.standing().changes
+    before = ledger.holds.standing().changes
     until = datetime.fromisoformat("2026-04-01T00:00+08:00")
     made, _ = retire(
         ledger, Wanted(PLAN, "Asia/Shanghai", "2026-04", until, "x", "y"), tmp_path / "q1.tar.gz", NOW
@@ -403,7 +407,7 @@ def test_retired_months_take_their_parts_with_them(ledger: Ledger, url: str, tmp
         ).fetchall()
     expected = {f"{table}_2026_{month}" for table in parts.KEYS for month in ("04", "05")}
     assert {name for (name,) in left} == expected
-    assert ledger.standing().changes > before
+    assert ledger.holds.standing().changes > before
     assert ledger.integrity() == []
 
 
@@ -464,9 +468,9 @@ def test_what_was_moved_up_from_a_file_is_filed_afterwards(old: Path, empty: str
     later = sample.now + timedelta(days=400)
     with Ledger.open(empty, kind=DAEMON, now=later) as ledger:
         say(ledger, sample, "new", later)
-        before = ledger.leaf(PLAN, "d1")
+        before = ledger.book.leaf(PLAN, "d1")
         assert ledger.months.file_away(PLAN, later) == 1
-        assert ledger.leaf(PLAN, "d1") == before
+        assert ledger.book.leaf(PLAN, "d1") == before
     assert where(empty)["deliveries_2026_09"] == 1
 
 

@@ -117,7 +117,7 @@ def rows_of(archive: Path, name: str) -> list[dict[str, Any]]:
 
 
 def states(ledger: Ledger, plan: str = "lianjie", **asked: Any) -> dict[str, str | None]:
-    entries = ledger.entries(plan, EntryFilter(**asked))
+    entries = ledger.book.entries(plan, EntryFilter(**asked))
     return {each.alarm.removeprefix("alarm-"): each.state for each in entries}
 
 
@@ -139,9 +139,9 @@ def test_what_was_made_before_leaves_for_the_archive_and_nothing_else(
     assert [each["decision"] for each in rows_of(out, "resolutions")] == ["drop"]
     assert {each["message"] for each in rows_of(out, "claims")} == {f"m-{key}" for key in gone}
     for key in ("nov", "first", "jan"):
-        assert (kept.leaf("lianjie", key) is None) is (key in gone)
-    assert kept.payload_of("lianjie", "jan") == "jan 正文".encode() * 99
-    assert kept.leaf("other", "theirs") is not None
+        assert (kept.book.leaf("lianjie", key) is None) is (key in gone)
+    assert kept.book.payload_of("lianjie", "jan") == "jan 正文".encode() * 99
+    assert kept.book.leaf("other", "theirs") is not None
     assert kept.integrity() == []
     left = everything(kept)
     assert [left[table.name].rows for table in LEAVE] == [0, 0, 0, 0, 3, 3, 3]
@@ -164,9 +164,9 @@ def test_lines_say_that_their_message_was_retired(kept: Ledger, out: Path) -> No
     assert states(kept) == expected
     assert set(states(kept, status="retired")) == {"nov", "dec", "last", "bad"}
     assert set(states(kept, status="accepted")) == {"first", "jan"}
-    found = kept.outcomes_planned("lianjie", LIVE, DAYS["nov"], NOW)
+    found = kept.book.outcomes_planned("lianjie", LIVE, DAYS["nov"], NOW)
     assert {each.alarm.removeprefix("alarm-"): each.state for each in found} == expected
-    assert kept.counts("lianjie", LIVE)["accepted"] == 2
+    assert kept.book.counts("lianjie", LIVE)["accepted"] == 2
 
 
 def test_it_is_recorded_who_did_it_when_why_and_where_to(kept: Ledger, out: Path) -> None:
@@ -209,10 +209,10 @@ def test_the_next_one_goes_on_where_the_last_one_ended(kept: Ledger, sample: Any
 def test_the_ledger_does_not_look_older_than_it_was(kept: Ledger, sample: Any, out: Path) -> None:
     """By its count it is told from an old copy: that never goes down, though the newest rows of a table leave."""
     for month in ("2024-01", "2024-02"):
-        before = kept.standing().changes
+        before = kept.holds.standing().changes
         retire(kept, wanted(month), out.with_name(f"{month}.tar.gz"), NOW)
-        assert kept.standing().changes > before
-    assert kept.leaf("lianjie", "jan") is None
+        assert kept.holds.standing().changes > before
+    assert kept.book.leaf("lianjie", "jan") is None
     said(kept, sample, "new", NOW)
     ended(kept, "new", NOW)
     assert states(kept)["new"] == "accepted"
@@ -366,7 +366,7 @@ def test_a_ledger_that_changes_between_archive_and_removal_keeps_its_rows(
     monkeypatch.setattr(archives, "verify", meanwhile)
     with pytest.raises(MonthsRefused, match="有变动，没有移除任何记录"):
         retire(kept, wanted(), out, NOW)
-    assert kept.leaf("lianjie", "nov") is not None
+    assert kept.book.leaf("lianjie", "nov") is not None
     assert not list(out.parent.iterdir())
     monkeypatch.undo()
     assert retire(kept, wanted(), out, NOW)[0].messages == 5
@@ -509,7 +509,7 @@ def test_killed_in_the_middle_all_rows_are_there_or_all_are_in_the_archive(
     if at == "committed":
         assert kept.months.retirements("lianjie")[0].sha256 == verify(out).sha256
         assert everything(kept) != before
-        assert kept.leaf("lianjie", "nov") is None
+        assert kept.book.leaf("lianjie", "nov") is None
         return
     assert (everything(kept), kept.months.retirements("lianjie")) == (before, ())
     assert out.exists() is (at == "named")

@@ -334,7 +334,7 @@ def test_the_old_one_is_on_hold_and_the_new_one_is_not_taken_for_an_old_copy(
     mark = old.with_name("high-water.json")
     with open_ledger(old, mark, sample.now) as ledger:
         assert Guard(mark).check(ledger, sample.now, live=True) is None
-        last = ledger.last_record()
+        last = ledger.holds.last_record()
     move(old, empty, sample, judge=lambda found: compared(found, read_mark(mark)))
     with open_ledger(old, mark, sample.at(hours=2)) as ledger:
         hold = Guard(mark).check(ledger, sample.at(hours=2), live=True)
@@ -353,28 +353,30 @@ def test_an_old_copy_stays_one_when_it_moves(old: Path, empty: str, sample: Samp
     moved = move(old, empty, sample, judge=lambda _: HoldReason.OLDER)
     assert moved.hold is not None
     with opened(empty, sample) as ledger:
-        hold = ledger.standing().hold
+        hold = ledger.holds.standing().hold
         assert hold == moved.hold
         assert hold is not None
         assert hold.reason is HoldReason.OLDER
         plans = ledger.plan_ids()
         assert len(plans) > 1
         for each in plans:
-            assert ledger.standing().hold == ledger.standing(each).hold == hold
-            ledger.release(each, sample.live, Release("p", None, (), (), new_identity()), sample.now)
-            assert ledger.standing(each).hold is None
-        assert ledger.standing().hold is None
+            assert ledger.holds.standing().hold == ledger.holds.standing(each).hold == hold
+            ledger.holds.release(each, sample.live, Release("p", None, (), (), new_identity()), sample.now)
+            assert ledger.holds.standing(each).hold is None
+        assert ledger.holds.standing().hold is None
 
 
 def test_a_hold_of_its_own_goes_with_it(old: Path, empty: str, sample: Sample) -> None:
     hold = Hold(HoldReason.RESTORED, sample.now, sample.at(days=-3))
     with Ledger.open(old, kind=DAEMON, now=sample.now) as ledger:
-        ledger.hold(hold)
+        ledger.holds.put(hold)
     assert move(old, empty, sample).hold == hold
     with opened(empty, sample) as ledger:
-        assert ledger.standing().hold == hold
+        assert ledger.holds.standing().hold == hold
     with Ledger.open(old, kind=DAEMON, now=sample.now) as ledger:
-        assert ledger.standing().hold == Hold(HoldReason.SUCCEEDED, sample.at(hours=1), sample.at(days=-3))
+        assert ledger.holds.standing().hold == Hold(
+            HoldReason.SUCCEEDED, sample.at(hours=1), sample.at(days=-3)
+        )
 
 
 def test_it_moves_once(old: Path, empty: str, virgin: str, sample: Sample) -> None:
@@ -385,7 +387,7 @@ def test_it_moves_once(old: Path, empty: str, virgin: str, sample: Sample) -> No
             move(old, url, sample)
         assert f"已经迁移到 {place}，不能再迁移" in str(refused.value)
     with Ledger.open(old, kind=DAEMON, now=sample.now) as ledger:
-        ledger.release(sample.plan, sample.live, Release("p", None, (), (), new_identity()), sample.now)
+        ledger.holds.release(sample.plan, sample.live, Release("p", None, (), (), new_identity()), sample.now)
     assert move(old, virgin, sample).hold is None
 
 

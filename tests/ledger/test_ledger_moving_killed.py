@@ -83,7 +83,7 @@ def test_killed_in_the_middle_there_is_one_ledger_to_send_from_and_it_can_be_tak
         ):
             opened(empty, sample)
     with Ledger.open(old, kind=DAEMON, now=sample.now) as ledger:
-        assert (ledger.standing().hold is None) is sendable
+        assert (ledger.holds.standing().hold is None) is sendable
     if sendable:
         assert usable(old, sample)  # and goes on
         before = carried(old)
@@ -91,7 +91,7 @@ def test_killed_in_the_middle_there_is_one_ledger_to_send_from_and_it_can_be_tak
     assert moved.resumed is not sendable
     assert carried(empty) == before
     with opened(empty, sample) as ledger:
-        assert ledger.standing().hold is None
+        assert ledger.holds.standing().hold is None
         assert len(ledger.notes(sample.plan, MOVED)) == 1
 
 
@@ -130,11 +130,11 @@ def test_killed_at_any_moment_nothing_is_lost(
         mover.process.kill()
         mover.end()
         with Ledger.open(old, kind=DAEMON, now=sample.now) as ledger:
-            held = ledger.standing().hold is not None
+            held = ledger.holds.standing().hold is not None
         try:
             with opened(empty, sample) as new:
                 assert held
-                assert new.standing().previous
+                assert new.holds.standing().previous
             break
         except (LedgerMissing, LedgerUnfinished):
             pass

@@ -178,7 +178,7 @@ def test_only_migrate_makes_the_tables(empty: str, sample: Any) -> None:
             each.close()
     with opened(empty, sample) as ledger:
         assert ledger.created == sample.now
-        assert ledger.standing().identity
+        assert ledger.holds.standing().identity
         assert ledger.integrity() == []
 
 
@@ -296,11 +296,11 @@ def test_a_node_that_stops_in_a_transaction_frees_its_plan(
 
 def test_its_count_of_changes_never_goes_back_and_needs_no_common_row(url: str, sample: Any) -> None:
     with opened(url, sample) as ledger:
-        seen = [ledger.standing().changes]
+        seen = [ledger.holds.standing().changes]
         ledger.settle(sample.plan, sample.live, sample.message("d1"), sample.now)
-        seen.append(ledger.standing().changes)
+        seen.append(ledger.holds.standing().changes)
         ledger.begin(sample.plan, "d1", sample.now)
-        seen.append(ledger.standing().changes)
+        seen.append(ledger.holds.standing().changes)
         assert seen[0] < seen[1] < seen[2]
 
 
@@ -332,7 +332,7 @@ def test_a_connection_that_ends_in_a_transaction_keeps_nothing_of_it(
 
         with pytest.raises(LedgerUnreachable, match="一条也没有写入"):
             lose_the_connection()
-        assert ledger.standing().identity
+        assert ledger.holds.standing().identity
 
 
 class Relay:
@@ -428,7 +428,7 @@ def test_a_commit_whose_answer_was_lost_is_asked_for_and_found(
     relay.lose = "answer"
     assert through.begin(sample.plan, "d1", sample.now) == 1
     assert relay.lose is None
-    assert [each.number for each in through.attempts_of(sample.plan, "d1")] == [1]
+    assert [each.number for each in through.book.attempts_of(sample.plan, "d1")] == [1]
 
 
 def test_a_commit_that_never_arrived_is_known_not_to_have_been_made(

@@ -94,14 +94,14 @@ def test_a_kill_inside_a_transaction_leaves_none_of_it(address: Path | str, samp
     """Half a transaction is no transaction."""
     with opened(address, sample) as ledger:
         ledger.settle(sample.plan, sample.live, sample.message("d1"), sample.now)
-        before = ledger.counts(sample.plan, sample.live)
+        before = ledger.book.counts(sample.plan, sample.live)
     victim = child(HALF_A_SETTLEMENT, address, sample.now.isoformat())
     assert victim.line() == "half"
     victim.process.kill()
     victim.end()
     with opened(address, sample) as ledger:
         assert ledger.integrity() == []
-        assert ledger.counts(sample.plan, sample.live) == before
+        assert ledger.book.counts(sample.plan, sample.live) == before
 
 
 @pytest.mark.parametrize("existing", [False, True])

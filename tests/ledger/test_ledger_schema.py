@@ -70,10 +70,10 @@ def test_an_older_ledger_is_copied_and_brought_forward(path: Path, sample: Any, 
     next_version()
 
     with Ledger.open(path, kind=LedgerKind.DAEMON, now=sample.at(days=1)) as ledger:
-        (entry,) = ledger.entries(sample.plan, EntryFilter())
+        (entry,) = ledger.book.entries(sample.plan, EntryFilter())
         assert (entry.state, entry.attempts) == ("sending", 1)
-        assert ledger.payload_of(sample.plan, "d1") == sample.delivery().payload
-        assert len(ledger.attempts_of(sample.plan, "d1")) == 1
+        assert ledger.book.payload_of(sample.plan, "d1") == sample.delivery().payload
+        assert len(ledger.book.attempts_of(sample.plan, "d1")) == 1
         assert ledger.integrity() == []
         with ledger._storage.write() as connection:
             assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
@@ -179,16 +179,16 @@ def test_a_ledger_of_the_first_version_goes_on_where_it_stood(path: Path, sample
     Ledger.open(path.with_name("new.sqlite"), kind=LedgerKind.DAEMON, now=sample.now).close()
     with Ledger.open(path, kind=LedgerKind.DAEMON, now=sample.now) as ledger:
         assert ledger.integrity() == []
-        assert ledger.counts("lianjie", sample.live) == {"accepted": 1, "sending": 1, "send": 2}
+        assert ledger.book.counts("lianjie", sample.live) == {"accepted": 1, "sending": 1, "send": 2}
         assert ledger.troubles("lianjie", sample.live) == []
         assert ledger.unreached("lianjie", sample.live, sample.at(days=-1)) == []
         (left,) = ledger.interrupted("lianjie", sample.live, sample.now)
         assert (left.id, left.payload, left.receivers) == ("d2", b"bytes", (("p", "p@example.com"),))
         ledger.resolve("lianjie", "d2", DeliveryState.UNCERTAIN, None, sample.now)
         assert ledger.decide("lianjie", "d2", HandDecision.DROP, by="x", now=sample.now)
-        assert [(e.state, e.decided_by) for e in ledger.entries("lianjie", EntryFilter(status="failed"))] == [
-            ("failed", "x")
-        ]
+        assert [
+            (e.state, e.decided_by) for e in ledger.book.entries("lianjie", EntryFilter(status="failed"))
+        ] == [("failed", "x")]
     assert shape(path) == shape(path.with_name("new.sqlite"))
     assert len(list(path.parent.glob("*.0001.*.bak"))) == 1
 

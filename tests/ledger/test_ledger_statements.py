@@ -89,16 +89,16 @@ def everything(ledger: Ledger, sample: Any) -> None:
     ledger.months.open_matters(Months(plan, now, sample.at(days=9)), now)
     ledger.months.retirements(plan)
     ledger.months.file_away(plan, now)
-    ledger.entries(plan, EntryFilter(status="retired"))
+    ledger.book.entries(plan, EntryFilter(status="retired"))
     ledger.expire(plan, live, sample.at(days=2))
     ledger.attempts_since(plan, "mail", now, live)
-    ledger.entries(
+    ledger.book.entries(
         plan, EntryFilter("a", "b", "c", "d", status="failed", since=now, until=now, transport=live, limit=3)
     )
-    ledger.entries(plan, EntryFilter())
-    ledger.counts(plan, live)
-    ledger.attempts_of(plan, "d1")
-    ledger.payload_of(plan, "d1")
+    ledger.book.entries(plan, EntryFilter())
+    ledger.book.counts(plan, live)
+    ledger.book.attempts_of(plan, "d1")
+    ledger.book.payload_of(plan, "d1")
     ledger.go_live(plan, by="机关党委干事", now=now)
     ledger.go_outbox(plan, by="机关党委干事", now=now)
     ledger.adopt(plan, live, [("talk", "due")], now)
@@ -229,22 +229,22 @@ def test_the_tables_compile_for_both_databases() -> None:
         (lambda it, s: it.next_instant(s.plan, s.live), "ix_deliveries_expiring"),
         (lambda it, s: it.expire(s.plan, s.live, s.at(days=9)), "ix_deliveries_expiring"),
         (lambda it, s: it.interrupted(s.plan, s.live, s.now), "ix_deliveries_state"),
-        (lambda it, s: it.counts(s.plan, s.live), "COVERING INDEX ix_deliveries_state"),
+        (lambda it, s: it.book.counts(s.plan, s.live), "COVERING INDEX ix_deliveries_state"),
         (
             lambda it, s: it.attempts_since(s.plan, "mail", s.now, s.live),
             "COVERING INDEX ix_attempts_started",
         ),
         (lambda it, s: it.settled(s.plan, s.live, s.now), "ix_alarms_recorded"),
-        (lambda it, s: it.entries(s.plan, EntryFilter()), "ix_alarms_planned"),
-        (lambda it, s: it.entries(s.plan, EntryFilter(status="failed")), "ix_deliveries_message"),
-        (lambda it, s: it.entries(s.plan, EntryFilter(status="failed")), "ix_deliveries_state"),
-        (lambda it, s: it.entries(s.plan, EntryFilter(status="suppress")), "ix_claims_unsent"),
-        (lambda it, s: it.entries(s.plan, EntryFilter(receiver="p")), "ix_claims_receiver"),
-        (lambda it, s: it.entries(s.plan, EntryFilter(item="festival")), "ix_alarms_item"),
-        (lambda it, s: it.entries(s.plan, EntryFilter(transport=s.live)), "ix_alarms_transport"),
-        (lambda it, s: it.leaf(s.plan, "d1"), "ix_claims_message"),
+        (lambda it, s: it.book.entries(s.plan, EntryFilter()), "ix_alarms_planned"),
+        (lambda it, s: it.book.entries(s.plan, EntryFilter(status="failed")), "ix_deliveries_message"),
+        (lambda it, s: it.book.entries(s.plan, EntryFilter(status="failed")), "ix_deliveries_state"),
+        (lambda it, s: it.book.entries(s.plan, EntryFilter(status="suppress")), "ix_claims_unsent"),
+        (lambda it, s: it.book.entries(s.plan, EntryFilter(receiver="p")), "ix_claims_receiver"),
+        (lambda it, s: it.book.entries(s.plan, EntryFilter(item="festival")), "ix_alarms_item"),
+        (lambda it, s: it.book.entries(s.plan, EntryFilter(transport=s.live)), "ix_alarms_transport"),
+        (lambda it, s: it.book.leaf(s.plan, "d1"), "ix_claims_message"),
         (lambda it, s: it.settled_of(s.plan, s.live, ["a"]), "sqlite_autoindex_alarms_1"),
-        (lambda it, s: it.letter_text(s.plan, s.live, ["a"]), "ix_deliveries_message"),
+        (lambda it, s: it.book.letter_text(s.plan, s.live, ["a"]), "ix_deliveries_message"),
         (lambda it, s: it.transport(s.plan), "ix_notes_kind"),
         (lambda it, s: it.next_after(s.plan, s.live, s.now), "ix_deliveries_pending"),
         (lambda it, s: it.sending(s.plan, s.live), "ix_deliveries_state"),
@@ -283,9 +283,9 @@ def test_a_question_finds_its_index(
         lambda it, s: it.unreached(s.plan, s.live, s.now),
         lambda it, s: it.retrying(s.plan, s.live, ["mail"]),
         lambda it, s: it.troubles(s.plan, s.live),
-        lambda it, s: it.stuck(s.plan, s.live, s.now),
-        lambda it, s: it.entries(s.plan, EntryFilter(status="failed")),
-        lambda it, s: it.leaf(s.plan, "d1"),
+        lambda it, s: it.book.stuck(s.plan, s.live, s.now),
+        lambda it, s: it.book.entries(s.plan, EntryFilter(status="failed")),
+        lambda it, s: it.book.leaf(s.plan, "d1"),
     ],
 )
 def test_claims_are_found_by_their_message_and_never_all_of_a_plan(

@@ -161,10 +161,10 @@ class DeliveryStates(RuleBasedStateMachine):
         states: dict[str, int] = {}
         for key, known in self.model.items():
             states[known.state.value] = states.get(known.state.value, 0) + 1
-            tries = self.ledger.attempts_of(PLAN, key)
+            tries = self.ledger.book.attempts_of(PLAN, key)
             assert [each.number for each in tries] == list(range(1, known.attempts + 1))
             assert [each.finished_at is None for each in tries].count(True) == known.open
-        assert self.ledger.counts(PLAN, LIVE) == states
+        assert self.ledger.book.counts(PLAN, LIVE) == states
 
 
 def test_whatever_is_called_the_ledger_stands_as_its_model(backend: Backend) -> None:

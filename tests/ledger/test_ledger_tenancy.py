@@ -55,20 +55,21 @@ def of_one(ledger: Any, sample: Any) -> None:
     everything(ledger, sample)
     plan, live, now = sample.plan, sample.live, sample.now
     ledger.nodes.waiting_channels(plan, live, now)
-    for ask in ("stuck", "unreached", "postponed", "expire"):
+    ledger.book.stuck(plan, live, now)
+    for ask in ("unreached", "postponed", "expire"):
         getattr(ledger, ask)(plan, live, now)
     for each in ("d1", "b1", "u1", "r1"):
         ledger.delivery(plan, each)
-        ledger.attempts_of(plan, each)
-        ledger.leaf(plan, each)
-        ledger.alarms_of(plan, f"m-{each}")
-        ledger.concerns(plan, f"m-{each}")
-    ledger.made_for(plan, live, ["m-d1", "m-b1"])
-    ledger.letter_text(plan, live, ["alarm-d1"])
-    ledger.outcomes(plan, live, ["alarm-d1", "alarm-b1"])
-    ledger.outcomes_recorded(plan, live, now, now + DAY)
-    ledger.outcomes_planned(plan, live, now, now + DAY)
-    ledger.outcomes_tried(plan, live, ["mail", "app"], now, now + DAY)
+        ledger.book.attempts_of(plan, each)
+        ledger.book.leaf(plan, each)
+        ledger.book.alarms_of(plan, f"m-{each}")
+        ledger.book.concerns(plan, f"m-{each}")
+    ledger.book.made_for(plan, live, ["m-d1", "m-b1"])
+    ledger.book.letter_text(plan, live, ["alarm-d1"])
+    ledger.book.outcomes(plan, live, ["alarm-d1", "alarm-b1"])
+    ledger.book.outcomes_recorded(plan, live, now, now + DAY)
+    ledger.book.outcomes_planned(plan, live, now, now + DAY)
+    ledger.book.outcomes_tried(plan, live, ["mail", "app"], now, now + DAY)
     ledger.last_plan(plan)
     ledger.plan_versions(plan, now + DAY)
     ledger.messages_between(plan, live, now, now + DAY)
@@ -151,16 +152,16 @@ def test_going_live_and_a_hold_are_each_offices_own(backend: Backend, sample: An
     ledger.go_live(plan, by="x", now=sample.now)
     assert ledger.transport(other) is Transport.OUTBOX
     hold = Hold(HoldReason.RESTORED, sample.now, sample.now)
-    ledger.hold(hold)
+    ledger.holds.put(hold)
     release = Release("p", None, (), (), new_identity())
-    ledger.release(plan, sample.live, release, sample.now)
-    assert ledger.standing(plan).hold is None
+    ledger.holds.release(plan, sample.live, release, sample.now)
+    assert ledger.holds.standing(plan).hold is None
     if ledger.shared:
-        assert ledger.standing(other).hold == ledger.standing().hold == hold
+        assert ledger.holds.standing(other).hold == ledger.holds.standing().hold == hold
         assert ledger.adopt(other, sample.live, [("talk", "due")], sample.now) == 0
         assert ledger.adopt(plan, sample.live, [("talk", "due")], sample.now) == 1
-        ledger.release(other, sample.live, release, sample.now)
-    assert ledger.standing().hold is None
+        ledger.holds.release(other, sample.live, release, sample.now)
+    assert ledger.holds.standing().hold is None
 
 
 def test_what_is_new_names_those_offices_alone(backend: Backend, sample: Any) -> None:

@@ -149,7 +149,7 @@ def year() -> Year:
             recorder, events = Recorder(ledger, edition), Events(ledger, edition)
             play(edition, ledger, channels, BEGIN, END, tuple(acts_of(edition, recorder, events)), seeds)
             plan_id = edition.plan.id
-            lines = ledger.entries(plan_id, EntryFilter(limit=1_000_000))
+            lines = ledger.book.entries(plan_id, EntryFilter(limit=1_000_000))
             facts = ledger.facts(plan_id, Transport.OUTBOX)
     draws = {
         key: replace(draw, seed=next(s.value for s in seeds.read() if (s.item, s.period) == key))

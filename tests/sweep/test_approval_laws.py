@@ -18,7 +18,8 @@ from reminder.calendars.arrangement import ArrangedDay, published
 from reminder.calendars.workdays import WorkCalendar
 from reminder.check import Edition
 from reminder.messages.render import Templates
-from reminder.sweep.approvals import ApprovalRefused, State
+from reminder.sweep.approvals import State
+from reminder.sweep.approving import ApprovalRefused
 from reminder.sweep.texts import Said
 from tests.editions import TEMPLATES, edition_of
 from tests.harness.desk import APPROVED, FESTIVAL_RUNG, Desk, festival

@@ -11,7 +11,8 @@ import pytest
 from reminder.ledger.records import Transport
 from reminder.ledger.shown import EntryFilter
 from reminder.plan.model import Plan
-from reminder.sweep.approvals import ApprovalRefused, State, approve
+from reminder.sweep.approvals import State
+from reminder.sweep.approving import ApprovalRefused, approve
 from tests.backends import Backend
 from tests.harness.desk import APPROVED, FESTIVAL_RUNG, Desk, festival
 from tests.harness.together import at_once
@@ -275,7 +276,7 @@ def test_a_restart_asks_and_warns_nobody_twice(office: Open) -> None:
     desk.until("2026-09-24 10:00")
     desk.restart()
     desk.until("2026-09-24 11:00")
-    found = desk.ledger.entries("test", EntryFilter(item="approval"))
+    found = desk.ledger.book.entries("test", EntryFilter(item="approval"))
     assert sorted(each.receiver or "" for each in found) == ["p-clerk", "p-leader", "p-office", "p-office"]
 
 
@@ -323,7 +324,9 @@ def test_festivals_that_share_a_break_are_one_request_and_one_approval(office: O
     desk.approve()
     desk.until("2025-09-30 09:30")
     assert len(desk.group) == 1
-    assert {e.alarm for e in desk.ledger.entries("test", EntryFilter(item="f", receiver="p-theory"))} == {
+    assert {
+        e.alarm for e in desk.ledger.book.entries("test", EntryFilter(item="f", receiver="p-theory"))
+    } == {
         "f/2025/中秋#message",
         "f/2025/国庆#message",
     }

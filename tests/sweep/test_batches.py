@@ -63,7 +63,7 @@ def test_receivers_of_the_same_words_are_one_delivery_with_a_claim_each(ledger: 
     assert set(delivery.receivers) == {(f"p-{each}", each) for each in HEADS}
     assert delivery.receiver == "p-office等3人"
     assert _said(delivery).startswith("您好。")
-    entries = ledger.entries("test", EntryFilter(item="x"))
+    entries = ledger.book.entries("test", EntryFilter(item="x"))
     assert {entry.receiver for entry in entries} == {f"p-{each}" for each in HEADS}
     assert {entry.message for entry in entries} == {delivery.message}
 
@@ -123,7 +123,7 @@ def test_an_account_that_cannot_be_one_fails_for_its_owner_alone(ledger: Ledger)
     )
     (delivery,) = swept(ledger, replace(plan, directory=replace(plan.directory, people=people, _index={})))
     assert delivery.address == "office|secretary"
-    failed = ledger.entries("test", EntryFilter(item="x", receiver="p-theory"))
+    failed = ledger.book.entries("test", EntryFilter(item="x", receiver="p-theory"))
     assert [(entry.decision, entry.reason, entry.message) for entry in failed] == [
         ("fail", "unsendable", None)
     ]

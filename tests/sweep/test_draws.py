@@ -252,7 +252,7 @@ def test_inspectors_are_told_on_the_day_and_later_what_is_still_to_do(ledger: Le
     (lot,) = bench.draw.lots
     assert (lot.day, lot.unit, bench.draw.seed) == (drawn, unit, seed.value)
     assert bench.failed() == []
-    occurrences = {e.occurrence for e in ledger.entries("test", EntryFilter(item="check"))}
+    occurrences = {e.occurrence for e in ledger.book.entries("test", EntryFilter(item="check"))}
     assert occurrences >= {"check/2026Q2"}
 
 
@@ -280,7 +280,7 @@ def test_an_inspector_of_the_drawn_unit_is_not_told(ledger: Ledger) -> None:
     )
     bench.until(f"{drawn} 12:00")
     assert bench.told() == [("p-leader", f"{drawn:%m-%d}")]
-    (entry,) = ledger.entries("test", EntryFilter(receiver=own, item="check"))
+    (entry,) = ledger.book.entries("test", EntryFilter(receiver=own, item="check"))
     assert (entry.decision, entry.reason) == ("suppress", "drawn")
 
 
@@ -360,7 +360,7 @@ def test_three_lots_come_out_one_by_one_and_the_seed_with_the_last(ledger: Ledge
     assert bench.failed() == []
     found = {
         entry.occurrence
-        for entry in ledger.entries("test", EntryFilter(item="check", since=at("2026-04-01")))
+        for entry in ledger.book.entries("test", EntryFilter(item="check", since=at("2026-04-01")))
     }
     assert {"check/2026Q2", "check/2026Q2.2", "check/2026Q2.3"} <= found
 

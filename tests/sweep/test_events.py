@@ -116,7 +116,7 @@ def test_three_steps_of_one_matter_are_said_once(bench: Bench) -> None:
     assert "请向机关党委办公室了解" in message.text
     for hidden in ("事项talk", "事项exam", "事项statement", "二（一）"):
         assert hidden not in message.subject + message.text + message.html + message.markdown
-    claims = bench.ledger.entries("test", EntryFilter(receiver="p-clerk"))
+    claims = bench.ledger.book.entries("test", EntryFilter(receiver="p-clerk"))
     assert {entry.item for entry in claims} == set(STEPS)
     assert {entry.decision for entry in claims} == {"merge"}
     assert len({entry.message for entry in claims}) == 1
@@ -130,7 +130,8 @@ def test_what_is_registered_late_is_told_once_at_the_registration_and_not_as_lat
     assert bench.told() == [("05-15 10:20", "p-clerk", "待办")]
     assert "补发" not in bench.mail["mail"].composed[0][0].text
     found = {
-        e.alarm.partition("#")[2]: e.decision for e in bench.ledger.entries("test", EntryFilter(item="talk"))
+        e.alarm.partition("#")[2]: e.decision
+        for e in bench.ledger.book.entries("test", EntryFilter(item="talk"))
     }
     assert found == {"registered": "merge", "due-10wd": "supersede", "due-5wd": "supersede"}
 
@@ -151,7 +152,7 @@ def test_one_open_step_keeps_the_gate_shut(bench: Bench) -> None:
     assert ("05-19 09:00", "p-leader", "关口") in bench.told()
     reasons = {
         e.item: e.reason
-        for e in bench.ledger.entries("test", EntryFilter(since=at("2026-05-19")))
+        for e in bench.ledger.book.entries("test", EntryFilter(since=at("2026-05-19")))
         if e.alarm.endswith("gate")
     }
     assert (reasons["talk"], reasons["statement"]) == ("nothing-open", "due")
@@ -183,7 +184,7 @@ def test_a_moved_event_is_told_anew_and_its_reminders_follow(bench: Bench) -> No
         ("06-23 09:00", "p-office", "关口"),
         ("06-25 09:00", "p-leader", "关口"),
     ]
-    moved = bench.ledger.entries("test", EntryFilter(item="talk", since=at("2026-05-14 09:30")))
+    moved = bench.ledger.book.entries("test", EntryFilter(item="talk", since=at("2026-05-14 09:30")))
     assert {(e.decision, e.reason) for e in moved} == {("suppress", "nothing-open")}
 
 

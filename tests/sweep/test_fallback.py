@@ -100,7 +100,7 @@ class Office:
         )
 
     def claims(self, item: str = "x") -> list[tuple[str, str, str, str, str | None]]:
-        found = self.ledger.entries(self.plan.id, EntryFilter(item=item))
+        found = self.ledger.book.entries(self.plan.id, EntryFilter(item=item))
         return sorted((e.receiver or "", e.channel or "", e.decision, e.reason, e.state) for e in found)
 
 

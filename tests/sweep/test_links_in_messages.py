@@ -45,7 +45,7 @@ def swept(ledger: Ledger, plan: Plan, public_url: str | None = URL) -> dict[str,
 
 
 def said(ledger: Ledger, delivery: Delivery) -> str:
-    return ledger.text_of("test", delivery.id)
+    return ledger.book.text_of("test", delivery.id)
 
 
 def item(rung: str, *extra: str, item_id: str = "x") -> str:

@@ -57,7 +57,7 @@ def told(mail: Remembering) -> list[tuple[str, str]]:
 
 
 def claims(ledger: Ledger, **wanted: str) -> set[tuple[str, str, str, str]]:
-    found = ledger.entries("test", EntryFilter(**wanted))  # type: ignore[arg-type]
+    found = ledger.book.entries("test", EntryFilter(**wanted))  # type: ignore[arg-type]
     return {(e.alarm.partition("#")[2], e.receiver or "", e.decision, e.reason) for e in found}
 
 
@@ -161,5 +161,7 @@ def test_what_is_recorded_between_looking_and_writing_is_heard(
 
     monkeypatch.setattr(ledger, "messages_between", just_then)
     sweeper.sweep(at("2026-06-30 09:00"))
-    receivers = {entry.receiver for entry in ledger.entries("test", EntryFilter(item="x")) if entry.message}
+    receivers = {
+        entry.receiver for entry in ledger.book.entries("test", EntryFilter(item="x")) if entry.message
+    }
     assert receivers == {"p-liaison"}

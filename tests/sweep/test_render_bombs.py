@@ -66,7 +66,7 @@ def with_bomb(plan: Plan, folder: Path, bomb: str, file: str) -> Edition:
 
 
 def decisions(ledger: Ledger, item: str) -> set[tuple[str | None, str, str]]:
-    found = ledger.entries("test", EntryFilter(item=item))
+    found = ledger.book.entries("test", EntryFilter(item=item))
     return {(each.receiver, each.decision, each.reason) for each in found}
 
 

@@ -31,7 +31,7 @@ def sweeper_of(
 
 
 def entries(ledger: Ledger, **wanted: str) -> list[tuple[str, str, str, str, str]]:
-    found = ledger.entries("test", EntryFilter(**wanted))  # type: ignore[arg-type]
+    found = ledger.book.entries("test", EntryFilter(**wanted))  # type: ignore[arg-type]
     return sorted((e.alarm, e.receiver or "", e.channel or "", e.decision, e.reason) for e in found)
 
 
@@ -73,7 +73,7 @@ def test_alarms_that_meet_are_one_message_with_a_claim_each(ledger: Ledger) -> N
     assert {claim[3] for claim in entries(ledger, receiver="p-office")} == {"merge"}
     ((message, _, _),) = channels["mail"].composed
     assert all(f"事项{name}" in message.text for name in ("a", "b", "c"))
-    messages = {entry.message for entry in ledger.entries("test", EntryFilter(receiver="p-office"))}
+    messages = {entry.message for entry in ledger.book.entries("test", EntryFilter(receiver="p-office"))}
     assert len(messages) == 1
 
 
@@ -200,7 +200,7 @@ def test_a_short_outage_is_caught_up_and_says_so(ledger: Ledger) -> None:
     """An hour late before the due time: sent, marked as late."""
     sweeper, channels = sweeper_of(ledger, plan_of(item_yaml("x", "date: 2026-06-10", ON_DUE_DAY)))
     assert sweeper.sweep(at("2026-06-10 10:00")).deliveries == 1
-    (entry,) = ledger.entries("test", EntryFilter(item="x"))
+    (entry,) = ledger.book.entries("test", EntryFilter(item="x"))
     assert (entry.late, entry.reason) == (True, "caught-up")
     assert "补发" in channels["mail"].composed[0][0].text
 
@@ -212,13 +212,13 @@ def test_missing_arrangement_is_told_from_november_on_once_a_week(ledger: Ledger
     told = []
     while moment < at("2026-11-12"):
         sweeper.sweep(moment)
-        count = len(ledger.entries("test", EntryFilter(item="notice", receiver="p-clerk")))
+        count = len(ledger.book.entries("test", EntryFilter(item="notice", receiver="p-clerk")))
         if len(told) < count:
             told.append(f"{moment:%m-%d}")
         moment += timedelta(days=1)
     # The plan's own end (60 days before 2026-12-31 is 11-01) is told on the same Monday.
     assert told[0] == "11-02"
-    kinds = [entry.occurrence for entry in ledger.entries("test", EntryFilter(item="notice"))]
+    kinds = [entry.occurrence for entry in ledger.book.entries("test", EntryFilter(item="notice"))]
     assert sorted(kinds) == [
         "notice/arrangement-2027",
         "notice/arrangement-2027",

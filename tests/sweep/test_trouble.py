@@ -70,7 +70,7 @@ class Office:
         return [each for each in found if "处理办法" in each[2] and "错过发送时间" not in each[2]]
 
     def told(self) -> list[Entry]:
-        return self.ledger.entries("test", EntryFilter(item="notice"))
+        return self.ledger.book.entries("test", EntryFilter(item="notice"))
 
 
 @pytest.fixture
@@ -172,7 +172,7 @@ def test_an_unknown_outcome_on_hold_is_told_with_the_number_to_decide_by(backend
     office.answers["mail"] = Outcome(OutcomeKind.UNCERTAIN, "connection", "连接中断")
     assert office.tick("2026-06-10 09:00") == 1
     text = office.notices()[-1][2]
-    numbers = [e.deliveries[0] for e in office.ledger.entries("test", EntryFilter(status="uncertain"))]
+    numbers = [e.deliveries[0] for e in office.ledger.book.entries("test", EntryFilter(status="uncertain"))]
     assert len(numbers) == 5
     assert all(number in text for number in numbers)
     assert "reminder resolve" in text

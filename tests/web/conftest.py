@@ -174,7 +174,7 @@ class Served:
     @property
     def changes(self) -> int:
         """How many transactions have changed the ledger."""
-        return self.ledger.standing().changes
+        return self.ledger.holds.standing().changes
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 
 from reminder.errors import ReminderError
 from reminder.recording.view import Refused
-from reminder.sweep.approvals import ApprovalRefused
+from reminder.sweep.approving import ApprovalRefused
 
 log = logging.getLogger(__name__)
 

@@ -42,7 +42,7 @@ def me(caller: Reader) -> Me:
 def health(caller: Reader) -> Health:
     """守护进程的状况，与命令 reminder health 相同。不正常时也回答 200，看 healthy。"""
     look = caller.look
-    held = look.ledger.standing(look.edition.plan.id).hold is not None
+    held = look.ledger.holds.standing(look.edition.plan.id).hold is not None
     following = _next(look)
     try:
         status = status_of(caller.site.settings.health, look.now)
