@@ -1,4 +1,4 @@
-"""How time and memory grow with items, receivers, the ledger's rows and a process's offices: at 1 ×, 10 × and 100 ×.
+"""How time and memory grow with items, receivers, the ledger's rows and a process's offices: at 1 ×, 10 × and 100 ×, offices up to 1,000 ×.
 
     python -m benchmarks.growth KIND SIZE
 
@@ -30,7 +30,7 @@ SIZES = {
     "items": (100, 1_000, 10_000),
     "receivers": (50, 500, 5_000),
     "rows": (10_000, 100_000, 1_000_000),
-    "offices": (1, 10, 100),
+    "offices": (1, 10, 100, 1_000),
 }
 TIMES = 5
 Point = tuple[str, int, float, float]

@@ -1,4 +1,4 @@
-"""``run`` for many offices: one process, one ledger on PostgreSQL, an office a folder."""
+"""``run`` and ``worker`` for many offices: one process, one ledger on PostgreSQL, an office a folder."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from reminder.settings import Settings
 
 
-def run_tenancy(settings: Settings) -> NoReturn:
-    """Run every office of ``settings.offices`` until a signal ends it."""
+def run_tenancy(settings: Settings, *, works_only: bool = False) -> NoReturn:
+    """Run every office of ``settings.offices``, or only send for it, until a signal ends it."""
     from reminder import log
     from reminder.backup.guard import not_foreign, open_ledger
     from reminder.cli.planning import load_reader
@@ -39,9 +39,11 @@ def run_tenancy(settings: Settings) -> NoReturn:
     ledger = open_ledger(settings.ledger, settings.high_water, clock.now())
     try:
         not_foreign(ledger, settings.high_water)
-        tenancy = Tenancy(settings, ledger, clock, furnish, heartbeat_of(settings))
-        page = page_of_tenancy(settings, tenancy, clock)
-        code = tenancy.run(lambda: print(_banner(tenancy, page, settings), flush=True), page)
+        tenancy = Tenancy(settings, ledger, clock, furnish, heartbeat_of(settings), works_only=works_only)
+        page = None if works_only else page_of_tenancy(settings, tenancy, clock)
+        code = tenancy.run(
+            lambda: print(_banner(tenancy, page, settings, works_only=works_only), flush=True), page
+        )
         if tenancy.left_in_flight:
             print("已停止；有消息正在发送，下次启动时接续。", flush=True)
             ledger.close()
@@ -53,7 +55,7 @@ def run_tenancy(settings: Settings) -> NoReturn:
     raise typer.Exit(code)
 
 
-def _banner(tenancy: Tenancy, page: Page | None, settings: Settings) -> str:
+def _banner(tenancy: Tenancy, page: Page | None, settings: Settings, *, works_only: bool) -> str:
     names = list(tenancy.tenants)
     shown = "、".join(names[:8]) + (f"等 {len(names)} 个" if len(names) > 8 else "")
     lines = [
@@ -61,7 +63,9 @@ def _banner(tenancy: Tenancy, page: Page | None, settings: Settings) -> str:
         f"台账：{settings.ledger_shown}（查看：reminder ledger --office 单位）",
         f"运行状况：{settings.health}（查看：reminder health）；停止：Ctrl-C",
     ]
-    if page is None:
+    if works_only:
+        lines.append("工作节点：只发送，不排定提醒，不提供网页。")
+    elif page is None:
         lines.append("网页控制台：不提供（REMINDER_LISTEN=off）")
     else:
         lines.append(

@@ -10,7 +10,7 @@ import typer
 
 from reminder.cli.app import DataOption, SchedulesOption, TemplatesOption, app
 from reminder.cli.usage import Command
-from reminder.errors import ReminderError, UsageError
+from reminder.errors import UsageError
 
 if TYPE_CHECKING:
     from reminder.settings import Settings
@@ -32,7 +32,9 @@ def worker(
 
     settings = node_settings(schedules, templates, data)
     if settings.offices is not None:
-        raise UsageError("有多个单位（REMINDER_OFFICES）时没有只发送的节点：请在各节点运行 reminder run")
+        from reminder.cli.tenancy import run_tenancy
+
+        run_tenancy(settings, works_only=True)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # before it listens, its default would end the process
     log.set_up(settings.log_level, settings.log_format)
     _shares(settings)
@@ -67,6 +69,7 @@ def worker(
 
 def _shares(settings: Settings) -> None:
     """Raises ``ReminderError`` where there is nothing to share, or what all nodes must have alike is missing."""
+    from reminder.daemon.worker import has_link_key
     from reminder.ledger.address import is_postgres
 
     if not is_postgres(settings.ledger):
@@ -74,11 +77,7 @@ def _shares(settings: Settings) -> None:
             f"台账 {settings.ledger_shown} 是文件，只供一个进程使用；工作节点需要 PostgreSQL 台账："
             "请设置 REMINDER_DATABASE_URL，或用 reminder run"
         )
-    if settings.public_url and not settings.link_key.exists():
-        raise ReminderError(
-            f"没有链接密钥 {settings.link_key}，发出的链接将打不开："
-            "请从运行 reminder run 的节点复制整个 keys 文件夹到数据目录"
-        )
+    has_link_key(settings)
 
 
 def _banner(node: object, settings: Settings) -> str:

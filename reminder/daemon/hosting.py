@@ -14,6 +14,7 @@ from reminder.daemon.filing import Filing
 from reminder.delivery.dispatch import Dispatch
 from reminder.ledger.holds import Hold
 from reminder.ledger.ledger import Ledger
+from reminder.ledger.records import Transport
 
 
 class Alarms(Protocol):
@@ -42,6 +43,45 @@ class Watchman(Protocol):
 
     def was_live(self) -> bool:
         """Whether messages really went out when this was last known."""
+
+
+class Kept(Protocol):
+    """What a process keeps going for an office: a whole daemon, or only its sending."""
+
+    @property
+    def edition(self) -> Edition:
+        """What is in use."""
+
+    @property
+    def transport(self) -> Transport:
+        """Whether messages really go out."""
+
+    @property
+    def refused(self) -> str:
+        """Why the files as they are now are not in use, in Chinese; empty while they are."""
+
+    @property
+    def restless(self) -> bool:
+        """Whether the next tick has something to do that no instant tells."""
+
+    @property
+    def left_in_flight(self) -> frozenset[str]:
+        """Deliveries whose threads have not finished."""
+
+    def tick(self) -> None:
+        """Look at everything once."""
+
+    def ask_reload(self) -> None:
+        """Read the files at the next tick, whether they have changed or not."""
+
+    def files_differ(self) -> bool:
+        """Whether the next tick would find other files; cheap."""
+
+    def next_instant(self, now: datetime) -> datetime:
+        """When there is something to do next, as far as is known now.  Raises ``LedgerError``."""
+
+    def leave(self, seconds: float) -> None:
+        """The end: let what is being sent finish, for so long."""
 
 
 @dataclass(frozen=True, slots=True)

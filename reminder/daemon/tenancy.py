@@ -1,6 +1,7 @@
 """Many offices in one process, on one ledger: whose turn it is, and what they share.
 
-Each office is a :class:`~reminder.daemon.daemon.Daemon` that is looked after
+Each office is a :class:`~reminder.daemon.daemon.Daemon`, or where others decide a
+:class:`~reminder.daemon.worker.Worker`, that is looked after
 when an instant it knows has come, when something was recorded of it, when its
 files move (:data:`FILES_IN_TURN` folders are looked at a tick), and otherwise in
 turn, :data:`IN_TURN` a tick: what a tick costs does not grow with the offices.  A few threads look after them,
@@ -33,7 +34,7 @@ from reminder.ledger.records import Transport
 from reminder.offices import office_names
 from reminder.progress import Heartbeat
 from reminder.settings import Settings
-from reminder.status import write_status
+from reminder.status import WORKER, write_status
 
 log = logging.getLogger(__package__)
 
@@ -61,7 +62,10 @@ class Tenancy:
         clock: Clock,
         furnish: Furnish,
         heartbeat: Heartbeat | None = None,
+        *,
+        works_only: bool = False,
     ) -> None:
+        """``works_only``: other processes decide what their offices are to be told, and this one sends."""
         self._settings = settings
         self._ledger = ledger
         self._clock = clock
@@ -69,7 +73,7 @@ class Tenancy:
         self.life = Life(clock, self._ask_reload)
         self._guard = Guard(settings.high_water)
         self._alarm_clock = Earliest(self.life.wake)
-        self._shared = Shared(settings, ledger, clock, furnish, self.life.wake)
+        self._shared = Shared(settings, ledger, clock, furnish, self.life.wake, works_only)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="office")
         self._tenants: dict[str, Tenant] = {}
         self._turns: deque[Tenant] = deque()
@@ -118,7 +122,7 @@ class Tenancy:
         self._alarm_clock.stop()
         self._pool.shutdown(wait=True)
         deadline = self._clock.monotonic() + life.DRAIN_SECONDS
-        running = [each for each in self._tenants.values() if each.daemon is not None]
+        running = [each for each in self._tenants.values() if each.kept is not None]
         for each in running:
             each.hush()
         for each in running:
@@ -237,6 +241,7 @@ class Tenancy:
             "at": now.isoformat(),
             "pid": os.getpid(),
             "node": socket.gethostname(),
+            **({"role": WORKER} if self._shared.works_only else {}),
             "transport": str(Transport.LIVE if self._live else Transport.OUTBOX),
             "plan": None,
             "next": min(dues).isoformat() if dues else None,

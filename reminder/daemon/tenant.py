@@ -23,8 +23,9 @@ from reminder.check import Edition, examine
 from reminder.clock import Clock
 from reminder.daemon.daemon import Daemon
 from reminder.daemon.filing import Filing
-from reminder.daemon.hosting import Hosting
+from reminder.daemon.hosting import Hosting, Kept
 from reminder.daemon.outfit import BuildChannels, SecretsMark
+from reminder.daemon.worker import Worker, has_link_key
 from reminder.delivery.dispatch import Dispatch, EngineMissing
 from reminder.editing.store import PlanStore
 from reminder.errors import ReminderError
@@ -76,6 +77,8 @@ class Shared:
     clock: Clock
     furnish: Furnish
     wake: Callable[[], None]
+    works_only: bool = False
+    """Whether other processes decide, and this one sends."""
     held: Hold | None = None
     foreign: LedgerForeign | None = None
     """That the ledger is another cluster's, while it is."""
@@ -196,7 +199,8 @@ class Tenant:
         self.settings = shared.settings
         """The office's own, once it was taken in."""
         self.state = State.NEW
-        self.daemon: Daemon | None = None
+        self.kept: Kept | None = None
+        """What is kept going, while it runs."""
         self.busy = False
         """A thread has it in hand, or is about to."""
         self.due: datetime | None = None
@@ -210,30 +214,35 @@ class Tenant:
         self._watcher: Watcher | None = None
 
     @property
+    def daemon(self) -> Daemon | None:
+        """The daemon, if that is what is kept going."""
+        return self.kept if isinstance(self.kept, Daemon) else None
+
+    @property
     def live(self) -> bool:
         """Whether its messages really go out."""
-        return self.daemon is not None and self.daemon.transport is Transport.LIVE
+        return self.kept is not None and self.kept.transport is Transport.LIVE
 
     @property
     def left_in_flight(self) -> frozenset[str]:
         """Deliveries whose threads have not finished."""
-        return self.daemon.left_in_flight if self.daemon is not None else frozenset()
+        return self.kept.left_in_flight if self.kept is not None else frozenset()
 
     def wants(self, now: datetime, monotonic: float, stirred: set[str]) -> bool:
         """Whether it has something to do now.  Costs a few comparisons."""
-        daemon = self.daemon
-        assert daemon is not None
+        kept = self.kept
+        assert kept is not None
         return (
             self._woken
             or monotonic >= self._again_at
             or (self.due is not None and self.due <= now)
-            or daemon.edition.plan.id in stirred
-            or daemon.restless
+            or kept.edition.plan.id in stirred
+            or kept.restless
         )
 
     def files_differ(self) -> bool:
         """Whether its files are others than those in force; for whoever has it in hand."""
-        return self.daemon is not None and self.daemon.files_differ()
+        return self.kept is not None and self.kept.files_differ()
 
     def may_start(self, monotonic: float) -> bool:
         """Whether it is worth trying to take it in."""
@@ -249,8 +258,8 @@ class Tenant:
     def ask_reload(self) -> None:
         """Read the files again, whether they have changed or not."""
         self._asked = True
-        if self.daemon is not None:
-            self.daemon.ask_reload()
+        if self.kept is not None:
+            self.kept.ask_reload()
 
     def look(self) -> None:
         """Take it in, or look after it.  Raises nothing."""
@@ -273,13 +282,12 @@ class Tenant:
 
     def hush(self) -> None:
         """Begin no more sends."""
-        assert self.daemon is not None
         self._dispatch.stand_aside()
 
     def leave(self, seconds: float) -> None:
         """The end: let what is being sent finish, for so long."""
-        assert self.daemon is not None
-        self.daemon.leave(seconds)
+        assert self.kept is not None
+        self.kept.leave(seconds)
 
     # -- in a thread of the tenancy -------------------------------------------------
 
@@ -314,16 +322,17 @@ class Tenant:
                 shared.settings.health,
             )
             channels, mark = shared.furnish(settings)
-            daemon = Daemon(
-                settings, edition, shared.ledger, shared.clock, channels, None, mark, hosting=hosting
-            )
+            if shared.works_only:
+                has_link_key(settings)
+            keep = Worker if shared.works_only else Daemon
+            kept = keep(settings, edition, shared.ledger, shared.clock, channels, None, mark, hosting=hosting)
         except OSError as error:
             shared.give_up(self)
             raise ReminderError(f"数据目录 {settings.data} 建不了（{error.strerror}）；请检查权限") from None
         except BaseException:
             shared.give_up(self)
             raise
-        self.daemon, self.state = daemon, State.RUNNING
+        self.kept, self.state = kept, State.RUNNING
         log.info("office runs", extra={"office": self.name, "plan": plan_id})
         self._tick()
 
@@ -333,15 +342,15 @@ class Tenant:
         return last is not None and last.digest == edition.digest
 
     def _tick(self) -> None:
-        daemon = self.daemon
-        assert daemon is not None
-        daemon.tick()
+        kept = self.kept
+        assert kept is not None
+        kept.tick()
         self.trouble = self._problem
-        if daemon.refused:
-            self.trouble = self.trouble or f"新的计划有错，仍按原计划运行：{daemon.refused.splitlines()[0]}"
+        if kept.refused:
+            self.trouble = self.trouble or f"新的计划有错，仍按原计划运行：{kept.refused.splitlines()[0]}"
         self._again_at = self._shared.clock.monotonic() + AGAIN_SECONDS if self._problem else float("inf")
         try:
-            self.due = daemon.next_instant(self._shared.clock.now())
+            self.due = kept.next_instant(self._shared.clock.now())
         except LedgerError:
             self.due = None
 

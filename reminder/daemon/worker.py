@@ -2,7 +2,8 @@
 
 No alarm clock, no sweep, no page.  Everything else is as in the daemon: what
 cannot be recorded is not sent, a ledger on hold is left alone, and a changed
-plan, transport or secret is taken into use while it runs.
+plan, transport or secret is taken into use while it runs.  One of many offices
+in a process it may be, as a daemon may (:mod:`reminder.daemon.tenancy`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from reminder.agenda.instants import zone_of
 from reminder.backup.guard import Guard, LedgerHeld
@@ -19,11 +20,13 @@ from reminder.check import Edition
 from reminder.clock import Clock
 from reminder.daemon import life
 from reminder.daemon.agreement import Apart, NotAgreed, PlanDiffers, breaks, common_time, same_plan
+from reminder.daemon.hosting import Hosting, Watchman
 from reminder.daemon.life import Life
 from reminder.daemon.outfit import BuildChannels, Outfit, SecretsMark
 from reminder.daemon.plan_source import PlanSource
 from reminder.delivery.dispatch import Dispatch
 from reminder.errors import ReminderError, errors_of
+from reminder.ledger.errors import LedgerError
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import Transport
 from reminder.progress import Heartbeat
@@ -31,6 +34,17 @@ from reminder.settings import Settings
 from reminder.status import WORKER, write_status
 
 log = logging.getLogger(__package__)
+
+DAY_SECONDS = 86_400.0
+
+
+def has_link_key(settings: Settings) -> None:
+    """Raises ``ReminderError`` where messages carry links, and what makes them is not here."""
+    if settings.public_url and not settings.link_key.exists():
+        raise ReminderError(
+            f"没有链接密钥 {settings.link_key}，发出的链接将打不开："
+            "请从运行 reminder run 的节点复制整个 keys 文件夹到数据目录"
+        )
 
 
 class Worker:
@@ -45,19 +59,23 @@ class Worker:
         build_channels: BuildChannels,
         heartbeat: Heartbeat | None = None,
         secrets_mark: SecretsMark = lambda _edition, _transport: "",
+        hosting: Hosting | None = None,
     ) -> None:
+        """With a ``hosting`` it is one of several in a process, which calls :meth:`tick` and :meth:`leave`."""
+        self._hosting = hosting
         self._settings = settings
         self._ledger = ledger
         self._clock = clock
         self._outfit = Outfit(build_channels, secrets_mark)
         self._heartbeat = heartbeat
         self._reload_asked = threading.Event()
-        self.life = Life(clock, self._reload_asked.set)
+        self.life = Life(clock, self.ask_reload)
         self._source = PlanSource(settings, edition.plan.id)
-        self._guard = Guard(settings.high_water, edition.plan.id)
-        self._dispatch = Dispatch(clock, self.life.wake)
+        self._guard: Watchman = hosting.guard if hosting else Guard(settings.high_water, edition.plan.id)
+        self._dispatch = hosting.dispatch if hosting else Dispatch(clock, self.life.wake)
         self._rest = life.TICK_SECONDS
-        self._refused = ""
+        self.refused = ""
+        """Why the files as they are now are not in use, in Chinese; empty while they are."""
         self._held = False
         self._apart = Apart()
         self._use(edition, ledger.transport(edition.plan.id))
@@ -78,10 +96,35 @@ class Worker:
         return self._rest
 
     def _end(self) -> None:
-        self._dispatch.drain(life.DRAIN_SECONDS)
+        self.leave(life.DRAIN_SECONDS)
+        self._ledger.close()
+
+    def leave(self, seconds: float) -> None:
+        """The end: let what is being sent finish, for so long."""
+        self._dispatch.drain(seconds)
         if not self._held:
             self._guard.leave(self._ledger, self._clock.now(), live=self.transport is Transport.LIVE)
-        self._ledger.close()
+
+    def ask_reload(self) -> None:
+        """Read the files at the next tick, whether they have changed or not."""
+        self._reload_asked.set()
+        self.life.wake()
+
+    @property
+    def restless(self) -> bool:
+        """Whether the next tick has something to do that no instant tells: files that are being changed."""
+        return self._reload_asked.is_set() or self._source.moving
+
+    def files_differ(self) -> bool:
+        """Whether the next tick would find other files; cheap, and for a look between ticks."""
+        try:
+            return self._source.differs(self._ledger)
+        except LedgerError:
+            return False  # a tick would tell of it
+
+    def next_instant(self, now: datetime) -> datetime:
+        """When something is to be sent next; in a day, if nothing is known of.  Raises ``LedgerError``."""
+        return now + timedelta(seconds=self._dispatch.rest(now, DAY_SECONDS))
 
     @property
     def left_in_flight(self) -> frozenset[str]:
@@ -151,9 +194,9 @@ class Worker:
             problems += breaks(
                 self.edition, found.edition, self._ledger, self._settings, published=self._source.published
             )
-        self._refused = "\n".join(str(problem) for problem in errors_of(problems))
-        if found.edition is None or self._refused:
-            log.error("plan refused, the old one stays in force", extra={"problems": self._refused})
+        self.refused = "\n".join(str(problem) for problem in errors_of(problems))
+        if found.edition is None or self.refused:
+            log.error("plan refused, the old one stays in force", extra={"problems": self.refused})
             return
         self._use(found.edition, self.transport)
         log.info("plan reloaded")
@@ -180,9 +223,12 @@ class Worker:
             "transport": str(self.transport),
             "plan": self.edition.plan.id,
             "next": None,
-            "plan_refused": bool(self._refused),
+            "plan_refused": bool(self.refused),
             "paused": list(self._dispatch.broken),
             "page": None,
             "problem": problem,
         }
+        if self._hosting is not None:
+            self._hosting.say(problem)
+            status["host"] = str(self._hosting.health.absolute())
         write_status(self._settings.health, status)

@@ -78,16 +78,13 @@ def test_which_office_is_asked_for_in_one_line(
     assert found.err.count("\n") == 1
 
 
-def test_offices_want_postgresql_and_a_worker_wants_none(offices: Offices, tmp_path: Path) -> None:
+def test_offices_want_postgresql(offices: Offices, tmp_path: Path) -> None:
     """On a file a process runs one office."""
     with mock.patch.dict(offices.environment, {"REMINDER_DATABASE_URL": ""}):
-        for command in ("run", "check"):
+        for command in ("run", "worker", "check"):
             found = offices.command(EIGHT, command, "--office", "a")
             assert (found.code, found.out) == (2, "")
             assert "REMINDER_OFFICES 需要 PostgreSQL 台账" in found.err
-    found = offices.command(EIGHT, "worker")
-    assert found.code == 2
-    assert "没有只发送的节点" in found.err
     without: Said = here(EIGHT, "check", "--office", "a", schedules=tmp_path, data=tmp_path / "data")
     assert without.code == 2
     assert "没有设置单位文件夹" in without.err

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import signal
+import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
+from email import message_from_bytes
 from pathlib import Path
 
 import pytest
@@ -15,17 +19,21 @@ from reminder.daemon.tenant import State
 from reminder.ledger.holds import Hold, HoldReason
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import LedgerKind
+from reminder.links import open_links
 from reminder.settings import Settings
+from reminder.status import WORKER, status_of
+from tests.harness.daemon_main import ROLE
 from tests.harness.office import EIGHT, items
 from tests.harness.offices import Offices, lay_out_office
 from tests.harness.postgres import Server, stamp
-from tests.harness.process import wait_for
+from tests.harness.process import DaemonProcess, wait_for
 from tests.harness.shifted import ShiftedClock, shifted_ledger
-from tests.plans import at
+from tests.plans import at, item_yaml
 
 NINE = at("2026-06-10 09:00")
 MINUTE = timedelta(minutes=1)
 MAIL = "  via:\n    - mail\n"
+RUNG = "- from: due\n  workdays: 0\n  at: 09:00\n  to: person:p-office\n" + MAIL
 
 
 @pytest.fixture
@@ -123,6 +131,76 @@ def test_one_offices_bad_plan_leaves_it_on_the_old_one_and_the_others_alone(
         )
         wait_for(lambda: set(offices.troubles) == {"empty", "taken"} and offices.running == 3, "the mended")
         assert offices.daemon.stop() == 0
+
+
+def test_a_node_that_only_sends_does_so_for_every_office_and_decides_nothing(
+    tmp_path: Path, address: str
+) -> None:
+    """Killed in mid-batch, the node that decides leaves the rest to it; what is due after that waits for a decision."""
+    last = "- from: due\n  workdays: 0\n  at: 09:30\n  to: person:p-office\n" + MAIL
+    plan = [
+        *(item_yaml(f"n{each}", "date: 2026-06-10\nat: 23:59", RUNG, "alone: true") for each in range(12)),
+        item_yaml("last", "date: 2026-06-10\nat: 23:59", last, "alone: true"),
+    ]
+    with Offices(tmp_path, address, {"a": plan, "b": plan}) as offices:
+        for smtp in offices.smtp.values():
+            smtp.pause = 0.3
+        worker = DaemonProcess(offices.folder, tmp_path / "worker", {**offices.environment, ROLE: WORKER})
+        with worker:
+            offices.daemon.start()
+            wait_for(lambda: offices.running == 2, "both offices")
+            worker.set_clock(EIGHT)
+            worker.start()
+            wait_for(lambda: len(troubles_of(worker)) == 2, "that it has no keys")
+            assert all(
+                "请从运行 reminder run 的节点复制整个 keys 文件夹" in each for each in troubles_of(worker)
+            )
+            assert worker.stop() == 0
+            for name in "ab":
+                keys = Path("offices", name, "keys")
+                open_links(offices.daemon.data / keys / "links.key", f"plan-{name}")
+                shutil.copytree(offices.daemon.data / keys, worker.data / keys)
+            worker.start()
+            wait_for(
+                lambda: summary_of(worker, EIGHT).startswith("正常：2 个单位，2 个在运行"),
+                "both offices there",
+            )
+            assert "工作节点，只发送" in summary_of(worker, EIGHT)
+            worker.set_clock(NINE)
+            offices.come_due(NINE)
+            wait_for(lambda: all(offices.received(name) for name in "ab"), "a first message of each")
+            offices.daemon.kill()
+            for name in "ab":
+                wait_for(lambda name=name: len(sent(offices, name)) == 12, f"all of {name}", 60)  # type: ignore[misc]
+            worker.set_clock(NINE + 31 * MINUTE)
+            worker.signal(signal.SIGUSR1)
+            time.sleep(2)
+            assert [len(sent(offices, name)) for name in "ab"] == [12, 12]
+            offices.set(NINE + 31 * MINUTE)
+            offices.daemon.start()
+            for name in "ab":
+                wait_for(lambda name=name: len(sent(offices, name)) == 13, f"the last of {name}")  # type: ignore[misc]
+            assert worker.stop() == 0
+            assert "Traceback" not in worker.log.read_text()
+
+
+def sent(offices: Offices, name: str) -> set[str]:
+    """What the office's server has had for its head, each message once."""
+    letters = [each.content for each in offices.smtp[name].messages if each.recipient.startswith("office@")]
+    return {message_from_bytes(each)["Message-ID"] for each in letters}
+
+
+def troubles_of(node: DaemonProcess) -> list[str]:
+    try:
+        return list(
+            json.loads((node.data / "health.json").read_text("utf-8"))["offices"]["troubles"].values()
+        )
+    except FileNotFoundError:
+        return []
+
+
+def summary_of(node: DaemonProcess, now: datetime) -> str:
+    return status_of(node.data / "health.json", now).summary
 
 
 def test_another_offices_files_do_not_make_an_office_run_its_plan(tmp_path: Path, address: str) -> None:

@@ -120,9 +120,12 @@ def _keep_tenancy(settings: Settings, ready: Connection) -> int:
     lock.acquire()
     clock = ShiftedClock(settings.data / "clock")
     ledger = open_ledger(settings.ledger, settings.high_water, clock.now())
-    tenancy = Tenancy(settings, ledger, clock, furnish, heartbeat_of(settings))
+    works_only = os.environ.get(ROLE) == WORKER
+    tenancy = Tenancy(settings, ledger, clock, furnish, heartbeat_of(settings), works_only=works_only)
     signal.signal(signal.SIGUSR1, lambda *_: tenancy.life.wake())
-    code = tenancy.run(lambda: ready.send("ready"), page_of_tenancy(settings, tenancy, clock))
+    code = tenancy.run(
+        lambda: ready.send("ready"), None if works_only else page_of_tenancy(settings, tenancy, clock)
+    )
     if tenancy.left_in_flight:
         os._exit(code)
     return code
