@@ -206,6 +206,11 @@ class Settings:
         return replace(self, schedules=current / SCHEDULES, templates=current / TEMPLATES)
 
     @property
+    def checked(self) -> Path:
+        """Which edition was looked through whole before."""
+        return self.data / "checked.json"
+
+    @property
     def lock(self) -> Path:
         return self.data / "daemon.lock"
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reminder.checked import was_checked
 from reminder.cli.app import (
     DataOption,
     Format,
@@ -38,11 +40,11 @@ UNPUBLISHED = "未公布"
 
 
 def edition_of(settings: Settings) -> Edition:
-    """The edition in the folders.
+    """The edition in the folders; one that the daemon has taken into force is not rendered again to be checked.
 
     Raises ``PlanProblems`` with every problem when it cannot be accepted.
     """
-    examination = examined(settings)
+    examination = examined(settings, lambda edition: was_checked(settings.checked, edition.digest))
     if examination.edition is None:
         raise PlanProblems(examination.errors)
     return examination.edition
@@ -83,14 +85,17 @@ def load_reader() -> None:
     import reminder.check  # noqa: F401
 
 
-def examined(settings: Settings) -> Examination:
-    """Everything found in the folders; where the plan comes from the ledger, in those in which it is laid out."""
+def examined(settings: Settings, known: Callable[[Edition], bool] | None = None) -> Examination:
+    """Everything found in the folders; where the plan comes from the ledger, in those in which it is laid out.
+
+    ``known`` as in :func:`reminder.check.examine`.
+    """
     load_reader()
     from reminder.check import examine
 
     if settings.follows_ledger:
         brought(settings)
-    return examine(settings.schedules, settings.templates, settings.public_url)
+    return examine(settings.schedules, settings.templates, settings.public_url, known=known)
 
 
 @app.command(cls=Command)

@@ -45,6 +45,7 @@ def run(
 ) -> None:
     """启动守护进程。默认只写入 outbox（试运行），不真正发送。"""
     from reminder import log
+    from reminder.checked import note_checked
     from reminder.clock import SystemClock
     from reminder.lock import DataFolderLock
 
@@ -66,6 +67,7 @@ def run(
     writable(settings.data)
     lock = DataFolderLock(settings.lock)
     lock.acquire()
+    note_checked(settings.checked, edition.digest)
     clock = SystemClock()
     ledger = open_ledger(settings.ledger, settings.high_water, clock.now())
     mark = secrets_mark_of(settings)

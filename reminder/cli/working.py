@@ -23,6 +23,7 @@ def worker(
     """启动只负责发送的工作节点（台账在 PostgreSQL 中时）：不排定提醒，不提供网页。"""
     from reminder import log
     from reminder.backup.guard import not_foreign, open_ledger
+    from reminder.checked import note_checked
     from reminder.cli.planning import edition_of
     from reminder.cli.running import node_settings, writable
     from reminder.cli.wiring import channels_for, heartbeat_of, secrets_mark_of
@@ -42,6 +43,7 @@ def worker(
     writable(settings.data)
     lock = DataFolderLock(settings.lock)
     lock.acquire()
+    note_checked(settings.checked, edition.digest)
     clock = SystemClock()
     ledger = open_ledger(settings.ledger, settings.high_water, clock.now())
     try:

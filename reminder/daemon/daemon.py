@@ -20,6 +20,7 @@ from reminder.agenda.instants import zone_of
 from reminder.backup.guard import Guard, LedgerHeld, hold_text, open_ledger
 from reminder.channels.base import Channel
 from reminder.check import Edition, Examination
+from reminder.checked import note_checked
 from reminder.clock import Clock
 from reminder.daemon import life
 from reminder.daemon.agreement import (
@@ -474,6 +475,7 @@ class Daemon:
             self._refuse([problem], now, "计划文件夹不是新计划，未予采用", "现行计划仍在各节点运行。")
             return examination
         keep_adopted(self._ledger, examination.edition, self._shelf, now)
+        note_checked(self._settings.checked, examination.edition.digest)
         if moves.moved:
             self._sweeper.tell(moved_notice(moves), now)
         if handed:
