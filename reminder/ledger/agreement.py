@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, DateTime, func, select
+from sqlalchemy import ColumnElement, Connection, DateTime, Select, func, select
 
 from reminder.ledger.errors import PlanPublished, PlanReplaced
 from reminder.ledger.tables import plan_versions, published_in_force, published_plans
@@ -20,15 +21,15 @@ class Common:
     since: datetime | None
 
 
+def accepted_last(plan_id: str, *columns: ColumnElement[Any]) -> Select[Any]:
+    """Of the plan that was accepted last; no row if none ever was."""
+    mine = select(*columns).where(plan_versions.c.plan_id == plan_id)
+    return mine.order_by(plan_versions.c.id.desc()).limit(1)
+
+
 def common(connection: Connection, plan_id: str) -> Common:
     """In one question.  Only of a database that several nodes share."""
-    last = (
-        select(plan_versions.c.digest, plan_versions.c.accepted_at)
-        .where(plan_versions.c.plan_id == plan_id)
-        .order_by(plan_versions.c.id.desc())
-        .limit(1)
-        .subquery()
-    )
+    last = accepted_last(plan_id, plan_versions.c.digest, plan_versions.c.accepted_at).subquery()
     clock = select(func.clock_timestamp(type_=DateTime(timezone=True)).label("at")).subquery()
     query = select(clock.c.at, last.c.digest, last.c.accepted_at).select_from(
         clock.outerjoin(last, last.c.digest.is_not(None))
@@ -38,13 +39,7 @@ def common(connection: Connection, plan_id: str) -> Common:
 
 def still_in_force(connection: Connection, plan_id: str, digest: str) -> None:
     """Raises ``PlanReplaced`` if another plan was accepted; inside a transaction it stays so to its end."""
-    query = (
-        select(plan_versions.c.digest)
-        .where(plan_versions.c.plan_id == plan_id)
-        .order_by(plan_versions.c.id.desc())
-        .limit(1)
-    )
-    if connection.execute(query).scalar() not in (None, digest):
+    if connection.execute(accepted_last(plan_id, plan_versions.c.digest)).scalar() not in (None, digest):
         raise PlanReplaced
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
-from reminder.ledger.agreement import as_published, was_in_force
+from reminder.ledger.agreement import accepted_last, as_published, was_in_force
 from reminder.ledger.errors import PlanOutdated
 from reminder.ledger.records import Note, PlanVersion, Transport
 from reminder.ledger.statements import insert_new
@@ -75,18 +75,8 @@ def adopted(connection: Connection, plan_id: str, under: Transport) -> dict[tupl
 
 def last_plan(connection: Connection, plan_id: str) -> PlanVersion | None:
     """The plan accepted last."""
-    query = (
-        select(
-            plan_versions.c.digest,
-            plan_versions.c.accepted_at,
-            plan_versions.c.author,
-            plan_versions.c.files,
-            plan_versions.c.diff,
-        )
-        .where(plan_versions.c.plan_id == plan_id)
-        .order_by(plan_versions.c.id.desc())
-        .limit(1)
-    )
+    table = plan_versions.c
+    query = accepted_last(plan_id, table.digest, table.accepted_at, table.author, table.files, table.diff)
     row = connection.execute(query).first()
     return PlanVersion(*row) if row is not None else None
 

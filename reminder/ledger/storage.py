@@ -38,8 +38,10 @@ class Storage(Protocol):
 
         While it lasts nobody else writes for this plan, or for any plan if
         ``plan_id`` is empty: what was read in it is still so when it commits.
-        ``beside`` is for what depends on nothing but rows that it locks itself:
-        others of that kind may then write at the same time.
+        ``beside`` is for what depends on nothing but rows that it locks itself,
+        and on what is only ever written without it (a channel's pause): others of
+        that kind may then write at the same time, and their numbers become
+        visible in any order.
         """
 
     def read(self) -> AbstractContextManager[Connection]:

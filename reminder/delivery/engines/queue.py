@@ -67,11 +67,12 @@ class QueueEngine:
             self._deliverer.take_up_orphans(now, running)
             self._deliverer.take_up_left_behind(now)
         self._ledger.expire(self._plan_id, self._transport, now)
-        for channel in self._channels.union(
-            self._ledger.nodes.waiting_channels(self._plan_id, self._transport, now)
-        ):
+        waiting = self._ledger.nodes.waiting_channels(self._plan_id, self._transport, now)
+        for channel in self._channels.union(waiting):
             self._serve(channel)
-        put_up = 0 if self._closing else self._ledger.nodes.put_up_due(self._plan_id, self._transport, now)
+        put_up = 0
+        if waiting and not self._closing:
+            put_up = self._ledger.nodes.put_up_due(self._plan_id, self._transport, now)
         self._node.stir()
         if trouble is not None:
             raise trouble
@@ -162,22 +163,21 @@ class QueueEngine:
 
     def stand_aside(self) -> None:
         """Begin and fetch nothing until the next kick: other nodes do it meanwhile."""
+        self._leave_lanes(wait=False)
+
+    def close(self, *, wait: bool = True) -> None:
+        """Let what is being sent finish, and fetch no more; other nodes take the rest."""
+        self._closing = True
+        self._leave_lanes(wait=wait)
+        try:
+            self._deliverer.record_ends()
+        except LedgerError as error:
+            log.error("outcomes not recorded at the end", extra={"error": str(error)})
+
+    def _leave_lanes(self, *, wait: bool) -> None:
         with self._lock:
             self._resting = True
             lanes = list(self._lanes.values())
             self._lanes.clear()
         for lane in lanes:
-            lane.close(wait=False)
-
-    def close(self, *, wait: bool = True) -> None:
-        """Let what is being sent finish, and fetch no more; other nodes take the rest."""
-        with self._lock:
-            self._closing = self._resting = True
-            lanes = list(self._lanes.values())
-            self._lanes.clear()
-        for lane in lanes:
             lane.close(wait=wait)
-        try:
-            self._deliverer.record_ends()
-        except LedgerError as error:
-            log.error("outcomes not recorded at the end", extra={"error": str(error)})
