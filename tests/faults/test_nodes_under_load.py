@@ -79,9 +79,8 @@ class Life:
     def go_on(self) -> None:
         """Whoever is stopped goes on."""
         if self._stopped is not None:
-            process, _, end = self._stopped
-            # What it was about to say when it was stopped it says now, although others have said it meanwhile.
-            self._nodes.note(self._nodes.in_hand(process) | end.in_flight)
+            process, _, stop = self._stopped
+            self._nodes.is_back(process, stop)
             process.signal(signal.SIGCONT)
             self._stopped = None
 

@@ -53,7 +53,7 @@ def test_row_28_a_node_killed_or_stopped_in_a_batch_is_replaced_by_the_others(
             stop = nodes.end(stopped, signal.SIGSTOP)
             nodes.settled(2)
             seconds += nodes.taken_up_after(stop)
-            nodes.note(stop.in_flight)  # what it was sending when it was stopped may arrive now
+            nodes.is_back(stopped, stop)
             stopped.signal(signal.SIGCONT)
             time.sleep(HEARTBEAT_SECONDS)
             found = judged(office)

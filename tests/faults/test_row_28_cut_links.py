@@ -40,7 +40,7 @@ def test_row_28_a_node_that_is_cut_off_in_a_batch_is_replaced_and_comes_back(
             cut = nodes.note(nodes.in_hand(lonely))
             nodes.settled(1)
             seconds += nodes.taken_up_after(cut)
-            nodes.note(cut.in_flight)  # what it was sending may arrive now
+            nodes.is_back(lonely, cut)
             links.mend(nodes.all.index(lonely))
 
             nodes.come_due(NINE + MINUTE)

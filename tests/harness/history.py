@@ -48,10 +48,14 @@ class Arrival:
 
 @dataclass(frozen=True)
 class Kill:
-    """The end of a life, and the (channel, identity) of what was then inside its send window."""
+    """The end of a life, and the (channel, identity) of what was then inside its send window.
+
+    Of a life that was only stopped ``until`` is when it had gone on, and said what it had begun.
+    """
 
     at: datetime
     in_flight: frozenset[tuple[str, str]]
+    until: datetime | None = None
 
 
 STORAGE_ALERT = "台账不能写入，提醒已暂停发送"
@@ -156,11 +160,12 @@ class _Excuses:
         self._spent: set[tuple[datetime, str, str]] = set()
 
     def take(self, before: Arrival, again: Arrival) -> Kill | None:
-        """A kill in the send window of this message, between its two arrivals."""
+        """A kill in the send window of this message, between its two arrivals; or a stop that was no end to it."""
         message = (again.channel, again.identity)
         for kill in self._kills:
             if (
-                before.at <= kill.at <= again.at
+                before.at <= (kill.until or kill.at)
+                and kill.at <= again.at
                 and message in kill.in_flight
                 and (kill.at, *message) not in self._spent
                 and self._used[kill.at, again.channel] < self._in_flight

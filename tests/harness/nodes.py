@@ -35,6 +35,8 @@ TAKEN_UP = STALLED_SECONDS + SWEEP_SECONDS
 SLOW = 0.15
 """Seconds that the mail server takes for a message: a batch then lasts."""
 MAIL = "  via:\n    - mail\n"
+SOON = timedelta(seconds=30)
+"""By then a node that goes on has said what it had begun."""
 LAST_WORDS = 0.5
 """Seconds in which the server has read what a process sent before it was killed."""
 
@@ -152,6 +154,12 @@ class Nodes:
         kill = Kill(self._office.now(), frozenset(in_flight))
         self._office.kills.append(kill)
         return kill
+
+    def is_back(self, process: DaemonProcess, stop: Kill) -> None:
+        """What it was about to say when it was stopped or cut off it may say now, although others have said it, or will."""
+        self._office.kills.remove(stop)
+        in_flight = stop.in_flight | self.in_hand(process)
+        self._office.kills.append(Kill(stop.at, frozenset(in_flight), self._office.now() + SOON))
 
     def jobs(self) -> int:
         """How many jobs there are, done ones included."""

@@ -81,6 +81,16 @@ def test_a_duplicate_after_a_kill_that_was_before_both_is_not_excused() -> None:
     assert check(WANTED, [*GOT, arrival(2, 1)], [kill]).duplicates == [arrival(2, 1)]
 
 
+def test_a_stop_that_was_no_end_explains_a_repeat_until_it_had_gone_on() -> None:
+    """What it said after it went on, and others say after that; not what it said later, nor twice."""
+    stop = killed(arrival(2).at - timedelta(seconds=1), 2)
+    stop = replace(stop, until=arrival(2).at + timedelta(seconds=1))
+    assert check(WANTED, [*GOT, arrival(2, 1)], [stop]).excused == [arrival(2, 1)]
+    assert check(WANTED, [*GOT, arrival(2, 1), arrival(2, 6)], [stop]).duplicates == [arrival(2, 6)]
+    over = replace(stop, until=arrival(2).at - timedelta(seconds=0.5))
+    assert check(WANTED, [*GOT, arrival(2, 1)], [over]).duplicates == [arrival(2, 1)]
+
+
 def test_the_same_thing_said_by_another_message_is_never_excused() -> None:
     """A new Message-ID makes a repeat unrecognisable for the receiver."""
     other = replace(arrival(2, 1), identity="new")
