@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
 
-.PHONY: run test torture check bench bundle lock schema readme clean
+.PHONY: run test suite torture check bench bundle lock schema readme clean
 
 run: $(VENV)/.installed
 	$(BIN)/reminder run
@@ -15,7 +15,11 @@ unexport PYTHONDONTWRITEBYTECODE
 # One process more than there are cores: most tests wait for a daemon or a server.
 TESTERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
-test: $(VENV)/.installed-dev check
+# What reads the code uses one core: the suite begins beside it.
+test: $(VENV)/.installed-dev
+	$(MAKE) --no-print-directory -j2 check suite
+
+suite: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n $(TESTERS) --dist worksteal
 
 # The long versions of what `make test` samples, about two hours; what was counted stands at the end.

@@ -36,7 +36,7 @@ from reminder.messages.context import (
     request_context,
     section_context,
 )
-from reminder.messages.render import TemplateError, Templates
+from reminder.messages.render import RendererUnavailable, TemplateError, Templates
 from reminder.messages.wording import FILE as WORDING_FILE
 from reminder.messages.wording import load_wording
 from reminder.plan.authorities import Authorities, read_authorities
@@ -170,7 +170,8 @@ def _unique(problems: Iterator[Problem]) -> list[Problem]:
 
 def _of_edition(edition: Edition) -> Iterator[Problem]:
     names = set(edition.templates.names())
-    unaskable: str | None = None
+    asked = False
+    unaskable: ReminderError | None = None
     for item in edition.plan.items:
         position = edition.plan.positions.get(item.id, Position("plan.yaml"))
         path = f"items[{item.id}]"
@@ -181,10 +182,11 @@ def _of_edition(edition: Edition) -> Iterator[Problem]:
         yield from leaders_unapproved(item, edition.plan, position, path)
         yield from _of_escalation(item, edition, position, path)
         if asks_approvers(item, edition.plan):
-            if unaskable is None:
-                unaskable = _unaskable(edition)  # what is asked has nothing of the item: once is enough
-            if unaskable:
-                yield Problem(position, f"{path}.approval", f"不能提请审批：{unaskable}")
+            if not asked:
+                asked, unaskable = True, _unaskable(edition)  # it has nothing of the item: once is enough
+            if unaskable is not None:
+                passing = isinstance(unaskable, RendererUnavailable)
+                yield Problem(position, f"{path}.approval", f"不能提请审批：{unaskable}", passing=passing)
         occurrence = sample_occurrence(item, edition)
         if occurrence is None:
             if not isinstance(item.spec.when, EventWhen | DrawWhen):
@@ -338,6 +340,8 @@ def _render(
         yield Problem(
             position, f"{path}.{alarm.rung.id}", str(error), "", "模板须对每个任务、每种收件人都能生成"
         )
+    except RendererUnavailable as error:
+        yield Problem(position, f"{path}.{alarm.rung.id}", str(error), passing=True)
     except ReminderError as error:
         yield Problem(position, f"{path}.{alarm.rung.id}", str(error))
 
@@ -358,8 +362,8 @@ SAMPLE_REQUEST = Request(
 )
 
 
-def _unaskable(edition: Edition) -> str:
-    """Why approvers cannot be asked, in one of the forms that a request may take; empty if they can."""
+def _unaskable(edition: Edition) -> ReminderError | None:
+    """Why approvers cannot be asked, in one of the forms that a request may take; None if they can."""
     for request in (
         SAMPLE_REQUEST,
         replace(SAMPLE_REQUEST, late=True, changed=True, hidden=True, rehearsal=True, submitter=""),
@@ -375,8 +379,8 @@ def _unaskable(edition: Edition) -> str:
             context = request_context(edition.plan, SAMPLES[0], request, edition.wording, request.goes_at)
             edition.templates.section(APPROVAL_TEMPLATE, context)
         except ReminderError as error:
-            return str(error)
-    return ""
+            return error
+    return None
 
 
 def last_day_of(plan: Plan) -> datetime:

@@ -8,7 +8,7 @@ from typing import Never
 import pytest
 
 from reminder import check, checked
-from reminder.checked import note_checked, was_checked
+from reminder.checked import note_checked, was_checked, was_linked_otherwise
 from reminder.cli.planning import edition_of
 from reminder.settings import Settings
 from tests.editions import TEMPLATES
@@ -21,27 +21,36 @@ def test_it_is_known_by_this_program_and_this_digest_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "checked.json"
-    assert not was_checked(file, "a")
-    note_checked(file, "a")
-    assert was_checked(file, "a")
-    assert not was_checked(file, "b")
-    note_checked(file, "b")
-    assert (was_checked(file, "a"), was_checked(file, "b")) == (False, True)
+    assert not was_checked(file, "a", None)
+    note_checked(file, "a", None)
+    assert was_checked(file, "a", None)
+    assert not was_checked(file, "b", None)
+    note_checked(file, "b", None)
+    assert (was_checked(file, "a", None), was_checked(file, "b", None)) == (False, True)
     monkeypatch.setattr(checked, "__version__", "99.0")
-    assert not was_checked(file, "b")
+    assert not was_checked(file, "b", None)
     assert [each.name for each in tmp_path.iterdir()] == ["checked.json"]
+
+
+def test_texts_with_links_are_others_than_those_without(tmp_path: Path) -> None:
+    file = tmp_path / "checked.json"
+    assert not was_linked_otherwise(file, "https://x.example.com"), "nobody knows"
+    note_checked(file, "a", None)
+    assert was_linked_otherwise(file, "https://x.example.com")
+    assert not was_linked_otherwise(file, None)
+    assert not was_checked(file, "a", "https://x.example.com")
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff", b"[]", b'{"edition": "a"}'])
 def test_a_harmed_note_is_none(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "checked.json"
     file.write_bytes(content)
-    assert not was_checked(file, "a")
+    assert not was_checked(file, "a", None)
 
 
 def test_where_nothing_can_be_written_it_is_looked_through_again(tmp_path: Path) -> None:
-    note_checked(tmp_path / "missing" / "checked.json", "a")
-    assert not was_checked(tmp_path / "missing" / "checked.json", "a")
+    note_checked(tmp_path / "missing" / "checked.json", "a", None)
+    assert not was_checked(tmp_path / "missing" / "checked.json", "a", None)
 
 
 def test_a_plan_is_looked_through_until_it_is_noted_and_when_it_was_changed(
@@ -60,8 +69,10 @@ def test_a_plan_is_looked_through_until_it_is_noted_and_when_it_was_changed(
     monkeypatch.setattr(check, "_of_edition", look)
     with pytest.raises(Looked):
         edition_of(settings)
-    note_checked(settings.checked, edition.digest)
+    note_checked(settings.checked, edition.digest, None)
     assert edition_of(settings).digest == edition.digest
+    with pytest.raises(Looked):
+        edition_of(settings, whole=True)
     write_plan(settings.schedules, item_yaml("y", "date: 2026-06-10", RUNG))
     with pytest.raises(Looked):
         edition_of(settings)

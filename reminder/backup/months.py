@@ -178,7 +178,8 @@ def retire(ledger: Ledger, wanted: Wanted, out: Path, now: datetime) -> tuple[Re
     Whether the plan's months are over and their duties done is the caller's to
     judge.  Raises :class:`MonthsRefused`, :class:`BackupError` and ``LedgerError``:
     the ledger is as it was then, and no file is left; only if nobody can say
-    whether the ledger committed (``LedgerUnsure``) the archive stays.
+    whether the ledger committed (``LedgerUnsure``, or an interruption in its
+    middle) the archive stays.
     """
     done = ledger.months.retirements(wanted.plan_id)
     since = done[-1].until if done else None
@@ -189,7 +190,9 @@ def retire(ledger: Ledger, wanted: Wanted, out: Path, now: datetime) -> tuple[Re
         found = "；".join(OPEN_TEXT[each].format(number) for each, number in waits.items())
         raise MonthsRefused(f"{wanted.before} 之前还有没有了结的：{found}。没有归档，台账未变")
     if out.exists():
-        raise MonthsRefused(f"{out} 已经存在，没有覆盖，台账未变：请换一个文件名")
+        raise MonthsRefused(
+            f"{out} 已经存在，没有覆盖，台账未变：请换一个文件名；如是上次中断留下的，台账未记归档时可以删去"
+        )
     scratch = out.with_name(f".{out.name}.{os.getpid()}.part")
     named = False
     try:

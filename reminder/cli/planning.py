@@ -39,12 +39,16 @@ DAY = timedelta(days=1)
 UNPUBLISHED = "未公布"
 
 
-def edition_of(settings: Settings) -> Edition:
-    """The edition in the folders; one that the daemon has taken into force is not rendered again to be checked.
+def edition_of(settings: Settings, *, whole: bool = False) -> Edition:
+    """The edition in the folders; one that the daemon has taken into force is rendered to be checked only if ``whole``.
 
     Raises ``PlanProblems`` with every problem when it cannot be accepted.
     """
-    examination = examined(settings, lambda edition: was_checked(settings.checked, edition.digest))
+
+    def known(edition: Edition) -> bool:
+        return was_checked(settings.checked, edition.digest, edition.public_url)
+
+    examination = examined(settings, None if whole else known)
     if examination.edition is None:
         raise PlanProblems(examination.errors)
     return examination.edition

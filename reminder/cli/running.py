@@ -67,7 +67,7 @@ def run(
     writable(settings.data)
     lock = DataFolderLock(settings.lock)
     lock.acquire()
-    note_checked(settings.checked, edition.digest)
+    note_checked(settings.checked, edition.digest, edition.public_url)
     clock = SystemClock()
     ledger = open_ledger(settings.ledger, settings.high_water, clock.now())
     mark = secrets_mark_of(settings)
@@ -219,7 +219,7 @@ def live(
     if not by:
         raise UsageError("请用 --by 写明由谁决定，将记入台账；如 reminder live --by 机关党委办公室")
     settings = settings_of(schedules, templates, data)
-    edition = edition_of(settings)
+    edition = edition_of(settings, whole=True)
     now = SystemClock().now()
     today = now.astimezone(zone_of(edition.plan.head.timezone)).date()
     if not off and (found := obstacles(edition, settings, today)):
@@ -245,12 +245,19 @@ def health(data: DataOption = None, format: FormatOption = Format.TABLE) -> None
     """守护进程是否正常：正常退出码为 0，否则为 1。"""
     from reminder.cli.output import print_json
     from reminder.clock import SystemClock
-    from reminder.status import status_of
+    from reminder.offices import OfficeSettings
+    from reminder.status import NoStatus, status_of, why_no_status
 
     settings = settings_of(data=data, whole=True)
     if settings.offices is not None and settings.office:
         settings = settings_of(data=data)
-    status = status_of(settings.health, SystemClock().now())
+    try:
+        status = status_of(settings.health, SystemClock().now())
+    except NoStatus:
+        host = settings.host if isinstance(settings, OfficeSettings) else None
+        if host is None or not (why := why_no_status(host / settings.health.name, settings.data.name)):
+            raise
+        raise NoStatus(why) from None
     if format is Format.JSON:
         print_json({**status.raw, "healthy": not status.found, "problem": status.found})
     else:

@@ -43,7 +43,7 @@ def worker(
     writable(settings.data)
     lock = DataFolderLock(settings.lock)
     lock.acquire()
-    note_checked(settings.checked, edition.digest)
+    note_checked(settings.checked, edition.digest, edition.public_url)
     clock = SystemClock()
     ledger = open_ledger(settings.ledger, settings.high_water, clock.now())
     try:

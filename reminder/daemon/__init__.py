@@ -1,4 +1,4 @@
-"""The daemon: an alarm clock, one sweeper, reload, signals, drain."""
+"""What stays and works until a signal ends it: the daemon, the worker, and many of either in one process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The daemon: an alarm clock, one sweeper, reload, signals, drain.
+"""The daemon: an alarm clock, one sweeper, reload.
 
 APScheduler is the alarm clock: one job per item, at the item's next alarm, and
 all a job does is to set an event.  One thread sweeps whenever the event is set,
@@ -17,7 +17,7 @@ from typing import Any
 
 from reminder.agenda.difference import Difference
 from reminder.agenda.instants import zone_of
-from reminder.backup.guard import Guard, LedgerHeld, hold_text, open_ledger
+from reminder.backup.guard import Guard, LedgerForeign, LedgerHeld, hold_text, open_ledger
 from reminder.channels.base import Channel
 from reminder.check import Edition, Examination
 from reminder.checked import note_checked
@@ -65,8 +65,6 @@ log = logging.getLogger(__package__)
 
 HANDOVERS_AHEAD = timedelta(days=366)
 PROBLEMS_SHOWN = 10
-AGAIN_SECONDS = 30.0
-"""Before a plan is read again that was refused for a reason that no file is to blame for."""
 
 UNREADABLE = (
     "台账中发布的新版计划本节点读不了，未予采用",
@@ -94,7 +92,7 @@ class Daemon:
         self._ledger = ledger
         self._clock = clock
         self._outfit = Outfit(build_channels, secrets_mark)
-        self.life = Life(clock, self.ask_reload)
+        self.life = Life("sweeper", clock, self.ask_reload)
         self._reload_asked = threading.Event()
         self._clock_watch = ClockWatch()
         self._source = PlanSource(settings, edition.plan.id)
@@ -122,8 +120,6 @@ class Daemon:
         self._rest = life.TICK_SECONDS
         self._dispatch.use(ledger, edition.plan, self._transport, channels)
         self._refused = ""
-        self._again_at = float("inf")
-        """When what was refused for a passing reason is read again, in monotonic seconds."""
         self._alert, self._hold_alert = StorageAlert(), HoldAlert()
         self._taken_up = False
         self._heartbeat = heartbeat
@@ -240,9 +236,7 @@ class Daemon:
             common = common_time(self._ledger, self._edition.plan.id, self._clock)
             if jump is not None:
                 self._note("clock-set", {"seconds": round(jump.total_seconds(), 1)})
-            monotonic = self._clock.monotonic()
-            asked = self._reload_asked.is_set() or monotonic >= self._again_at
-            if self._source.changed(self._ledger, monotonic) or asked:
+            if self._source.changed(self._ledger, self._clock.monotonic()) or self._reload_asked.is_set():
                 self._reload_asked.clear()
                 self.reload(now)
                 common = common_time(self._ledger, self._edition.plan.id, self._clock)
@@ -329,7 +323,7 @@ class Daemon:
         try:
             same_plan(self._ledger, common, self._edition, published=self._source.published)
         except PlanDiffers:
-            self._dispatch.kick(now)
+            self._dispatch.kick(now, own_only=True)
             self._rest = self._dispatch.rest(now, life.TICK_SECONDS)
             raise
         if self._apart.ended():
@@ -366,6 +360,9 @@ class Daemon:
             hold = self._guard.check(
                 self._ledger, now, self._clock.monotonic(), live=self._transport is Transport.LIVE
             )
+        except LedgerForeign:
+            self._dispatch.stand_aside()
+            raise
         except LedgerError:
             self._dispatch.give_back()
             raise
@@ -436,8 +433,6 @@ class Daemon:
     def _reload(self, now: datetime) -> Examination:
         examination = self._source.read(self._ledger)
         problems = list(examination.problems)
-        passing = any(each.passing for each in errors_of(problems))
-        self._again_at = self._clock.monotonic() + AGAIN_SECONDS if passing else float("inf")
         if examination.edition is not None:
             problems += breaks(
                 self._edition,
@@ -475,7 +470,7 @@ class Daemon:
             self._refuse([problem], now, "计划文件夹不是新计划，未予采用", "现行计划仍在各节点运行。")
             return examination
         keep_adopted(self._ledger, examination.edition, self._shelf, now)
-        note_checked(self._settings.checked, examination.edition.digest)
+        note_checked(self._settings.checked, examination.edition.digest, examination.edition.public_url)
         if moves.moved:
             self._sweeper.tell(moved_notice(moves), now)
         if handed:

@@ -1,4 +1,4 @@
-"""What a daemon has of the process it lives in, where that process runs several offices."""
+"""What a daemon or a worker has of the process it lives in, where that process runs several offices."""
 
 from __future__ import annotations
 

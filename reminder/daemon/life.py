@@ -25,8 +25,9 @@ FIRST_TICK_SECONDS = 2.0
 class Life:
     """One life; :meth:`wake` and :meth:`stop` may be called by any thread."""
 
-    def __init__(self, clock: Clock, reload: Callable[[], None]) -> None:
-        """``reload`` is what SIGHUP asks for."""
+    def __init__(self, name: str, clock: Clock, reload: Callable[[], None]) -> None:
+        """``reload`` is what SIGHUP asks for; ``name`` is the thread's."""
+        self._name = name
         self._clock = clock
         self._reload = reload
         self._wake = threading.Event()
@@ -72,7 +73,7 @@ class Life:
             signal.SIGINT: signal.signal(signal.SIGINT, self._on_stop),
             signal.SIGHUP: signal.signal(signal.SIGHUP, self._on_reload),
         }
-        thread = threading.Thread(target=self._look_until_stopped, args=(look,), name="sweeper")
+        thread = threading.Thread(target=self._look_until_stopped, args=(look,), name=self._name)
         try:
             begin()
             thread.start()
@@ -108,7 +109,7 @@ class Life:
                 self._looked.set()
                 self._clock.wait(self._wake, rest)
         except BaseException:
-            log.exception("sweeper died")
+            log.exception("%s died", self._name)
             self._crashed = True
 
     def _tend_page(self) -> None:

@@ -14,6 +14,9 @@ from reminder.ledger.ledger import Ledger
 from reminder.settings import Settings
 from reminder.watch import Watcher
 
+AGAIN_SECONDS = 30.0
+"""Before what was refused for a reason that no file is to blame for is read again."""
+
 
 class PlanSource:
     """Used by one thread."""
@@ -25,6 +28,8 @@ class PlanSource:
         self._watcher = Watcher([settings.schedules, settings.templates])
         self._brought: Brought | None = self._store.brought() if self._store is not None else None
         self._tried = self._brought.number if self._brought is not None else 0
+        self._looked_at = 0.0
+        self._again_at = float("inf")
         self.problem = ""
         """Why the version in force could not be taken from the ledger, in Chinese; the old one goes on."""
 
@@ -35,8 +40,8 @@ class PlanSource:
 
     @property
     def moving(self) -> bool:
-        """Whether files are being changed just now."""
-        return self._watcher.moving
+        """Whether files are being changed just now, or are to be read again although nobody changes them."""
+        return self._watcher.moving or self._again_at < float("inf")
 
     def differs(self, ledger: Ledger) -> bool:
         """Whether :meth:`changed` may have something to say; cheap.  Raises ``LedgerError``."""
@@ -50,7 +55,10 @@ class PlanSource:
         Files that somebody changed where the published plan is laid out are put
         right again, which is no change of the plan.
         """
+        self._looked_at = monotonic
         at_rest = self._watcher.at_rest(monotonic)
+        if monotonic >= self._again_at:
+            return True
         if self._store is None:
             return at_rest
         number = ledger.published.number(self._plan_id)
@@ -60,7 +68,16 @@ class PlanSource:
         return self._bring(ledger) is not None and self._tried != before
 
     def read(self, ledger: Ledger) -> Examination:
-        """All that is found in the files as they are now.  Raises ``LedgerError``."""
+        """All that is found in the files as they are now.  Raises ``LedgerError``.
+
+        What is refused for a passing reason :meth:`changed` calls new once more, soon.
+        """
+        found = self._read(ledger)
+        passing = any(each.passing for each in found.errors)
+        self._again_at = self._looked_at + AGAIN_SECONDS if passing else float("inf")
+        return found
+
+    def _read(self, ledger: Ledger) -> Examination:
         settings = self._settings
         if self._store is None:
             return examine(settings.schedules, settings.templates, settings.public_url)

@@ -70,7 +70,7 @@ class Tenancy:
         self._ledger = ledger
         self._clock = clock
         self._heartbeat = heartbeat
-        self.life = Life(clock, self._ask_reload)
+        self.life = Life("tenancy", clock, self._ask_reload)
         self._guard = Guard(settings.high_water)
         self._alarm_clock = Earliest(self.life.wake)
         self._shared = Shared(settings, ledger, clock, furnish, self.life.wake, works_only)
@@ -146,12 +146,15 @@ class Tenancy:
         try:
             if monotonic - self._names_at >= NAMES_SECONDS:
                 self._find(monotonic)
-            self._shared.held = self._guard.check(self._ledger, now, monotonic, live=self._live)
-            self._shared.foreign = None
+            held = self._guard.check(self._ledger, now, monotonic, live=self._live)
+            if held != self._shared.held and held is not None:
+                self._hush()
+            self._shared.held, self._shared.foreign = held, None
             stirred = self._stirred(now, monotonic)
         except LedgerError as error:
             if isinstance(error, LedgerForeign):
                 self._shared.foreign = error
+                self._hush()
             problem = str(error)
             log.error("ledger in trouble", extra={"error": problem})
         begun = [self._begin(each) for each in self._chosen(now, monotonic, stirred or set())]
@@ -165,6 +168,12 @@ class Tenancy:
     def look(self) -> None:
         """A tick, waited for: what it begins has ended."""
         wait(self.tick())
+
+    def _hush(self) -> None:
+        """No office begins a send until it was looked after: what it then finds says whether it may."""
+        for each in self._tenants.values():
+            if each.kept is not None:
+                each.hush()
 
     def _find(self, monotonic: float) -> None:
         """Take in the folders that there are now; one that has gone keeps its last plan, and says so."""
@@ -208,8 +217,10 @@ class Tenancy:
         for each in _next(self._turns, IN_TURN):
             if each.state is State.RUNNING and not each.busy:
                 chosen[each.name] = each
-        for each in _next(self._files, FILES_IN_TURN):
+        looked = _next(self._files, FILES_IN_TURN)
+        for each in {*looked, *(each for each in self._tenants.values() if each.is_being_mended)}:
             each.look_at_files(monotonic)
+        for each in looked:
             if (
                 each.state is State.RUNNING
                 and not each.busy
@@ -219,7 +230,9 @@ class Tenancy:
                 chosen[each.name] = each
         resting = [each for each in self._tenants.values() if each.state is not State.RUNNING]
         if not any(each.busy for each in resting):
-            first = next((each for each in resting if each.may_start(monotonic)), None)
+            # Whoever was never tried comes first, then who has waited longest: those in trouble bar nobody's way.
+            ready = (each for each in resting if each.may_start(monotonic))
+            first = min(ready, key=lambda each: each.tried_at, default=None)
             if first is not None:
                 chosen[first.name] = first
         return [each for each in chosen.values() if not each.busy]
@@ -236,7 +249,7 @@ class Tenancy:
 
     def _write_health(self, now: datetime, problem: str) -> None:
         tenants = self._tenants.values()
-        dues = [each.due for each in tenants if each.due is not None]
+        dues = [each.due for each in tenants if each.due is not None and not self._shared.works_only]
         status: dict[str, Any] = {
             "at": now.isoformat(),
             "pid": os.getpid(),
@@ -256,6 +269,7 @@ class Tenancy:
                 "live": sum(each.live for each in tenants),
                 "starting": sum(each.state is State.NEW for each in tenants),
                 "troubles": {each.name: each.trouble for each in tenants if each.trouble},
+                "broken": [each.name for each in tenants if each.state is State.BROKEN],
             },
         }
         write_status(self._settings.health, status)

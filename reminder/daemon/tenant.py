@@ -20,6 +20,7 @@ from reminder.agenda.facts import Facts
 from reminder.backup.guard import LedgerForeign
 from reminder.calendars.workdays import WorkCalendar
 from reminder.check import Edition, examine
+from reminder.checked import note_checked, was_linked_otherwise
 from reminder.clock import Clock
 from reminder.daemon.daemon import Daemon
 from reminder.daemon.filing import Filing
@@ -208,6 +209,8 @@ class Tenant:
         self.trouble = ""
         """What is wrong, in Chinese; empty if all is well."""
         self._problem = ""
+        self.tried_at = float("-inf")
+        """When it was last tried to take it in, in monotonic seconds."""
         self._woken = False
         self._asked = False
         self._again_at = float("inf")
@@ -250,6 +253,11 @@ class Tenant:
             return False
         return self.state is State.NEW or self._asked or monotonic >= self._again_at
 
+    @property
+    def is_being_mended(self) -> bool:
+        """While it is broken: whether the last look saw files that were being changed."""
+        return self.state is State.BROKEN and self._watcher is not None and self._watcher.moving
+
     def look_at_files(self, monotonic: float) -> None:
         """While it is broken: whether somebody has changed its files, and is through."""
         if self.state is State.BROKEN and not self.busy and self._watcher is not None:
@@ -264,12 +272,13 @@ class Tenant:
     def look(self) -> None:
         """Take it in, or look after it.  Raises nothing."""
         self._woken = self._asked = False
+        starting = self.state is not State.RUNNING
         try:
-            if self.state is State.RUNNING:
-                self._tick()
-            else:
+            if starting:
+                self.tried_at = self._shared.clock.monotonic()
                 self._start()
-                self._shared.wake()  # the next may be taken in
+            else:
+                self._tick()
         except Unsound as error:
             self._in_trouble(str(error), float("inf"))
         except ReminderError as error:
@@ -279,6 +288,8 @@ class Tenant:
             self._in_trouble(f"程序内部出错（{type(error).__name__}），稍后再试；请把日志交给维护人员")
         finally:
             self.busy = False
+            if starting:
+                self._shared.wake()  # the next may be taken in
 
     def hush(self) -> None:
         """Begin no more sends."""
@@ -300,7 +311,7 @@ class Tenant:
             PlanStore(settings.published).bring(shared.ledger, settings.plan_wanted)
             settings = settings.laid_out()
         self.settings = settings
-        found = examine(settings.schedules, settings.templates, settings.public_url, known=self._is_in_force)
+        found = examine(settings.schedules, settings.templates, settings.public_url, known=self._is_known)
         if found.edition is None:
             first, count = found.errors[0], len(found.errors)
             # What was published is mended elsewhere, and moves no file here; what passes moves none either.
@@ -333,11 +344,17 @@ class Tenant:
             shared.give_up(self)
             raise
         self.kept, self.state = kept, State.RUNNING
+        note_checked(settings.checked, edition.digest, edition.public_url)
         log.info("office runs", extra={"office": self.name, "plan": plan_id})
         self._tick()
 
-    def _is_in_force(self, edition: Edition) -> bool:
-        """Whether it was accepted last: then it was looked through, and need not be at every start."""
+    def _is_known(self, edition: Edition) -> bool:
+        """Whether it was accepted last: then some node looked through it, and this one need not, a thousand times.
+
+        Unless it has links now that it had not then.
+        """
+        if was_linked_otherwise(self.settings.checked, edition.public_url):
+            return False
         last = self._shared.ledger.last_plan(edition.plan.id)
         return last is not None and last.digest == edition.digest
 

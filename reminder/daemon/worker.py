@@ -15,7 +15,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from reminder.agenda.instants import zone_of
-from reminder.backup.guard import Guard, LedgerHeld
+from reminder.backup.guard import Guard, LedgerForeign, LedgerHeld
 from reminder.check import Edition
 from reminder.clock import Clock
 from reminder.daemon import life
@@ -69,7 +69,7 @@ class Worker:
         self._outfit = Outfit(build_channels, secrets_mark)
         self._heartbeat = heartbeat
         self._reload_asked = threading.Event()
-        self.life = Life(clock, self.ask_reload)
+        self.life = Life("worker", clock, self.ask_reload)
         self._source = PlanSource(settings, edition.plan.id)
         self._guard: Watchman = hosting.guard if hosting else Guard(settings.high_water, edition.plan.id)
         self._dispatch = hosting.dispatch if hosting else Dispatch(clock, self.life.wake)
@@ -143,7 +143,7 @@ class Worker:
                 self._reload()
             self._agree(now)
             problem = self._follow() or self._source.problem
-            self._dispatch.kick(now)
+            self._dispatch.kick(now, own_only=self._apart.error is not None)
             self._rest = self._dispatch.rest(now, life.TICK_SECONDS)
         except NotAgreed as error:
             problem = str(error)
@@ -163,6 +163,9 @@ class Worker:
             hold = self._guard.check(
                 self._ledger, now, self._clock.monotonic(), live=self.transport is Transport.LIVE
             )
+        except LedgerForeign:
+            self._dispatch.stand_aside()
+            raise
         except ReminderError:
             self._dispatch.give_back()
             raise
@@ -195,14 +198,22 @@ class Worker:
                 self.edition, found.edition, self._ledger, self._settings, published=self._source.published
             )
         self.refused = "\n".join(str(problem) for problem in errors_of(problems))
-        if found.edition is None or self.refused:
-            log.error("plan refused, the old one stays in force", extra={"problems": self.refused})
+        if found.edition is not None and not self.refused:
+            try:
+                self._use(found.edition, self.transport)
+            except ReminderError as error:
+                self.refused = str(error)
+                self._outfit.lacks(found.edition, self.transport)
+        if self.refused:
+            log.error("plan refused, the old one stays in use", extra={"problems": self.refused})
             return
-        self._use(found.edition, self.transport)
+        self._outfit.lacks_nothing()
         log.info("plan reloaded")
 
     def _follow(self) -> str:
         """Take the ledger's transport and changed secrets into use; what is wrong while one is missing."""
+        if self._outfit.no_longer_lacking(self.transport):
+            self._reload_asked.set()
         transport = self._ledger.transport(self.edition.plan.id)
         if transport is not self.transport:
             log.warning("transport changed", extra={"transport": str(transport)})

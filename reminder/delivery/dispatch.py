@@ -104,13 +104,13 @@ class Dispatch:
         """What a killed daemon left in flight goes the way of its channel's policy; how many."""
         return self._deliverer.take_up(now)
 
-    def kick(self, now: datetime) -> None:
-        """Submit what is due.  Raises ``LedgerError`` as the engine does."""
+    def kick(self, now: datetime, *, own_only: bool = False) -> None:
+        """Submit what is due, or only that on channels of this plan.  Raises ``LedgerError`` as the engine does."""
         for engine, channels in [each for each in self._retired if not each[0].in_flight]:
             for channel in channels.values():
                 channel.close()
             self._retired.remove((engine, channels))
-        self._engine.kick(now, self.left_in_flight)
+        self._engine.kick(now, self.left_in_flight, own_only=own_only)
 
     def rest(self, now: datetime, longest: float) -> float:
         """Seconds until there may be something to send, at most ``longest``."""

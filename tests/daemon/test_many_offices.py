@@ -7,13 +7,16 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import wait
 from datetime import datetime, timedelta
 from email import message_from_bytes
 from pathlib import Path
 
 import pytest
 
+from reminder.backup.guard import LedgerForeign
 from reminder.cli.wiring import furnish
+from reminder.daemon import tenant
 from reminder.daemon.tenancy import Tenancy
 from reminder.daemon.tenant import State
 from reminder.ledger.holds import Hold, HoldReason
@@ -109,6 +112,9 @@ def test_one_offices_bad_plan_leaves_it_on_the_old_one_and_the_others_alone(
         assert "5 个单位，2 个在运行（2 个正式发送）" in said.out
         assert "单位 taken：计划编号 plan-a" in said.out
         assert offices.command(EIGHT, "health", "--office", "a").out.startswith("正常（正式发送）")
+        said = offices.command(EIGHT, "health", "--office", "empty")
+        assert said.code == 1, "it never ran"
+        assert offices.troubles["empty"] in said.out + said.err
         left = offices.daemon.data / "offices" / "spoilt" / "health.json"
         left.parent.mkdir()
         shutil.copy(offices.daemon.data / "offices" / "a" / "health.json", left)  # of a time when it ran
@@ -120,6 +126,10 @@ def test_one_offices_bad_plan_leaves_it_on_the_old_one_and_the_others_alone(
         good = bad.read_text()
         bad.write_text(good.replace("timezone: Asia/Shanghai", "timezone: 上海"))
         wait_for(lambda: "b" in offices.troubles, "the refusal")
+        said = offices.command(EIGHT, "health", "--office", "b")
+        assert said.code == 0, "it goes on with the old one"
+        assert "有一份新计划因错误未被采用" in said.out
+        assert "上海" not in said.out, "who may not see the item must not read of it here"
         offices.come_due(NINE)
         wait_for(lambda: offices.received("a") and len(offices.received("b")) >= 2, "both offices' messages")
         assert "office@b.example.com" in offices.received("b"), "the old plan is in force"
@@ -239,6 +249,53 @@ def test_offices_led_to_another_clusters_ledger_leave_it_alone(postgres: Server,
         assert ledger.holds.standing().hold is None
     assert states == [State.RUNNING, State.BROKEN]
     assert "另一本台账" in trouble
+
+
+def test_offices_that_cannot_run_bar_nobodys_way(
+    tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often they may be tried again, who was never tried comes first."""
+    monkeypatch.setattr(tenant, "START_AGAIN_SECONDS", 0.0)
+    for name in ("a", "b", "z"):
+        lay_out_office(tmp_path / "offices", name, items(1, via=MAIL))
+    for name in ("a", "b"):
+        own = tmp_path / "offices" / name / "office.env"
+        own.write_text(f"REMINDER_PLAN_FROM=ledger:plan-{name}\n")  # and none was published
+    clock = ShiftedClock(EIGHT)
+    settings = Settings(data=tmp_path / "data", offices=tmp_path / "offices", database_url=address)
+    settings.data.mkdir()
+    tenancy = Tenancy(settings, shifted_ledger(address, clock), clock, furnish)
+    for _ in range(3):
+        tenancy.look()
+    states = {name: each.state for name, each in tenancy.tenants.items()}
+    tenancy.close()
+    assert states == {"a": State.BROKEN, "b": State.BROKEN, "z": State.RUNNING}
+
+
+def test_where_the_ledger_is_another_clusters_no_office_begins_a_send_before_it_was_looked_after(
+    tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody asks each of a thousand offices at every second: what is on its way to be sent is stopped at once."""
+    for name in "ab":
+        lay_out_office(tmp_path / "offices", name, items(1, via=MAIL))
+    clock = ShiftedClock(EIGHT)
+    settings = Settings(data=tmp_path / "data", offices=tmp_path / "offices", database_url=address)
+    settings.data.mkdir()
+    tenancy = Tenancy(settings, shifted_ledger(address, clock), clock, furnish)
+    for _ in range(3):
+        tenancy.look()
+    hushed: list[str] = []
+    monkeypatch.setattr(tenant.Tenant, "hush", lambda self: hushed.append(self.name))
+
+    def foreign(*_: object, **__: object) -> None:
+        raise LedgerForeign("台账", "甲", "乙", Path("high-water.json"))
+
+    monkeypatch.setattr(tenancy._guard, "check", foreign)
+    begun = tenancy.tick()
+    assert hushed == ["a", "b"]
+    wait(begun)
+    monkeypatch.undo()
+    tenancy.close()
 
 
 def test_a_ledger_that_came_back_is_spoken_for_by_each_office_for_itself(

@@ -197,6 +197,21 @@ def test_a_job_that_comes_back_to_its_node_takes_nothing_from_the_thread_that_ha
     assert sorted(channel.reached) == ["a", "b"]
 
 
+def test_while_another_plan_is_in_force_channels_that_this_one_lacks_are_left_to_others(
+    bench: Bench, node_of: Callable[[], Node]
+) -> None:
+    """Else a node that lags behind would end what only the new plan can send."""
+    bench.add("a")
+    bench.add("g", "group")
+    engine = engine_of(bench, node_of(), answering("mail", ACCEPTED))
+    engine.kick(START, own_only=True)
+    until(lambda: bench.state("a") == "accepted", "the mail")
+    assert set(engine._lanes) == {"mail"}
+    engine.kick(START)
+    until(lambda: bench.state("g") == "failed", "the word that nobody has the channel")
+    engine.close()
+
+
 # -- nodes -----------------------------------------------------------------------
 
 

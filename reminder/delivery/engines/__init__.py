@@ -10,11 +10,12 @@ from typing import Protocol
 class Engine(Protocol):
     """Has due deliveries sent.  A channel that hangs holds up only itself."""
 
-    def kick(self, now: datetime, elsewhere: Collection[str] = ()) -> int:
+    def kick(self, now: datetime, elsewhere: Collection[str] = (), *, own_only: bool = False) -> int:
         """Have everything due sent that is not on its way; how many deliveries were handed on.
 
         ``elsewhere`` are deliveries that an engine retired by a reload still
-        carries.  Nothing is sent before the first kick.  Raises ``LedgerError``
+        carries.  ``own_only``: another plan is in force, and what is on channels
+        that this one does not have is left to others.  Nothing is sent before the first kick.  Raises ``LedgerError``
         while outcomes or intents cannot be written.
         """
 

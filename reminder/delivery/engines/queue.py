@@ -51,7 +51,7 @@ class QueueEngine:
         self._resting = True
         self._closing = False
 
-    def kick(self, now: datetime, elsewhere: Collection[str] = ()) -> int:
+    def kick(self, now: datetime, elsewhere: Collection[str] = (), *, own_only: bool = False) -> int:
         """Serve the channels; give what is due a job if it has none, and take up what dead nodes left.
 
         How many deliveries were given one.  Harmless when every node does it.
@@ -68,7 +68,7 @@ class QueueEngine:
             self._deliverer.take_up_left_behind(now)
         self._ledger.expire(self._plan_id, self._transport, now)
         waiting = self._ledger.nodes.waiting_channels(self._plan_id, self._transport, now)
-        for channel in self._channels.union(waiting):
+        for channel in self._channels if own_only else self._channels.union(waiting):
             self._serve(channel)
         put_up = 0
         if waiting and not self._closing:

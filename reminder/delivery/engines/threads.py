@@ -69,7 +69,13 @@ class ThreadEngine:
         self._lock = threading.Lock()
         self._closing = False
 
-    def kick(self, now: datetime, elsewhere: Collection[str] = ()) -> int:
+    def kick(
+        self,
+        now: datetime,
+        elsewhere: Collection[str] = (),
+        *,
+        own_only: bool = False,  # noqa: ARG002 - there is nobody else
+    ) -> int:
         """Submit what is due and not yet in flight; how many were submitted.
 
         ``elsewhere`` are deliveries that an engine retired by a reload still carries.
