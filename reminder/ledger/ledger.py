@@ -12,6 +12,7 @@ one raises ``ValueError``.  Everything that can befall the file itself raises a
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -41,7 +42,7 @@ from reminder.ledger.accounts import Accounts
 from reminder.ledger.address import file_of, is_postgres
 from reminder.ledger.agreement import Common
 from reminder.ledger.book import Book
-from reminder.ledger.errors import FactsChanged
+from reminder.ledger.errors import FactsChanged, LedgerError, LedgerUnsure
 from reminder.ledger.facts import FactKind, NewDutyEvent, Recorded
 from reminder.ledger.file_versions import FileVersions
 from reminder.ledger.holding import Holding
@@ -519,8 +520,19 @@ class Ledger:
         ends = list(ends)
         # Counted slots must not be counted twice; other nodes' tries are no matter of this one's.
         beside = not quotas and all(map(sending.is_plain, ends))
-        with self._storage.write(plan_id, beside=beside) as connection:
-            return sending.advance(connection, plan_id, ends, delivery_ids, now, quotas, node)
+        begun: Begun | None = None
+        try:
+            with self._storage.write(plan_id, beside=beside) as connection:
+                begun = sending.advance(connection, plan_id, ends, delivery_ids, now, quotas, node)
+        except LedgerUnsure:
+            # What was begun can be seen: it is this node's, since this instant, and nobody else's.
+            found = False
+            if begun is not None and begun.numbers:
+                with suppress(LedgerError), self._storage.read() as connection:
+                    found = sending.stands(connection, plan_id, begun, now, node)
+            if begun is None or not found:
+                raise
+        return begun
 
     def postpone(self, plan_id: str, delivery_id: str, until: datetime, now: datetime) -> bool:
         """Let a pending delivery wait until an instant; False if it waits as long already."""

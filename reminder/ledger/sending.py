@@ -286,6 +286,25 @@ def advance(
     return begin_many(connection, plan_id, delivery_ids, now, quotas, node)
 
 
+def stands(connection: Connection, plan_id: str, begun: Begun, now: datetime, node: int | None) -> bool:
+    """Whether all that was begun at ``now`` by this node is being tried by it, as its one transaction left it."""
+    query = (
+        select(deliveries.c.delivery, attempts.c.number)
+        .join(attempts, attempts.c.delivery_id == deliveries.c.id)
+        .where(
+            deliveries.c.plan_id == plan_id,
+            deliveries.c.delivery.in_(list(begun.numbers)),
+            in_state(DeliveryState.SENDING),
+            deliveries.c.node.is_not_distinct_from(node),
+            attempts.c.number == deliveries.c.attempts,
+            attempts.c.started_at == now,
+            attempts.c.finished_at.is_(None),
+        )
+    )
+    found: dict[str, int] = {row.delivery: row.number for row in connection.execute(query)}
+    return found == dict(begun.numbers)
+
+
 def is_plain(end: AttemptEnd) -> bool:
     """Whether an outcome changes its own delivery and nothing else."""
     return (

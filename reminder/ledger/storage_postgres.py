@@ -7,7 +7,9 @@ they become visible.  Plans do not wait for each other.
 
 A connection that is lost while a commit is on its way leaves nobody knowing
 whether it was made.  Its transaction has a number, and PostgreSQL is asked by
-that number what became of it, once it answers again.
+that number what became of it, once it answers again.  A crash of the server
+may take the number with it, and it is given to somebody else: of a server that
+has recovered since, only that a transaction was not made can be believed.
 """
 
 from __future__ import annotations
@@ -35,14 +37,15 @@ IDLE_SECONDS = 15.0
 ASK_AGAIN = (0.0, 0.1, 0.2, 0.5, 1.0, 1.0, 2.0, 2.0, 3.0, 5.0)
 """Seconds between the questions about a commit whose answer was lost."""
 
-_LOCK = (
-    "SELECT pg_advisory_xact_lock_shared(%s, 0), pg_advisory_xact_lock(%s, %s), pg_current_xact_id()::text"
+_MARK = (
+    "(SELECT checkpoint_lsn::text || '/' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)"
+    " FROM pg_control_checkpoint())"
 )
-_LOCK_BESIDE = (
-    "SELECT pg_advisory_xact_lock_shared(%s, 0), pg_advisory_xact_lock_shared(%s, %s),"
-    " pg_current_xact_id()::text"
-)
-_LOCK_ALL = "SELECT pg_advisory_xact_lock(%s, 0), pg_current_xact_id()::text"
+"""Another after every recovery, which ends with a checkpoint, and in a standby that took over; also now and then."""
+_NUMBER = f"pg_current_xact_id()::text, {_MARK}"
+_LOCK = f"SELECT pg_advisory_xact_lock_shared(%s, 0), pg_advisory_xact_lock(%s, %s), {_NUMBER}"
+_LOCK_BESIDE = f"SELECT pg_advisory_xact_lock_shared(%s, 0), pg_advisory_xact_lock_shared(%s, %s), {_NUMBER}"
+_LOCK_ALL = f"SELECT pg_advisory_xact_lock(%s, 0), {_NUMBER}"
 _SPACE = int.from_bytes(b"rmdr", "big")
 """The ledger's own number space of advisory locks."""
 _LIBPQ = {
@@ -115,7 +118,7 @@ class PostgresStorage:
         say, and the other kinds of :class:`LedgerError`: then nothing was kept.
         """
         with explaining(self.place):
-            connection, number = self._begin(plan_id, _LOCK_BESIDE if beside else _LOCK)
+            connection, number, mark = self._begin(plan_id, _LOCK_BESIDE if beside else _LOCK)
             try:
                 yield connection
                 try:
@@ -123,7 +126,7 @@ class PostgresStorage:
                 except DBAPIError as error:
                     if not error.connection_invalidated:
                         raise
-                    self._read_again(number, error)
+                    self._read_again(number, mark, error)
             finally:
                 # A transaction that is still open is rolled back.
                 with suppress(DBAPIError):
@@ -180,8 +183,8 @@ class PostgresStorage:
 
     # -- one transaction --------------------------------------------------------
 
-    def _begin(self, plan_id: str, lock: str) -> tuple[Connection, str]:
-        """A connection with the lock, and the number of its transaction.
+    def _begin(self, plan_id: str, lock: str) -> tuple[Connection, str, str]:
+        """A connection with the lock, the number of its transaction, and the server's mark.
 
         A pooled connection may have died since: the second one is new.
         """
@@ -192,7 +195,7 @@ class PostgresStorage:
                     row = connection.exec_driver_sql(lock, (_SPACE, _SPACE, _key(plan_id))).one()
                 else:
                     row = connection.exec_driver_sql(_LOCK_ALL, (_SPACE,)).one()
-                return connection, str(row[-1])
+                return connection, str(row[-2]), str(row[-1])
             except DBAPIError as error:
                 lost = error.connection_invalidated
                 with suppress(DBAPIError):
@@ -204,20 +207,28 @@ class PostgresStorage:
                 raise
         raise AssertionError("the second try returns or raises")
 
-    def _read_again(self, number: str, error: DBAPIError) -> None:
+    def _read_again(self, number: str, mark: str, error: DBAPIError) -> None:
         """What became of a commit whose answer was lost; returns if it was made.
 
         Raises ``LedgerUnreachable`` if it was not, ``LedgerUnsure`` if the
-        server does not come back in time, or is another one.
+        server does not come back in time, is another one, or has recovered from
+        a crash meanwhile: its number may then be somebody else's.
         """
         found: object = None
         for seconds in ASK_AGAIN:
             threading.Event().wait(seconds)
+            same = False
             with suppress(DBAPIError, LedgerError), self._reader.connect() as connection:
-                asked = connection.exec_driver_sql("SELECT pg_xact_status(%s::xid8)", (number,))
-                found = asked.scalar()
+                asked = connection.exec_driver_sql(f"SELECT pg_xact_status(%s::xid8), {_MARK}", (number,))
+                found, now = asked.one()
+                same = now == mark
             if found == "committed":
-                return
+                if same:
+                    return
+                raise LedgerUnsure(
+                    f"与台账 {self.place} 的连接在提交时中断，其间数据库重新启动过，查不出这一次是否已写入："
+                    "本次按没有写入处理，之后会核对，再继续"
+                ) from error
             if found == "aborted":
                 raise LedgerUnreachable(
                     f"与台账 {self.place} 的连接在提交时中断，已查明本次一条也没有写入：之后会自动继续"

@@ -457,6 +457,63 @@ def test_a_commit_of_which_nobody_can_tell_is_said_to_be_unknown(
     assert through.sending(sample.plan, sample.live) == {"d1"}
 
 
+@pytest.fixture
+def durable(sample: Any) -> Iterator[tuple[Server, Ledger]]:
+    """A server that a test may crash, and what it has on disk then."""
+    server = Server(fast=False)
+    address = server.new_database()
+    stamp(address, DAEMON, sample.now)
+    with opened(address, sample) as ledger:
+        yield server, ledger
+    server.stop()
+
+
+def test_after_a_crash_the_number_of_a_lost_transaction_may_be_anothers_and_is_not_believed(
+    durable: tuple[Server, Ledger], sample: Any
+) -> None:
+    """Nothing of it had reached the disk, its number was given away, and that one committed."""
+    server, ledger = durable
+
+    def crash_in_the_middle() -> None:
+        with ledger._storage.write(sample.plan) as connection:
+            number = connection.exec_driver_sql("SELECT pg_current_xact_id()::text").scalar()
+            server.crash()
+            server.start()
+            while server.execute("SELECT pg_current_xact_id() < %s::xid8", str(number))[0][0]:
+                pass
+            assert server.execute("SELECT pg_xact_status(%s::xid8)", str(number))[0][0] == "committed"
+
+    with pytest.raises(LedgerUnsure, match="数据库重新启动过"):
+        crash_in_the_middle()
+
+
+def test_an_intent_that_outlived_a_crash_is_found_and_one_that_somebody_took_is_left(
+    through: Ledger, url: str, relay: Relay, sample: Any, postgres: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By what stands in the ledger, since the number is not to be believed."""
+    real = storage_postgres.PostgresStorage._read_again
+
+    def after_a_checkpoint(self: Any, *values: Any) -> None:
+        postgres.execute("CHECKPOINT")
+        real(self, *values)
+
+    monkeypatch.setattr(storage_postgres.PostgresStorage, "_read_again", after_a_checkpoint)
+    for each in ("d1", "d2"):
+        through.settle(sample.plan, sample.live, sample.message(each), sample.now)
+    relay.lose = "answer"
+    assert through.begin(sample.plan, "d1", sample.now) == 1
+
+    def taken_meanwhile(self: Any, *values: Any) -> None:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("UPDATE deliveries SET node = 7 WHERE delivery = 'd2'")
+        after_a_checkpoint(self, *values)
+
+    monkeypatch.setattr(storage_postgres.PostgresStorage, "_read_again", taken_meanwhile)
+    relay.lose = "answer"
+    with pytest.raises(LedgerUnsure):
+        through.begin(sample.plan, "d2", sample.now)
+
+
 # -- what is said -------------------------------------------------------------------
 
 SECRET = "s3cr3t/pass@word"
