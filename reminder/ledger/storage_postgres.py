@@ -227,7 +227,7 @@ class PostgresStorage:
                     return
                 raise LedgerUnsure(
                     f"与台账 {self.place} 的连接在提交时中断，其间数据库重新启动过，查不出这一次是否已写入："
-                    "本次按没有写入处理，之后会核对，再继续"
+                    "程序会核对后再继续；人工登记的，请先查看是否已记入，再决定是否重做"
                 ) from error
             if found == "aborted":
                 raise LedgerUnreachable(
