@@ -16,6 +16,7 @@ import pytest
 
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import LedgerKind
+from tests.amounts import cases
 from tests.editions import ROOT, TEMPLATES
 from tests.harness.history import Report
 from tests.harness.office import KEY, Office, items
@@ -156,6 +157,7 @@ def test_another_machine_goes_on_from_a_backup_and_repeats_nothing(desk: Desk, t
         assert confirmed == {"n0002": "confirmed-sent", "n0003": "confirmed-sent"}
 
 
+@pytest.mark.long_only("another machine is tried in every run")
 def test_the_same_machine_restored_with_its_old_ledger_moved_aside(desk: Desk, tmp_path: Path) -> None:
     """Refused while the daemon runs, and without the word for it; nothing was sent: all goes out late."""
     office = desk.office
@@ -176,7 +178,7 @@ def test_the_same_machine_restored_with_its_old_ledger_moved_aside(desk: Desk, t
     assert desk.judge(NINE + 5 * MINUTE).clean
 
 
-@pytest.mark.parametrize("way", ["mv", "cp", "rm"])
+@pytest.mark.parametrize("way", cases(["mv", "cp", "rm"], ["cp"]))
 def test_an_old_ledger_put_under_a_running_daemon_sends_nothing(desk: Desk, way: str) -> None:
     """Renamed into its place, copied over it, or put back after a deletion: noticed, held, released, gone on."""
     office = desk.office

@@ -183,6 +183,7 @@ def test_an_upgrade_waits_for_the_daemon_and_is_rolled_back_before_the_ledger_mo
     backup.unlink()
 
 
+@pytest.mark.long_only("a roll-back before it moved is tried in every run")
 def test_rolled_back_after_the_ledger_moved_only_with_the_backup_made_before(
     office: Office, later: Path
 ) -> None:

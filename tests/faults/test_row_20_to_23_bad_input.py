@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.amounts import cases
 from tests.editions import TEMPLATES
 from tests.harness.office import CLERK, Office, items, usage
 from tests.harness.process import wait_for
@@ -193,7 +194,7 @@ def test_row_23_a_break_in_what_becomes_a_header_is_refused_at_load(office: Offi
     still_sends(office)
 
 
-@pytest.mark.parametrize("name", BREAKS)
+@pytest.mark.parametrize("name", cases(BREAKS, ["LF", "U+2028"]))
 def test_row_23_a_break_in_an_address_is_refused_at_send(tmp_path: Path, name: str) -> None:
     """Put into the ledger behind the loader's back: not one byte of it reaches the server."""
     with Office(tmp_path, items(2, via=MAIL)) as office:

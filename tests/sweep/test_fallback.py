@@ -25,6 +25,7 @@ from reminder.plan.model import Plan
 from reminder.sweep.fallback import patience_ends
 from reminder.sweep.sweeper import Sweeper
 from tests import plans
+from tests.amounts import amount
 from tests.backends import Backend
 from tests.editions import Remembering, edition_of
 from tests.plans import CHANNELS, at, item_yaml
@@ -332,7 +333,9 @@ IDS = {"p-leader": "leader", "p-office": "office", "p-theory": "theory", "p-liai
 ALL = "- from: due\n  workdays: 0\n  to:\n" + "".join(f"    - person:{each}\n" for each in IDS)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=amount(100, 8), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     without=st.sets(st.sampled_from(sorted(IDS))),
     refused=st.sets(st.sampled_from(sorted(IDS.values()))),
