@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +19,7 @@ from sqlalchemy import (
 
 from reminder.ledger import parts as months
 from reminder.ledger.lines import ADVANCE, SENT, few_sent, lines_of
+from reminder.ledger.months import last_end
 from reminder.ledger.records import RETIRED, DeliveryState, HandDecision, Transport
 from reminder.ledger.shown import Entry, EntryFilter, Mark
 from reminder.ledger.statements import chunks
@@ -26,6 +28,12 @@ from reminder.ledger.tables import AnyRow, alarms, attempts, claims, deliveries,
 
 def entries(connection: Connection, plan_id: str, wanted: EntryFilter) -> list[Entry]:
     """Lines of the ledger, the one planned last first; at most ``wanted.limit``."""
+    if wanted.status == RETIRED:
+        # What was retired was planned before: the rest of a long ledger is not read through.
+        until = last_end(connection, plan_id)
+        if until is None:
+            return []
+        wanted = replace(wanted, until=min(wanted.until or until, until))
     alarms_sent = few_sent(connection, plan_id, wanted.status) if wanted.status in SENT else None
     lines = connection.execute(lines_of(plan_id, wanted, alarms_sent)).all()
     if wanted.before is not None:

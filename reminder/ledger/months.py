@@ -201,7 +201,7 @@ class MonthsOver:
             _take_your_time(connection)
             waits = _open_matters(connection, months, made.at)
             found = {table.name: content_of(connection, table, _belongs(table, months)) for table in PARTS}
-            if waits or found != made.tables or _last_end(connection, months.plan_id) != months.since:
+            if waits or found != made.tables or last_end(connection, months.plan_id) != months.since:
                 raise MonthsChanged(
                     "归档期间台账中这几个月的记录有变动，没有移除任何记录，档案也没有留下：请重新执行"
                 )
@@ -356,7 +356,8 @@ def _retirement(at: datetime, author: str, detail: Mapping[str, Any]) -> Retirem
     )
 
 
-def _last_end(connection: Connection, plan_id: str) -> datetime | None:
+def last_end(connection: Connection, plan_id: str) -> datetime | None:
+    """Before which messages were retired; None if none ever were."""
     found = _retirements(connection, plan_id)
     return found[-1].until if found else None
 
