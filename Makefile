@@ -32,7 +32,7 @@ check: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# About twenty minutes. What is measured beside the product lives in an environment of its own.
+# About half an hour. What is measured beside the product lives in an environment of its own.
 # One section alone: make bench SECTION=mail
 SECTION ?=
 bench: $(VENV)/.installed-dev $(PEERS)/.installed
