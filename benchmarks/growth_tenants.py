@@ -29,6 +29,7 @@ from reminder.daemon.tenancy import Tenancy
 from reminder.daemon.tenant import State
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import LedgerKind
+from reminder.messages import render
 from reminder.offices import office_names, settings_of_office
 from reminder.settings import Settings
 from reminder.sweep.accept import accept
@@ -107,6 +108,7 @@ def offices(size: int, server: Server) -> Iterator[tuple[str, Point, float]]:
         yield "a tick of all offices with nothing due", (size, least, held), asked
         tenancy.close()
         if size <= FIRST_MOST:
+            render._sound.clear()  # as in a new process, which has read no template yet
             ledger = shifted_ledger(address, clock)
             begun = time.process_time()
             again = Tenancy(settings, ledger, clock, furnish)

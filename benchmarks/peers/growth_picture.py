@@ -38,7 +38,7 @@ for column, (kind, found) in enumerate(curves.items()):
     times.set_ylim(low, high * (high / low) ** 0.45)
     memory.set_ylim(bottom=0)
     memory.set_xlabel(kind)
-    plain = found[0]["points"]
+    plain = max((curve["points"] for curve in found), key=len)
     for each in (times, memory):
         each.set_xticks([size for size, _, _ in plain], [f"{size:,}" for size, _, _ in plain])
         each.minorticks_off()
