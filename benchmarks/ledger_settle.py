@@ -83,21 +83,23 @@ def timed(work: Callable[[], object]) -> float:
 def one_by_one(ledger: Ledger, ids: list[str]) -> None:
     """Intent and outcome of each delivery in transactions of their own."""
     for each in ids:
-        number = ledger.begin(PLAN, each, NOW)
+        number = ledger.spool.begin(PLAN, each, NOW)
         if not isinstance(number, int):
             raise RuntimeError(f"{each} was not free")
-        ledger.finish(PLAN, each, number, NOW, outcome="accepted", code="250", state=DeliveryState.ACCEPTED)
+        ledger.spool.finish(
+            PLAN, each, number, NOW, outcome="accepted", code="250", state=DeliveryState.ACCEPTED
+        )
 
 
 def in_batches(ledger: Ledger, ids: list[str]) -> None:
     """The same, fifty in a transaction."""
     for start in range(0, len(ids), BATCH):
-        won = ledger.begin_many(PLAN, ids[start : start + BATCH], NOW)
+        won = ledger.spool.begin_many(PLAN, ids[start : start + BATCH], NOW)
         ends = [
             AttemptEnd(each, number, NOW, "accepted", DeliveryState.ACCEPTED, "250")
             for each, number in won.items()
         ]
-        if len(ledger.finish_many(PLAN, ends)) != len(ids[start : start + BATCH]):
+        if len(ledger.spool.finish_many(PLAN, ends)) != len(ids[start : start + BATCH]):
             raise RuntimeError("a delivery was not free")
 
 
@@ -153,7 +155,7 @@ def main() -> None:
                     ledger.settle(PLAN, LIVE, settlement, NOW)
 
                 results.setdefault("settle (s)", []).append(timed(settle))
-                ids = [each.id for each in ledger.due(PLAN, LIVE, NOW, limit=arguments.people)]
+                ids = [each.id for each in ledger.spool.due(PLAN, LIVE, NOW, limit=arguments.people)]
                 singles, rest = ids[:SINGLES], ids[SINGLES:]
                 one = timed(lambda it=ledger, them=singles: one_by_one(it, them))  # type: ignore[misc]
                 many = timed(lambda it=ledger, them=rest: in_batches(it, them))  # type: ignore[misc]

@@ -53,7 +53,7 @@ def robot() -> Iterator[Figure]:
             deliverer = bench.deliverer(adapter, conduct={"group": Conduct(quotas=quotas_of(config))})
             while bench.counts() != {"accepted": POSTS}:
                 deliverer.drain(bench.now)
-                upcoming = bench.ledger.next_instant(PLAN, LIVE)
+                upcoming = bench.ledger.spool.next_instant(PLAN, LIVE)
                 if upcoming is not None:
                     bench.clock.set(upcoming)
             adapter.close()

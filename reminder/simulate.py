@@ -68,12 +68,12 @@ def play(
         actions.update(swept.actions)
         deliveries += swept.deliveries
         # Most days bring nothing: the ledger is asked once, and not by a pass over all that could be due.
-        waiting = ledger.next_instant(plan_id, Transport.OUTBOX)
+        waiting = ledger.spool.next_instant(plan_id, Transport.OUTBOX)
         while waiting is not None and waiting <= clock.now():
             if not (tried := deliverer.drain(clock.now())):
                 break
             tries += tried
-            waiting = ledger.next_instant(plan_id, Transport.OUTBOX)
+            waiting = ledger.spool.next_instant(plan_id, Transport.OUTBOX)
         upcoming = [sweeper.next_instant(clock.now())]
         if waiting is not None:
             upcoming.append(waiting)

@@ -100,7 +100,7 @@ class Deliverer:
         later = postponed_to(conduct.quiet, conduct.zone, now, delivery.expires_at)
         if later is not None:
             self.end(last)
-            self._ledger.postpone(self._plan_id, delivery.id, later, now)
+            self._ledger.spool.postpone(self._plan_id, delivery.id, later, now)
             return Wait(later, whole_channel=False)
         try:
             return self._journal.record(last, delivery.id, delivery.channel)
@@ -224,7 +224,7 @@ class Deliverer:
         self.record_ends()
         if self._node is not None:
             return 0
-        return self._settle_unknown(self._ledger.interrupted(self._plan_id, self._transport, now), now)
+        return self._settle_unknown(self._ledger.spool.interrupted(self._plan_id, self._transport, now), now)
 
     def take_up_orphans(self, now: datetime, running: Collection[str]) -> int:
         """Deliveries in flight by the ledger that no thread carries, seen so twice in a row.
@@ -233,14 +233,14 @@ class Deliverer:
         after what it began itself.
         """
         if self._node is None:
-            orphans = self._ledger.sending(self._plan_id, self._transport)
+            orphans = self._ledger.spool.sending(self._plan_id, self._transport)
         else:
             orphans = self._ledger.nodes.in_hand(self._plan_id, self._transport, self._node() or NOBODY)
         orphans -= {*running, *self.unrecorded.deliveries()}
         lost, self._orphans = orphans & self._orphans, orphans
         if not lost:
             return 0
-        found = self._ledger.interrupted(self._plan_id, self._transport, now, only=lost)
+        found = self._ledger.spool.interrupted(self._plan_id, self._transport, now, only=lost)
         return self._settle_unknown(found, now)
 
     def take_up_left_behind(self, now: datetime) -> int:
@@ -254,18 +254,18 @@ class Deliverer:
             hold = self._conduct.get(delivery.channel, _DEFAULT).hold
             log.warning("interrupted delivery", extra={"delivery": delivery.id, "held": hold})
             state = DeliveryState.UNCERTAIN if hold else DeliveryState.PENDING
-            self._ledger.resolve(self._plan_id, delivery.id, state, None if hold else now, now)
+            self._ledger.spool.resolve(self._plan_id, delivery.id, state, None if hold else now, now)
         return count
 
     def drain(self, now: datetime, limit: int = 1000) -> int:
         """Try everything due now, one after another in this thread; how many were tried."""
         self.record_ends()
         self.look(now)
-        self._ledger.expire(self._plan_id, self._transport, now)
+        self._ledger.spool.expire(self._plan_id, self._transport, now)
         tried = 0
         seen: set[str] = set()
         while True:
-            due = self._ledger.due(self._plan_id, self._transport, now, limit=limit)
+            due = self._ledger.spool.due(self._plan_id, self._transport, now, limit=limit)
             new = [delivery for delivery in due if delivery.id not in seen]
             if not new:
                 return tried

@@ -64,7 +64,7 @@ class Journal:
     ) -> int | Wait | None:
         """Commit how one try ended and, after it, the intent to ``begin`` another; of the latter, the answer.
 
-        That is the number of the attempt, a wait, or None: as ``Ledger.begin``
+        That is the number of the attempt, a wait, or None: as ``Spool.begin``
         says.  Raises ``LedgerError`` if nothing of it was committed.
         """
         asked = _Asked(end, begin, channel)
@@ -102,7 +102,7 @@ class Journal:
             node = None if self._node is None else self._node() or NOBODY
             channels = {asked.channel for asked in wanted.values()}
             quotas = {channel: self._quotas[channel] for channel in channels & self._quotas.keys()}
-            begun = self._ledger.advance(self._plan_id, ends, wanted, self._clock.now(), quotas, node)
+            begun = self._ledger.spool.advance(self._plan_id, ends, wanted, self._clock.now(), quotas, node)
             for key, asked in wanted.items():
                 asked.answer = begun.numbers.get(key) or begun.waits.get(key)
         except BaseException as error:

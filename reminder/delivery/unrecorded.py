@@ -42,7 +42,7 @@ class Unrecorded:
         with self._lock:
             ends = list(self._ends.values())
         if ends:
-            ledger.finish_many(plan_id, ends)
+            ledger.spool.finish_many(plan_id, ends)
         with self._lock:
             for end in ends:
                 if self._ends.get(end.delivery) is end:

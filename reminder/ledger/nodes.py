@@ -58,7 +58,7 @@ class NodesWork:
             return work.in_hand(connection, plan_id, transport, node)
 
     def left_behind(self, plan_id: str, transport: Transport, now: datetime) -> list[Delivery]:
-        """What dead nodes left in sending; its open attempts are closed as uncertain.  Decide each with :meth:`Ledger.resolve <reminder.ledger.ledger.Ledger.resolve>`."""
+        """What dead nodes left in sending; its open attempts are closed as uncertain.  Decide each with :meth:`~reminder.ledger.spool.Spool.resolve`."""
         with self._storage.read() as connection:
             if not work.left_behind(connection, plan_id, transport):
                 return []

@@ -58,11 +58,11 @@ def decide_sending(
     if leaf is None:
         raise Refused(f"台账中没有消息 {delivery}；编号见 reminder ledger --status uncertain --attempts")
     if leaf.state is DeliveryState.UNCERTAIN:
-        done = ledger.decide(plan_id, delivery, decision, by=by, now=now)
+        done = ledger.spool.decide(plan_id, delivery, decision, by=by, now=now)
     elif leaf.state is DeliveryState.FAILED and leaf.transport is ledger.transport(plan_id):
-        done = (decision is HandDecision.RESEND and ledger.put_up(plan_id, delivery, by=by, now=now)) or (
-            decision is HandDecision.DROP and ledger.leave(plan_id, delivery, by=by, now=now)
-        )
+        done = (
+            decision is HandDecision.RESEND and ledger.spool.put_up(plan_id, delivery, by=by, now=now)
+        ) or (decision is HandDecision.DROP and ledger.spool.leave(plan_id, delivery, by=by, now=now))
     else:
         done = False
     if not done:

@@ -116,7 +116,7 @@ def test_what_was_sent_is_recorded_and_not_sent_again(desk: Desk) -> None:
     desk.sweep(desk.now)
     assert desk.settled()["n0004"] == ("send", "due")
     assert desk.states()["n0004"] == "pending"
-    due = desk.ledger.due("test", LIVE, desk.now, limit=100)
+    due = desk.ledger.spool.due("test", LIVE, desk.now, limit=100)
     assert {each.id for each in due} == {desk.delivery("n0004")}
 
 
@@ -156,17 +156,17 @@ def test_afterwards_it_is_another_ledger_with_a_mark_of_its_own(desk: Desk) -> N
 
 def test_what_was_put_off_until_later_was_not_sent_by_then(desk: Desk) -> None:
     """A limit or quiet hours had moved it past the instant that was said: it still goes out."""
-    desk.ledger.postpone("test", desk.delivery("n0001"), NINE + 30 * MINUTE, NINE + MINUTE)
+    desk.ledger.spool.postpone("test", desk.delivery("n0001"), NINE + 30 * MINUTE, NINE + MINUTE)
     assert desk.confirm(NINE + 3 * MINUTE) == 1
     assert (desk.states()["n0000"], desk.states()["n0001"]) == ("accepted", "pending")
 
 
 def test_what_was_in_flight_when_it_was_copied_counts_as_sent(desk: Desk) -> None:
     """Its open try is closed; without that it would be tried again."""
-    desk.ledger.begin("test", desk.delivery("n0000"), NINE + MINUTE)
+    desk.ledger.spool.begin("test", desk.delivery("n0000"), NINE + MINUTE)
     desk.confirm(NINE + 3 * MINUTE)
     assert desk.states()["n0000"] == "accepted"
-    assert desk.ledger.interrupted("test", LIVE, desk.now) == []
+    assert desk.ledger.spool.interrupted("test", LIVE, desk.now) == []
     (attempt,) = desk.ledger.book.attempts_of("test", desk.delivery("n0000"))
     assert attempt.outcome == "uncertain"
 
@@ -174,9 +174,9 @@ def test_what_was_in_flight_when_it_was_copied_counts_as_sent(desk: Desk) -> Non
 def test_what_is_known_to_have_failed_stays_failed(desk: Desk) -> None:
     """Only what was not finished is asked about."""
     key = desk.delivery("n0000")
-    number = desk.ledger.begin("test", key, NINE)
+    number = desk.ledger.spool.begin("test", key, NINE)
     assert isinstance(number, int)
-    desk.ledger.finish_many("test", [AttemptEnd(key, number, NINE, "permanent", DeliveryState.FAILED)])
+    desk.ledger.spool.finish_many("test", [AttemptEnd(key, number, NINE, "permanent", DeliveryState.FAILED)])
     desk.confirm(NINE + 3 * MINUTE)
     assert desk.states()["n0000"] == "failed"
 

@@ -98,11 +98,11 @@ class Office:
             if ledger.transport("test") is not Transport.LIVE:
                 ledger.go_live("test", by="test", now=now)
             ledger.settle("test", Transport.LIVE, Settlement((alarm,), (delivery,)), now)
-            number = ledger.begin("test", key, now)
+            number = ledger.spool.begin("test", key, now)
             assert isinstance(number, int)
             again = now if state is DeliveryState.PENDING else None
             code, _, detail = words.partition(" ")
-            ledger.finish_many(
+            ledger.spool.finish_many(
                 "test", [AttemptEnd(key, number, now, "x", state, code, detail, again, pause=pause)]
             )
 

@@ -57,11 +57,11 @@ class Desk:
         alarm = NewAlarm(f"x/{key}", "x", "x/1", key, self.now, self.now, "send", "due", (claim,))
         with self.ledger() as ledger:
             ledger.settle("test", LIVE, Settlement((alarm,), (delivery,)), self.now)
-            number = ledger.begin("test", key, self.now)
+            number = ledger.spool.begin("test", key, self.now)
             assert isinstance(number, int)
             again = self.now if state is DeliveryState.PENDING else None
             end = AttemptEnd(key, number, self.now, "x", state, "code", "words", again, pause=pause)
-            ledger.finish_many("test", [end])
+            ledger.spool.finish_many("test", [end])
 
     def run(self, *arguments: str) -> str:
         """What the command prints; what it raises comes out."""

@@ -52,8 +52,8 @@ class Desk:
         claim = NewClaim("p-office", "mail", "send", "due", delivery.message)
         alarm = NewAlarm(f"report/{key}", "report", "report/2026Q1", key, when, when, "send", "due", (claim,))
         ledger.settle("test", LIVE, Settlement((alarm,), (delivery,)), when)
-        assert ledger.begin("test", key, when) == 1
-        ledger.finish("test", key, 1, when, outcome="accepted", state=DeliveryState.ACCEPTED)
+        assert ledger.spool.begin("test", key, when) == 1
+        ledger.spool.finish("test", key, 1, when, outcome="accepted", state=DeliveryState.ACCEPTED)
 
     def run(self, *arguments: str) -> Said:
         return here(NOW, *arguments, schedules=self.schedules, data=self.data)

@@ -35,13 +35,13 @@ def send(
     served.clock.set(at)
     adopted = since or at - timedelta(hours=12)
     Sweeper(ledger, served.edition, served.channels, Transport.LIVE, adopted).sweep(at)
-    due = ledger.due(plan_id, Transport.LIVE, at, limit=1000)
-    numbers = ledger.begin_many(plan_id, [each.id for each in due], at)
+    due = ledger.spool.due(plan_id, Transport.LIVE, at, limit=1000)
+    numbers = ledger.spool.begin_many(plan_id, [each.id for each in due], at)
     ends = [
         AttemptEnd(each.id, numbers[each.id], at + timedelta(seconds=1), str(state), state, "250", "OK")
         for each in due
     ]
-    ledger.finish_many(plan_id, ends)
+    ledger.spool.finish_many(plan_id, ends)
     return len(due)
 
 

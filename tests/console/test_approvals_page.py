@@ -52,7 +52,7 @@ class Asked(Served):
 
     def out(self) -> int:
         """How many messages of the item are on their way."""
-        due = self.ledger.due("test", Transport.LIVE, self.clock.now(), limit=100)
+        due = self.ledger.spool.due("test", Transport.LIVE, self.clock.now(), limit=100)
         made = self.ledger.book.made_for("test", Transport.LIVE, {each.message for each in due})
         return sum(claim.item == "m" for claims in made.values() for claim in claims)
 

@@ -42,21 +42,21 @@ class Sent(Served):
 
     def of(self, receiver: str) -> str:
         """The id of a receiver's message."""
-        due = self.ledger.due("test", LIVE, self.clock.now(), limit=100)
+        due = self.ledger.spool.due("test", LIVE, self.clock.now(), limit=100)
         return next(each.id for each in due if each.receiver == receiver)
 
     def end(
         self, delivery: str, state: DeliveryState, code: str = "550", detail: str = "no such user"
     ) -> None:
-        number = self.ledger.begin("test", delivery, self.clock.now())
+        number = self.ledger.spool.begin("test", delivery, self.clock.now())
         assert isinstance(number, int)
         outcome = {FAILED: "permanent", UNCERTAIN: "uncertain", ACCEPTED: "accepted"}[state]
-        assert self.ledger.finish(
+        assert self.ledger.spool.finish(
             "test", delivery, number, self.clock.now(), outcome=outcome, code=code, detail=detail, state=state
         )
 
     def state(self, delivery: str) -> DeliveryState:
-        found = self.ledger.delivery("test", delivery)
+        found = self.ledger.spool.delivery("test", delivery)
         assert found is not None
         return found.state
 
@@ -176,9 +176,9 @@ def test_pages_follow_one_another_without_gap_or_repetition(office: Sent, operat
 def test_a_rehearsal_is_never_shown_as_sent(office: Sent, operator: User) -> None:
     """Left out once messages really go out; asked for, marked on every line, the page and the table."""
     many(office, 3, Transport.OUTBOX)
-    number = office.ledger.begin("test", "doutbox1", NOW)
+    number = office.ledger.spool.begin("test", "doutbox1", NOW)
     assert isinstance(number, int)
-    office.ledger.finish(
+    office.ledger.spool.finish(
         "test", "doutbox1", number, NOW, outcome="accepted", code="outbox", detail="x.eml", state=ACCEPTED
     )
     assert "第1条" not in operator.get("/ledger").text
@@ -289,7 +289,7 @@ def test_a_request_to_approve_something_private_is_private(office: Sent) -> None
 def test_a_retry_puts_a_failed_message_up_again(office: Sent, operator: User) -> None:
     delivery = office.of("p-office")
     office.end(delivery, FAILED)
-    assert delivery not in {each.id for each in office.ledger.due("test", LIVE, NOW, limit=100)}
+    assert delivery not in {each.id for each in office.ledger.spool.due("test", LIVE, NOW, limit=100)}
     answer = operator.post(f"/ledger/{delivery}", {"action": "resend"})
     assert [each.status_code for each in answer.history] == [303]
     page = text_of(answer.text)
@@ -400,7 +400,7 @@ def test_a_page_of_months_that_were_retired_says_when_by_whom_and_where_to(
 ) -> None:
     """Its lines are there, their messages are not; a later month says nothing of it."""
     many(office, 9)
-    office.ledger.expire("test", LIVE, NOW + timedelta(days=2))
+    office.ledger.spool.expire("test", LIVE, NOW + timedelta(days=2))
     office.ledger.told("test", [each.id for each in office.ledger.troubles("test", LIVE)], NOW)
     wanted = Wanted("test", "Asia/Shanghai", "2026-07", at("2026-07-01"), "p-clerk", "已满保管期限")
     office.clock.set(NOW + timedelta(days=40))

@@ -173,14 +173,14 @@ def test_a_paused_channel_is_told_in_the_servers_words(office: Served) -> None:
     office.ledger.go_live("test", by="p-clerk", now=moment)
     office.clock.set(moment)
     office.sweep(Transport.LIVE, since=moment - timedelta(hours=1))
-    first = office.ledger.due("test", Transport.LIVE, moment, limit=1)[0]
-    number = office.ledger.begin("test", first.id, moment)
+    first = office.ledger.spool.due("test", Transport.LIVE, moment, limit=1)[0]
+    number = office.ledger.spool.begin("test", first.id, moment)
     assert isinstance(number, int)
     end = AttemptEnd(
         first.id, number, moment, "permanent", DeliveryState.PENDING, "535", "authentication failed",
         moment + timedelta(hours=1), pause=PauseAsked(PauseKind.DEAD, lasting_from=1),
     )  # fmt: skip
-    office.ledger.finish_many("test", [end])
+    office.ledger.spool.finish_many("test", [end])
     text = text_of(office.log_in("p-office", Role.VIEWER).get("/").text)
     assert "通道 mail 已暂停发送" in text
     assert "535 authentication failed" in text

@@ -73,7 +73,7 @@ def test_on_hold_the_same_drop_is_sent_once_and_a_person_says_that_it_arrived(be
         deliverer.drain(bench.now)
         adapter.close()
     assert bench.state("a") == "uncertain"
-    assert bench.ledger.decide(PLAN, "a", HandDecision.ARRIVED, by="干事", now=bench.now)
+    assert bench.ledger.spool.decide(PLAN, "a", HandDecision.ARRIVED, by="干事", now=bench.now)
     assert (bench.state("a"), len(stub.messages)) == ("accepted", 1)
 
 

@@ -122,7 +122,7 @@ def test_a_server_that_is_down_ends_in_expiry_with_every_try_on_record(bench: Be
     bench.add("a", useful=timedelta(hours=3))
     mail = answering("mail", BUSY)
     deliverer = bench.deliverer(mail)
-    while (upcoming := bench.ledger.next_instant(PLAN, LIVE)) is not None:
+    while (upcoming := bench.ledger.spool.next_instant(PLAN, LIVE)) is not None:
         bench.clock.set(max(upcoming, bench.now))
         deliverer.drain(bench.now)
     assert bench.state("a") == "expired"
@@ -169,7 +169,7 @@ def test_what_a_killed_daemon_left_in_flight_follows_the_policy(
     bench: Bench, conduct: Any, state: str
 ) -> None:
     bench.add("a")
-    bench.ledger.begin(PLAN, "a", bench.now)
+    bench.ledger.spool.begin(PLAN, "a", bench.now)
     mail = Remembering("mail")
     deliverer = bench.deliverer(mail, conduct=conduct)
     assert deliverer.take_up(bench.now) == 1
@@ -196,19 +196,19 @@ def test_a_person_decides_and_the_ledger_says_who(
     mail = answering("mail", UNKNOWN, ACCEPTED)
     deliverer = bench.deliverer(mail, conduct=HOLD)
     deliverer.drain(bench.now)
-    assert bench.ledger.decide(PLAN, "a", decision, by="机关党委办公室干事", now=bench.now)
+    assert bench.ledger.spool.decide(PLAN, "a", decision, by="机关党委办公室干事", now=bench.now)
     deliverer.drain(bench.now)
     entry = bench.entry("a")
     assert (entry.state, entry.decided_by) == (state, "机关党委办公室干事")
     assert len(mail.arrived) == sent
-    assert not bench.ledger.decide(PLAN, "a", decision, by="别人", now=bench.now)
+    assert not bench.ledger.spool.decide(PLAN, "a", decision, by="别人", now=bench.now)
 
 
 def test_what_is_no_longer_useful_is_not_sent_again_by_hand_either(bench: Bench) -> None:
     bench.add("a", useful=MINUTE)
     bench.deliverer(answering("mail", UNKNOWN), conduct=HOLD).drain(bench.now)
     bench.clock.advance(2 * MINUTE)
-    assert not bench.ledger.decide(PLAN, "a", HandDecision.RESEND, by="x", now=bench.now)
+    assert not bench.ledger.spool.decide(PLAN, "a", HandDecision.RESEND, by="x", now=bench.now)
     assert bench.state("a") == "uncertain"
 
 
@@ -256,7 +256,7 @@ def test_what_waits_on_a_dead_channel_expires_like_anything_else(bench: Bench) -
     bench.add("a", "group", useful=timedelta(hours=1))
     deliverer = bench.deliverer(answering("group", DEAD))
     deliverer.drain(bench.now)
-    assert bench.ledger.next_instant(PLAN, LIVE) == START + timedelta(hours=1)
+    assert bench.ledger.spool.next_instant(PLAN, LIVE) == START + timedelta(hours=1)
     bench.clock.advance(timedelta(hours=1))
     deliverer.drain(bench.now)
     assert bench.state("a") == "expired"
@@ -292,7 +292,7 @@ def test_a_login_refused_once_is_tried_after_a_minute_and_refused_again_every_ha
         deliverer.drain(bench.now)
         if len(mail.arrived) > before:
             tried.append(((bench.now - START) // MINUTE, len(mail.arrived) - before, len(kinds(bench))))
-        bench.clock.set(bench.ledger.next_instant(PLAN, LIVE) or bench.now)
+        bench.clock.set(bench.ledger.spool.next_instant(PLAN, LIVE) or bench.now)
     assert tried == [(0, 1, 0), (1, 1, 1), (31, 1, 1), (61, 6, 1)]
     assert bench.ledger.pauses(PLAN, LIVE) == []
 
@@ -305,7 +305,7 @@ def test_a_days_quota_used_up_is_a_lasting_pause_and_ends_by_itself(bench: Bench
     deliverer = bench.deliverer(answering("mail", used_up, ACCEPTED))
     deliverer.drain(bench.now)
     assert kinds(bench) == [("paused", "mail")]
-    assert bench.ledger.next_instant(PLAN, LIVE) == START + timedelta(hours=4)
+    assert bench.ledger.spool.next_instant(PLAN, LIVE) == START + timedelta(hours=4)
     bench.clock.advance(timedelta(hours=4))
     deliverer.drain(bench.now)
     assert bench.counts() == {"accepted": 2}
@@ -327,7 +327,7 @@ def test_a_message_that_was_on_its_way_does_not_end_a_pause(bench: Bench) -> Non
         return BLOCKED
 
     group = Remembering("group", answer)
-    due = bench.ledger.due(PLAN, LIVE, bench.now, limit=9)
+    due = bench.ledger.spool.due(PLAN, LIVE, bench.now, limit=9)
     other = bench.deliverer(group)
     other.deliver(next(each for each in due if each.id == "slow"))
     assert bench.counts() == {"accepted": 1, "pending": 1}
@@ -373,7 +373,7 @@ def test_a_person_dropping_a_message_settles_it(bench: Bench) -> None:
     """Nothing falls back for what somebody decided not to send."""
     bench.add("a")
     bench.deliverer(answering("mail", UNKNOWN), conduct=HOLD).drain(bench.now)
-    bench.ledger.decide(PLAN, "a", HandDecision.DROP, by="x", now=bench.now)
+    bench.ledger.spool.decide(PLAN, "a", HandDecision.DROP, by="x", now=bench.now)
     assert bench.ledger.unreached(PLAN, LIVE, START) == []
 
 
@@ -384,7 +384,7 @@ def refuse(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, *, outcomes: bool = False, intents: bool = False
 ) -> None:
     """The ledger takes none of these."""
-    advance, finish = bench.ledger.advance, bench.ledger.finish_many
+    advance, finish = bench.ledger.spool.advance, bench.ledger.spool.finish_many
 
     def checked(plan: str, ends: Any, begin: Any, *rest: Any) -> Any:
         if (outcomes and list(ends)) or (intents and list(begin)):
@@ -396,8 +396,8 @@ def refuse(
             raise LedgerFull("磁盘已满")
         return finish(plan, ends)
 
-    monkeypatch.setattr(bench.ledger, "advance", checked)
-    monkeypatch.setattr(bench.ledger, "finish_many", finishing)
+    monkeypatch.setattr(bench.ledger.spool, "advance", checked)
+    monkeypatch.setattr(bench.ledger.spool, "finish_many", finishing)
 
 
 def test_an_outcome_that_cannot_be_written_is_written_later_and_nothing_is_begun_meanwhile(
@@ -454,7 +454,7 @@ def test_an_intent_that_cannot_be_written_sends_nothing(
 def test_a_delivery_in_flight_that_nobody_carries_is_taken_up(bench: Bench) -> None:
     """An intent was committed and its thread is gone: seen twice in a row, it goes the way of the interrupted."""
     bench.add("a")
-    bench.ledger.begin(PLAN, "a", bench.now)
+    bench.ledger.spool.begin(PLAN, "a", bench.now)
     deliverer = bench.deliverer(Remembering("mail"))
     assert deliverer.take_up_orphans(bench.now, {"a"}) == 0
     assert deliverer.take_up_orphans(bench.now, ()) == 0
@@ -466,7 +466,7 @@ def test_somebody_elses_delivery_is_left_alone(bench: Bench) -> None:
     """Two deliverers on one ledger: one has it."""
     bench.add("a")
     mail = Remembering("mail")
-    (delivery,) = bench.ledger.due(PLAN, LIVE, bench.now, limit=9)
+    (delivery,) = bench.ledger.spool.due(PLAN, LIVE, bench.now, limit=9)
     first, second = bench.deliverer(mail), bench.deliverer(mail)
     assert first.deliver(delivery) is DeliveryState.ACCEPTED
     assert second.deliver(delivery) is None

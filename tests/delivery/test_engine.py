@@ -143,13 +143,13 @@ def test_without_a_slot_the_rest_of_the_batch_does_not_ask(
     from reminder.ledger.records import Quota
 
     asked: list[str] = []
-    advance = bench.ledger.advance
+    advance = bench.ledger.spool.advance
 
     def counted(plan: str, ends: Any, begin: Any, *rest: Any) -> Any:
         asked.extend(begin)
         return advance(plan, ends, begin, *rest)
 
-    monkeypatch.setattr(bench.ledger, "advance", counted)
+    monkeypatch.setattr(bench.ledger.spool, "advance", counted)
     for number in range(100):
         bench.add(f"d{number:03}", "group")
     group = Remembering("group")
@@ -176,7 +176,7 @@ def test_while_intents_cannot_be_written_one_at_a_time_is_tried_and_the_kick_say
         raise LedgerFull("磁盘已满")
 
     with monkeypatch.context() as patch:
-        patch.setattr(bench.ledger, "advance", full)
+        patch.setattr(bench.ledger.spool, "advance", full)
         engine.kick(bench.now)
         until(lambda: len(asked) > 0 and not engine.in_flight, "the first refusal")
         assert len(asked) <= 2
@@ -225,7 +225,7 @@ def test_the_rest_between_kicks_ends_when_the_next_slot_opens(bench: Bench, engi
 def test_outcomes_and_intents_that_wait_go_to_disk_together(bench: Bench, engine_of: Any) -> None:
     """With four tries abreast far fewer transactions than two a delivery; and each intent is there before its try."""
     commits = 0
-    advance = bench.ledger.advance
+    advance = bench.ledger.spool.advance
 
     def counted(*arguments: Any) -> Any:
         nonlocal commits
@@ -236,7 +236,7 @@ def test_outcomes_and_intents_that_wait_go_to_disk_together(bench: Bench, engine
         assert bench.state(parcel.delivery) == "sending", "its intent is committed"
         return ACCEPTED
 
-    bench.ledger.advance = counted  # type: ignore[method-assign]
+    bench.ledger.spool.advance = counted  # type: ignore[method-assign]
     bench.add_together(f"d{number:03}" for number in range(60))
     mail = Remembering("mail", intended)
     engine = engine_of(mail, conduct={"mail": Conduct(abreast=4)})
@@ -251,14 +251,14 @@ def test_of_two_threads_that_want_the_same_delivery_one_gets_it(bench: Bench) ->
     """Though both stood in line for one commit."""
     bench.add("a")
     entered, release = threading.Event(), threading.Event()
-    advance = bench.ledger.advance
+    advance = bench.ledger.spool.advance
 
     def slow(*arguments: Any) -> Any:
         entered.set()
         release.wait(10)
         return advance(*arguments)
 
-    bench.ledger.advance = slow  # type: ignore[method-assign]
+    bench.ledger.spool.advance = slow  # type: ignore[method-assign]
     bench.add("first")
     journal = Journal(bench.ledger, PLAN, bench.clock, {})
     answers: list[Any] = []
@@ -286,7 +286,7 @@ def test_a_commit_that_fails_fails_for_all_who_shared_it(bench: Bench) -> None:
         release.wait(10)
         raise LedgerFull("磁盘已满")
 
-    bench.ledger.advance = refusing  # type: ignore[method-assign]
+    bench.ledger.spool.advance = refusing  # type: ignore[method-assign]
     journal = Journal(bench.ledger, PLAN, bench.clock, {})
     refused: list[str] = []
 

@@ -225,7 +225,7 @@ def registered(bench: Bench, *, seconds_ago: int = 0) -> int:
 
 
 def begun(bench: Bench, key: str, node: int) -> bool:
-    return key in bench.ledger.advance(PLAN, [], [key], START, {}, node).numbers
+    return key in bench.ledger.spool.advance(PLAN, [], [key], START, {}, node).numbers
 
 
 def test_a_node_that_was_given_up_begins_nothing(bench: Bench) -> None:

@@ -136,7 +136,7 @@ def test_what_is_due_at_night_goes_out_in_the_morning_with_no_try_counted(bench:
     conduct = {"mail": Conduct(quiet=NIGHT, zone=SHANGHAI)}
     assert bench.deliverer(mail, conduct=conduct).drain(bench.now) == 1
     assert [parcel.delivery for parcel in mail.arrived] == ["urgent"]
-    assert bench.ledger.next_instant(PLAN, LIVE) == at("2026-09-25 07:30")
+    assert bench.ledger.spool.next_instant(PLAN, LIVE) == at("2026-09-25 07:30")
     bench.clock.set(at("2026-09-25 07:29"))
     assert bench.deliverer(mail, conduct=conduct).drain(bench.now) == 0
     bench.clock.set(at("2026-09-25 07:30"))
@@ -155,7 +155,7 @@ def test_a_retry_that_comes_due_at_night_waits_too(bench: Bench) -> None:
     deliverer.drain(bench.now)
     bench.clock.set(at("2026-09-24 21:31"))
     assert deliverer.drain(bench.now) == 0
-    assert bench.ledger.next_instant(PLAN, LIVE) == at("2026-09-25 07:30")
+    assert bench.ledger.spool.next_instant(PLAN, LIVE) == at("2026-09-25 07:30")
 
 
 def test_a_channels_own_quiet_hours_come_before_the_plans() -> None:

@@ -62,18 +62,18 @@ def test_whatever_is_asked_when_the_ledger_keeps_to_the_window(
         for number, (pause, length) in enumerate(asked):
             bench.clock.advance(pause * SECOND)
             bench.add(f"d{number}")
-            answer = bench.ledger.begin(PLAN, f"d{number}", bench.now, {"mail": [quota]})
+            answer = bench.ledger.spool.begin(PLAN, f"d{number}", bench.now, {"mail": [quota]})
             if isinstance(answer, Wait):
                 assert answer.until is not None
                 assert bench.now < answer.until
                 assert len(begun) >= limit
                 bench.clock.set(answer.until)
-                answer = bench.ledger.begin(PLAN, f"d{number}", bench.now, {"mail": [quota]})
+                answer = bench.ledger.spool.begin(PLAN, f"d{number}", bench.now, {"mail": [quota]})
             assert answer == 1
             started = bench.now
             bench.clock.advance(length * SECOND)
             state = DeliveryState.ACCEPTED
-            bench.ledger.finish(PLAN, f"d{number}", 1, bench.now, outcome="accepted", state=state)
+            bench.ledger.spool.finish(PLAN, f"d{number}", 1, bench.now, outcome="accepted", state=state)
             begun.append((started, bench.now))
         for index in range(limit, len(begun)):
             # From the end of the one that left the window: the server may have got it as late as that.
@@ -96,7 +96,7 @@ def test_many_robot_messages_take_the_least_possible_time_and_are_never_blocked(
         deliverer = bench.deliverer(adapter, conduct={"group": Conduct(quotas=quotas_of(config))})
         while bench.counts() != {"accepted": count}:
             deliverer.drain(bench.now)
-            upcoming = bench.ledger.next_instant(PLAN, LIVE)
+            upcoming = bench.ledger.spool.next_instant(PLAN, LIVE)
             if upcoming is not None:
                 bench.clock.set(upcoming)
         adapter.close()
@@ -118,7 +118,7 @@ def test_the_count_survives_a_restart_and_a_retry_counts(bench: Bench) -> None:
     bench.add("c", "group")
     channel = Remembering("group")
     assert bench.deliverer(channel, conduct=conduct).drain(bench.now) == 0
-    assert bench.ledger.next_instant(PLAN, LIVE) == START + 60 * SECOND
+    assert bench.ledger.spool.next_instant(PLAN, LIVE) == START + 60 * SECOND
     assert len(bench.tries("c")) == 0, "waiting for a slot is no try"
     bench.clock.set(START + 60 * SECOND)
     assert bench.deliverer(channel, conduct=conduct).drain(bench.now) == 2
@@ -149,7 +149,7 @@ def test_each_member_of_a_batch_counts(bench: Bench) -> None:
     bench.add("4", "app", receiver="p-b", address="b")
     assert deliverer.drain(bench.now) == 1
     assert [parcel.delivery for parcel in app.arrived] == ["1", "2", "4"]
-    assert bench.ledger.next_instant(PLAN, LIVE) == START + 60 * SECOND
+    assert bench.ledger.spool.next_instant(PLAN, LIVE) == START + 60 * SECOND
     bench.clock.set(START + 60 * SECOND)
     assert deliverer.drain(bench.now) == 1
 
@@ -164,7 +164,7 @@ def test_a_robot_that_blocks_holds_up_all_of_its_channel_for_its_minute(bench: B
     assert len(group.arrived) == 1
     bench.clock.advance(59 * SECOND)
     assert deliverer.drain(bench.now) == 0
-    assert bench.ledger.next_instant(PLAN, LIVE) == START + 60 * SECOND
+    assert bench.ledger.spool.next_instant(PLAN, LIVE) == START + 60 * SECOND
     bench.clock.advance(SECOND)
     assert deliverer.drain(bench.now) == 3
     assert bench.counts() == {"accepted": 3}
@@ -207,4 +207,4 @@ def test_a_try_counts_from_its_end_once_that_is_known(bench: Bench, length: int)
     bench.add("a", "group")
     bench.add("b", "group")
     bench.deliverer(Remembering("group", slow), conduct=conduct).drain(bench.now)
-    assert bench.ledger.next_instant(PLAN, LIVE) == START + (60 + length) * SECOND
+    assert bench.ledger.spool.next_instant(PLAN, LIVE) == START + (60 + length) * SECOND

@@ -17,6 +17,7 @@ from typing import Any
 from reminder.channels.email import EmailAdapter
 from reminder.channels.wecom_robot import WecomRobotAdapter
 from reminder.ledger.ledger import Ledger
+from reminder.ledger.spool import Spool
 
 VARIABLE = "REMINDER_TEST_CRASH"
 
@@ -25,12 +26,12 @@ PLACES: dict[str, tuple[tuple[type, str], ...]] = {
     "adopt": ((Ledger, "adopt"),),
     "compose": ((EmailAdapter, "compose"), (WecomRobotAdapter, "compose")),
     "settle": ((Ledger, "settle"),),
-    "begin": ((Ledger, "advance"),),
+    "begin": ((Spool, "advance"),),
     "send": ((EmailAdapter, "send"), (WecomRobotAdapter, "send")),
-    "finish": ((Ledger, "advance"), (Ledger, "finish_many")),
+    "finish": ((Spool, "advance"), (Spool, "finish_many")),
 }
 _CARRIES = {"begin": 2, "finish": 1}
-"""Outcomes and intents go in one call (``Ledger.advance``): which of its arguments a boundary asks for."""
+"""Outcomes and intents go in one call (``Spool.advance``): which of its arguments a boundary asks for."""
 BOUNDARIES = tuple(f"{place}.{moment}" for place in PLACES for moment in ("before", "after"))
 
 

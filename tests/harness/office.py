@@ -214,8 +214,8 @@ class Office:
     def _in_flight(self) -> Iterator[tuple[str, str]]:
         """Channel and identity of each delivery with an intent and no outcome."""
         with self.daemon.ledger() as ledger:
-            for number in ledger.sending("test", Transport.LIVE):
-                delivery = ledger.delivery("test", number)
+            for number in ledger.spool.sending("test", Transport.LIVE):
+                delivery = ledger.spool.delivery("test", number)
                 assert delivery is not None
                 mail = delivery.channel == "mail"
                 yield delivery.channel, delivery.message_id if mail else _identity_of(delivery.payload)

@@ -178,8 +178,10 @@ def old(path: Path, sample: Sample) -> Path:
         ledger.go_live(sample.plan, by="机关党委", now=sample.now)
         for key in ("d1", "d2"):
             ledger.settle(sample.plan, sample.live, sample.message(key), sample.now)
-        assert ledger.begin(sample.plan, "d1", sample.now) == 1
-        ledger.finish(sample.plan, "d1", 1, sample.now, outcome="accepted", state=DeliveryState.ACCEPTED)
+        assert ledger.spool.begin(sample.plan, "d1", sample.now) == 1
+        ledger.spool.finish(
+            sample.plan, "d1", 1, sample.now, outcome="accepted", state=DeliveryState.ACCEPTED
+        )
     return path
 
 

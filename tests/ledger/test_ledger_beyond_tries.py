@@ -31,10 +31,10 @@ SHORT = PauseAsked(PauseKind.LOGIN, (timedelta(minutes=1), timedelta(minutes=30)
 def end(ledger: Ledger, sample: Any, key: str = "d1", **changes: Any) -> None:
     """Begin and end one try of a delivery at ``at``."""
     at = changes.pop("at", sample.now)
-    number = ledger.begin(sample.plan, key, at)
+    number = ledger.spool.begin(sample.plan, key, at)
     assert isinstance(number, int)
     values: dict[str, Any] = {"state": FAILED, "outcome": "permanent", "code": "550", "detail": "no"}
-    assert ledger.finish_many(
+    assert ledger.spool.finish_many(
         sample.plan, [AttemptEnd(delivery=key, number=number, at=at, **values | changes)]
     )
 
@@ -67,8 +67,8 @@ def test_only_an_uncertain_delivery_is_a_persons_to_decide(
         end(ledger, sample, state=state)
     before = ledger.book.entries(sample.plan, EntryFilter())
     for decision in HandDecision:
-        assert not ledger.decide(sample.plan, "d1", decision, by="x", now=sample.now)
-        assert not ledger.decide(sample.plan, "unknown", decision, by="x", now=sample.now)
+        assert not ledger.spool.decide(sample.plan, "d1", decision, by="x", now=sample.now)
+        assert not ledger.spool.decide(sample.plan, "unknown", decision, by="x", now=sample.now)
     assert ledger.book.entries(sample.plan, EntryFilter()) == before
 
 
@@ -76,9 +76,9 @@ def test_what_was_sent_again_by_hand_may_be_decided_again(ledger: Ledger, sample
     """The last one who decided is shown."""
     ledger.settle(sample.plan, sample.live, sample.message("d1"), sample.now)
     end(ledger, sample, state=UNCERTAIN)
-    assert ledger.decide(sample.plan, "d1", HandDecision.RESEND, by="first", now=sample.now)
+    assert ledger.spool.decide(sample.plan, "d1", HandDecision.RESEND, by="first", now=sample.now)
     end(ledger, sample, state=UNCERTAIN)
-    assert ledger.decide(sample.plan, "d1", HandDecision.ARRIVED, by="second", now=sample.now)
+    assert ledger.spool.decide(sample.plan, "d1", HandDecision.ARRIVED, by="second", now=sample.now)
     (entry,) = ledger.book.entries(sample.plan, EntryFilter(status="accepted"))
     assert (entry.decided_by, entry.attempts) == ("second", 2)
 
@@ -98,11 +98,11 @@ def test_a_batch_comes_back_with_everyone_it_goes_to(ledger: Ledger, sample: Any
     """An ordinary delivery goes to its receiver alone."""
     ledger.settle(sample.plan, sample.live, batch(sample, "d1", "b", "a"), sample.now)
     ledger.settle(sample.plan, sample.live, sample.message("d2"), sample.now)
-    first, second = ledger.due(sample.plan, sample.live, sample.now, limit=9)
+    first, second = ledger.spool.due(sample.plan, sample.live, sample.now, limit=9)
     assert first.receivers == (("a", "a@example.com"), ("b", "b@example.com"))
     assert second.receivers == ((second.receiver, second.address),)
-    assert ledger.delivery(sample.plan, "d1") == first
-    assert ledger.delivery(sample.plan, "unknown") is None
+    assert ledger.spool.delivery(sample.plan, "d1") == first
+    assert ledger.spool.delivery(sample.plan, "unknown") is None
 
 
 def test_a_refusal_is_one_receivers(ledger: Ledger, sample: Any) -> None:
@@ -135,7 +135,7 @@ def test_unreached_are_exactly_those_whose_channel_failed_them(ledger: Ledger, s
     end(ledger, sample, "batch", state=ACCEPTED, outcome="partial", refused=(Refusal("b"),))
     for key in ("expired", "later"):
         end(ledger, sample, key, state=PENDING, outcome="transient", not_before=sample.at(hours=2))
-    ledger.expire(sample.plan, sample.live, sample.at(hours=1))
+    ledger.spool.expire(sample.plan, sample.live, sample.at(hours=1))
     person = sample.claim().receiver
     found = ledger.unreached(sample.plan, sample.live, sample.now)
     assert alarms(found) == [
@@ -170,12 +170,12 @@ def test_nothing_is_due_and_nothing_begins_on_a_paused_channel(ledger: Ledger, s
     for key, channel in (("d1", "group"), ("d2", "group"), ("m", "mail")):
         ledger.settle(sample.plan, sample.live, sample.message(key, channel=channel), sample.now)
     waiting(ledger, sample, pause=DEAD, code="93000")
-    assert [each.id for each in ledger.due(sample.plan, sample.live, sample.now, limit=9)] == ["m"]
-    assert ledger.begin(sample.plan, "d2", sample.now) == Wait(None, whole_channel=True)
-    assert ledger.begin_many(sample.plan, ["d1", "d2", "m"], sample.now) == {"m": 1}
+    assert [each.id for each in ledger.spool.due(sample.plan, sample.live, sample.now, limit=9)] == ["m"]
+    assert ledger.spool.begin(sample.plan, "d2", sample.now) == Wait(None, whole_channel=True)
+    assert ledger.spool.begin_many(sample.plan, ["d1", "d2", "m"], sample.now) == {"m": 1}
     assert ledger.resume(sample.plan, sample.live, "group", by="x", now=sample.now)
     assert not ledger.resume(sample.plan, sample.live, "group", by="x", now=sample.now)
-    assert ledger.begin(sample.plan, "d2", sample.now) == 1
+    assert ledger.spool.begin(sample.plan, "d2", sample.now) == 1
 
 
 def test_a_pause_is_of_one_plan_and_transport(ledger: Ledger, sample: Any) -> None:
@@ -183,28 +183,28 @@ def test_a_pause_is_of_one_plan_and_transport(ledger: Ledger, sample: Any) -> No
     ledger.settle(sample.plan, sample.outbox, sample.message("d2"), sample.now)
     ledger.settle("other-office", sample.live, sample.message("d3"), sample.now)
     waiting(ledger, sample, pause=DEAD)
-    assert ledger.due(sample.plan, sample.live, sample.now, limit=9) == []
-    assert len(ledger.due(sample.plan, sample.outbox, sample.now, limit=9)) == 1
-    assert len(ledger.due("other-office", sample.live, sample.now, limit=9)) == 1
+    assert ledger.spool.due(sample.plan, sample.live, sample.now, limit=9) == []
+    assert len(ledger.spool.due(sample.plan, sample.outbox, sample.now, limit=9)) == 1
+    assert len(ledger.spool.due("other-office", sample.live, sample.now, limit=9)) == 1
 
 
 def test_strikes_lengthen_a_pause_and_make_it_lasting_and_told_once(ledger: Ledger, sample: Any) -> None:
     """Two tries that met the trouble together are one strike."""
     for key in ("d1", "d2"):
         ledger.settle(sample.plan, sample.live, sample.message(key), sample.now)
-    numbers = ledger.begin_many(sample.plan, ["d1", "d2"], sample.now)
+    numbers = ledger.spool.begin_many(sample.plan, ["d1", "d2"], sample.now)
     ends = [
         AttemptEnd(key, number, sample.now, "transient", PENDING, "535", "no", sample.now, pause=SHORT)
         for key, number in numbers.items()
     ]
-    ledger.finish_many(sample.plan, ends)
+    ledger.spool.finish_many(sample.plan, ends)
 
     def stands() -> tuple[int, Any, bool, int]:
         (pause,) = ledger.pauses(sample.plan, sample.live)
         return pause.strikes, pause.until, pause.lasting, len(ledger.troubles(sample.plan, sample.live))
 
     assert stands() == (1, sample.at(minutes=1), False, 0)
-    assert ledger.next_instant(sample.plan, sample.live) == sample.at(minutes=1)
+    assert ledger.spool.next_instant(sample.plan, sample.live) == sample.at(minutes=1)
     waiting(ledger, sample, at=sample.at(minutes=1), pause=SHORT)
     assert stands() == (2, sample.at(minutes=31), True, 1)
     waiting(ledger, sample, at=sample.at(minutes=31), pause=SHORT)
@@ -226,7 +226,7 @@ def test_a_pause_from_a_clock_that_was_set_back_does_not_hold(ledger: Ledger, sa
             not_before=sample.at(hours=-2),
             pause=SHORT if key == "d1" else DEAD,
         )
-    due = ledger.due(sample.plan, sample.live, sample.at(hours=-1), limit=9)
+    due = ledger.spool.due(sample.plan, sample.live, sample.at(hours=-1), limit=9)
     assert [each.id for each in due] == ["d1"]
 
 
@@ -238,10 +238,10 @@ def test_a_delivery_without_a_slot_waits_with_its_whole_channel(ledger: Ledger, 
     for key in ("a", "b", "c", "d"):
         ledger.settle(sample.plan, sample.live, sample.message(key), sample.now)
     quotas = {"mail": (Quota(2, timedelta(minutes=1)),)}
-    assert ledger.begin_many(sample.plan, ["a", "b", "c", "d"], sample.now, quotas) == {"a": 1, "b": 1}
-    assert ledger.due(sample.plan, sample.live, sample.at(seconds=59), limit=9) == []
-    assert ledger.next_instant(sample.plan, sample.live) == sample.at(minutes=1)
-    due = ledger.due(sample.plan, sample.live, sample.at(minutes=1), limit=9)
+    assert ledger.spool.begin_many(sample.plan, ["a", "b", "c", "d"], sample.now, quotas) == {"a": 1, "b": 1}
+    assert ledger.spool.due(sample.plan, sample.live, sample.at(seconds=59), limit=9) == []
+    assert ledger.spool.next_instant(sample.plan, sample.live) == sample.at(minutes=1)
+    due = ledger.spool.due(sample.plan, sample.live, sample.at(minutes=1), limit=9)
     assert [(each.id, each.attempts) for each in due] == [("c", 0), ("d", 0)]
 
 
@@ -250,18 +250,20 @@ def test_several_quotas_hold_together_and_the_longest_wait_counts(ledger: Ledger
     for number, (after, wait) in enumerate([(0, None), (10, None), (20, 3600)]):
         key, at = f"d{number}", sample.at(seconds=after)
         ledger.settle(sample.plan, sample.live, sample.message(key), sample.now)
-        found = ledger.begin(sample.plan, key, at, quotas)
+        found = ledger.spool.begin(sample.plan, key, at, quotas)
         assert found == (1 if wait is None else Wait(sample.at(seconds=wait), whole_channel=True))
 
 
 def test_postponing_moves_forward_only(ledger: Ledger, sample: Any) -> None:
     ledger.settle(sample.plan, sample.live, sample.message("d1"), sample.now)
-    assert ledger.postpone(sample.plan, "d1", sample.at(hours=1), sample.now)
-    assert not ledger.postpone(sample.plan, "d1", sample.at(minutes=30), sample.now)
-    assert not ledger.postpone(sample.plan, "unknown", sample.at(hours=1), sample.now)
-    assert ledger.next_instant(sample.plan, sample.live) == sample.at(hours=1)
-    ledger.begin(sample.plan, "d1", sample.at(hours=1))
-    assert not ledger.postpone(sample.plan, "d1", sample.at(hours=2), sample.at(hours=1)), "it is being sent"
+    assert ledger.spool.postpone(sample.plan, "d1", sample.at(hours=1), sample.now)
+    assert not ledger.spool.postpone(sample.plan, "d1", sample.at(minutes=30), sample.now)
+    assert not ledger.spool.postpone(sample.plan, "unknown", sample.at(hours=1), sample.now)
+    assert ledger.spool.next_instant(sample.plan, sample.live) == sample.at(hours=1)
+    ledger.spool.begin(sample.plan, "d1", sample.at(hours=1))
+    assert not ledger.spool.postpone(sample.plan, "d1", sample.at(hours=2), sample.at(hours=1)), (
+        "it is being sent"
+    )
 
 
 # Orphans
@@ -270,9 +272,9 @@ def test_postponing_moves_forward_only(ledger: Ledger, sample: Any) -> None:
 def test_interrupted_takes_only_those_asked_for(ledger: Ledger, sample: Any) -> None:
     for key in ("d1", "d2"):
         ledger.settle(sample.plan, sample.live, sample.message(key), sample.now)
-        ledger.begin(sample.plan, key, sample.now)
-    assert ledger.sending(sample.plan, sample.live) == {"d1", "d2"}
-    found = ledger.interrupted(sample.plan, sample.live, sample.now, only={"d1", "unknown"})
+        ledger.spool.begin(sample.plan, key, sample.now)
+    assert ledger.spool.sending(sample.plan, sample.live) == {"d1", "d2"}
+    found = ledger.spool.interrupted(sample.plan, sample.live, sample.now, only={"d1", "unknown"})
     assert [each.id for each in found] == ["d1"]
     assert ledger.book.attempts_of(sample.plan, "d2")[0].finished_at is None
 
@@ -292,5 +294,5 @@ def test_a_trouble_stays_until_it_was_told(ledger: Ledger, sample: Any) -> None:
     ledger.told(sample.plan, [first.id], sample.now)
     assert ledger.troubles(sample.plan, sample.live) == [second]
     assert ledger.troubles(sample.plan, sample.outbox) == []
-    ledger.decide(sample.plan, "d2", HandDecision.DROP, by="x", now=sample.now)
+    ledger.spool.decide(sample.plan, "d2", HandDecision.DROP, by="x", now=sample.now)
     assert len(ledger.troubles(sample.plan, sample.live)) == 1

@@ -34,9 +34,9 @@ def fill(ledger: Ledger, sample: Any, count: int = 9) -> None:
 
 
 def end(ledger: Ledger, sample: Any, delivery: str, state: DeliveryState, **changes: Any) -> None:
-    number = ledger.begin(sample.plan, delivery, sample.now)
+    number = ledger.spool.begin(sample.plan, delivery, sample.now)
     assert isinstance(number, int)
-    assert ledger.finish_many(
+    assert ledger.spool.finish_many(
         sample.plan, [AttemptEnd(delivery, number, sample.now, "x", state, "550", "no", **changes)]
     )
 
@@ -97,7 +97,7 @@ def test_every_status_finds_the_same_lines_as_looking_at_each(ledger: Ledger, sa
 def test_a_leaf_says_what_a_message_was_made_for_and_how_it_fared(ledger: Ledger, sample: Any) -> None:
     fill(ledger, sample)
     end(ledger, sample, "k01-0", FAILED)
-    ledger.put_up(sample.plan, "k01-0", by="p-clerk", now=sample.now)
+    ledger.spool.put_up(sample.plan, "k01-0", by="p-clerk", now=sample.now)
     leaf = ledger.book.leaf(sample.plan, "k01-0")
     assert leaf is not None
     assert (leaf.state, leaf.attempts, leaf.receiver) == (DeliveryState.PENDING, 1, "p0")
@@ -113,26 +113,26 @@ def test_a_leaf_says_what_a_message_was_made_for_and_how_it_fared(ledger: Ledger
 
 def test_only_what_failed_is_put_up_and_once(ledger: Ledger, sample: Any) -> None:
     ledger.settle(sample.plan, sample.live, sample.message("d1", expires_at=sample.at(hours=1)), sample.now)
-    assert not ledger.put_up(sample.plan, "d1", by="x", now=sample.now)
+    assert not ledger.spool.put_up(sample.plan, "d1", by="x", now=sample.now)
     end(ledger, sample, "d1", FAILED)
-    assert not ledger.put_up(sample.plan, "d1", by="x", now=sample.at(hours=1))
-    assert ledger.put_up(sample.plan, "d1", by="x", now=sample.now)
-    assert not ledger.put_up(sample.plan, "d1", by="x", now=sample.now)
-    assert [each.id for each in ledger.due(sample.plan, sample.live, sample.now, limit=9)] == ["d1"]
+    assert not ledger.spool.put_up(sample.plan, "d1", by="x", now=sample.at(hours=1))
+    assert ledger.spool.put_up(sample.plan, "d1", by="x", now=sample.now)
+    assert not ledger.spool.put_up(sample.plan, "d1", by="x", now=sample.now)
+    assert [each.id for each in ledger.spool.due(sample.plan, sample.live, sample.now, limit=9)] == ["d1"]
     end(ledger, sample, "d1", ACCEPTED)
-    assert not ledger.put_up(sample.plan, "d1", by="x", now=sample.now)
+    assert not ledger.spool.put_up(sample.plan, "d1", by="x", now=sample.now)
 
 
 def test_what_is_left_is_taken_over_by_no_chain(ledger: Ledger, sample: Any) -> None:
     ledger.settle(sample.plan, sample.live, sample.message("d1"), sample.now)
-    assert not ledger.leave(sample.plan, "d1", by="x", now=sample.now)
+    assert not ledger.spool.leave(sample.plan, "d1", by="x", now=sample.now)
     end(ledger, sample, "d1", FAILED)
     since = sample.now - timedelta(days=1)
     assert ledger.unreached(sample.plan, sample.live, since)
-    assert ledger.leave(sample.plan, "d1", by="x", now=sample.now)
-    assert not ledger.leave(sample.plan, "d1", by="x", now=sample.now)
+    assert ledger.spool.leave(sample.plan, "d1", by="x", now=sample.now)
+    assert not ledger.spool.leave(sample.plan, "d1", by="x", now=sample.now)
     assert not ledger.unreached(sample.plan, sample.live, since)
-    assert ledger.put_up(sample.plan, "d1", by="x", now=sample.now)
+    assert ledger.spool.put_up(sample.plan, "d1", by="x", now=sample.now)
 
 
 def test_the_settled_of_some_keys_are_those_recorded(ledger: Ledger, sample: Any) -> None:

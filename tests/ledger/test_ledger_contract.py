@@ -36,7 +36,7 @@ def test_what_was_settled_comes_back_whole(ledger: Ledger, sample: Any) -> None:
     claim = sample.claim(message=made.message)
     ledger.settle(sample.plan, sample.live, Settlement((sample.alarm(claims=(claim,)),), (made,)), sample.now)
 
-    (found,) = ledger.due(sample.plan, sample.live, sample.now, limit=10)
+    (found,) = ledger.spool.due(sample.plan, sample.live, sample.now, limit=10)
 
     assert found.planned_at == made.planned_at
     assert found.planned_at.tzinfo is UTC
@@ -58,7 +58,7 @@ def test_an_alarm_settled_before_rolls_everything_back(ledger: Ledger, sample: A
 
     assert caught.value.keys == ("old",)
     assert ledger.settled(sample.plan, sample.live) == {"old"}
-    assert ledger.due(sample.plan, sample.live, sample.now, limit=10) == []
+    assert ledger.spool.due(sample.plan, sample.live, sample.now, limit=10) == []
     assert len(ledger.book.entries(sample.plan, EntryFilter())) == 1
 
 
@@ -122,9 +122,9 @@ def test_a_festival_for_thousands_is_one_settlement(ledger: Ledger, sample: Any)
     made = tuple(sample.delivery(each, receiver=each) for each in people)
     ledger.settle(sample.plan, sample.live, Settlement((alarm,), made), sample.now)
 
-    won = ledger.begin_many(sample.plan, people, sample.now)
+    won = ledger.spool.begin_many(sample.plan, people, sample.now)
     ends = [AttemptEnd(each, number, sample.now, "accepted", ACCEPTED, "250") for each, number in won.items()]
-    assert ledger.finish_many(sample.plan, ends) == set(people)
+    assert ledger.spool.finish_many(sample.plan, ends) == set(people)
     assert ledger.book.counts(sample.plan, sample.live) == {"accepted": 3000, "send": 1}
 
 
@@ -147,17 +147,17 @@ def test_due_is_pending_between_not_before_and_expiry_longest_due_first(ledger: 
             ),
             sample.now,
         )
-    assert ids(ledger.due(sample.plan, sample.live, sample.now, limit=10)) == ["first", "second"]
-    assert ids(ledger.due(sample.plan, sample.live, sample.now, limit=1)) == ["first"]
-    assert ledger.due(sample.plan, sample.outbox, sample.now, limit=10) == []
-    assert ledger.due("other-office", sample.live, sample.now, limit=10) == []
+    assert ids(ledger.spool.due(sample.plan, sample.live, sample.now, limit=10)) == ["first", "second"]
+    assert ids(ledger.spool.due(sample.plan, sample.live, sample.now, limit=1)) == ["first"]
+    assert ledger.spool.due(sample.plan, sample.outbox, sample.now, limit=10) == []
+    assert ledger.spool.due("other-office", sample.live, sample.now, limit=10) == []
 
 
 def test_a_channel_that_is_down_does_not_stand_in_the_way(ledger: Ledger, sample: Any) -> None:
     """Skipped channels do not use up the limit."""
     ledger.settle(sample.plan, sample.live, sample.message("d1", channel="robot"), sample.now)
     ledger.settle(sample.plan, sample.live, sample.message("d2"), sample.now)
-    found = ledger.due(sample.plan, sample.live, sample.now, limit=1, skip_channels=["robot"])
+    found = ledger.spool.due(sample.plan, sample.live, sample.now, limit=1, skip_channels=["robot"])
     assert ids(found) == ["d2"]
 
 
@@ -165,26 +165,26 @@ def test_the_next_instant_is_the_earliest_start_or_expiry_of_what_is_pending(
     ledger: Ledger, sample: Any
 ) -> None:
     """What was begun no longer counts; without anything pending there is none."""
-    assert ledger.next_instant(sample.plan, sample.live) is None
+    assert ledger.spool.next_instant(sample.plan, sample.live) is None
     late = sample.message("late", not_before=sample.at(hours=2), expires_at=sample.at(hours=3))
     ledger.settle(sample.plan, sample.live, late, sample.now)
-    assert ledger.next_instant(sample.plan, sample.live) == sample.at(hours=2)
+    assert ledger.spool.next_instant(sample.plan, sample.live) == sample.at(hours=2)
     odd = sample.message("odd", not_before=sample.at(hours=2), expires_at=sample.at(hours=1))
     ledger.settle(sample.plan, sample.live, odd, sample.now)
-    assert ledger.next_instant(sample.plan, sample.live) == sample.at(hours=1)
-    ledger.expire(sample.plan, sample.live, sample.at(hours=1))
-    ledger.begin(sample.plan, "late", sample.at(hours=2))
-    assert ledger.next_instant(sample.plan, sample.live) is None
+    assert ledger.spool.next_instant(sample.plan, sample.live) == sample.at(hours=1)
+    ledger.spool.expire(sample.plan, sample.live, sample.at(hours=1))
+    ledger.spool.begin(sample.plan, "late", sample.at(hours=2))
+    assert ledger.spool.next_instant(sample.plan, sample.live) is None
 
 
 def test_what_expired_is_given_up_once(ledger: Ledger, sample: Any) -> None:
     """At its expiry a pending delivery becomes expired and is handed back that one time."""
     ledger.settle(sample.plan, sample.live, sample.message("d1"), sample.now)
-    assert ledger.expire(sample.plan, sample.live, sample.at(hours=23)) == []
-    (gone,) = ledger.expire(sample.plan, sample.live, sample.at(days=1))
+    assert ledger.spool.expire(sample.plan, sample.live, sample.at(hours=23)) == []
+    (gone,) = ledger.spool.expire(sample.plan, sample.live, sample.at(days=1))
     assert (gone.id, gone.state) == ("d1", EXPIRED)
-    assert ledger.expire(sample.plan, sample.live, sample.at(days=2)) == []
-    assert ledger.begin(sample.plan, "d1", sample.now) is None
+    assert ledger.spool.expire(sample.plan, sample.live, sample.at(days=2)) == []
+    assert ledger.spool.begin(sample.plan, "d1", sample.now) is None
 
 
 # Attempts
@@ -194,13 +194,13 @@ def test_an_attempt_is_recorded_before_and_after(ledger: Ledger, sample: Any) ->
     """Between intent and outcome the attempt stands open and the delivery is nobody else's."""
     ledger.settle(sample.plan, sample.live, sample.message("d1"), sample.now)
 
-    assert ledger.begin(sample.plan, "d1", sample.now) == 1
-    assert ledger.begin(sample.plan, "d1", sample.now) is None
+    assert ledger.spool.begin(sample.plan, "d1", sample.now) == 1
+    assert ledger.spool.begin(sample.plan, "d1", sample.now) is None
     (running,) = ledger.book.attempts_of(sample.plan, "d1")
     assert (running.started_at, running.finished_at, running.outcome) == (sample.now, None, None)
 
     done = sample.at(seconds=2)
-    assert ledger.finish(
+    assert ledger.spool.finish(
         sample.plan, "d1", 1, done, outcome="accepted", code="250", detail="queued as 1A", state=ACCEPTED
     )
     (ended,) = ledger.book.attempts_of(sample.plan, "d1")
@@ -213,29 +213,31 @@ def test_a_transient_failure_is_tried_again_not_before_its_time(ledger: Ledger, 
     """A stale list cannot start the retry early: ``begin`` looks at the time itself."""
     ledger.settle(sample.plan, sample.live, sample.message("d1"), sample.now)
     again = sample.at(minutes=5)
-    ledger.begin(sample.plan, "d1", sample.now)
-    ledger.finish(
+    ledger.spool.begin(sample.plan, "d1", sample.now)
+    ledger.spool.finish(
         sample.plan, "d1", 1, sample.now, outcome="transient", code="451", state=PENDING, not_before=again
     )
 
-    assert ledger.due(sample.plan, sample.live, sample.at(minutes=4), limit=5) == []
-    assert ledger.begin(sample.plan, "d1", sample.at(minutes=4)) is None
-    (found,) = ledger.due(sample.plan, sample.live, again, limit=5)
+    assert ledger.spool.due(sample.plan, sample.live, sample.at(minutes=4), limit=5) == []
+    assert ledger.spool.begin(sample.plan, "d1", sample.at(minutes=4)) is None
+    (found,) = ledger.spool.due(sample.plan, sample.live, again, limit=5)
     assert found.attempts == 1
-    assert ledger.begin(sample.plan, "d1", again) == 2
+    assert ledger.spool.begin(sample.plan, "d1", again) == 2
     assert [attempt.number for attempt in ledger.book.attempts_of(sample.plan, "d1")] == [1, 2]
 
 
 def test_an_outcome_counts_only_for_the_attempt_that_is_open(ledger: Ledger, sample: Any) -> None:
     """A late word about attempt one does not settle attempt two, nor what already ended."""
     ledger.settle(sample.plan, sample.live, sample.message("d1"), sample.now)
-    ledger.begin(sample.plan, "d1", sample.now)
-    ledger.finish(sample.plan, "d1", 1, sample.now, outcome="transient", state=PENDING, not_before=sample.now)
-    ledger.begin(sample.plan, "d1", sample.now)
+    ledger.spool.begin(sample.plan, "d1", sample.now)
+    ledger.spool.finish(
+        sample.plan, "d1", 1, sample.now, outcome="transient", state=PENDING, not_before=sample.now
+    )
+    ledger.spool.begin(sample.plan, "d1", sample.now)
 
-    assert not ledger.finish(sample.plan, "d1", 1, sample.now, outcome="accepted", state=ACCEPTED)
-    assert ledger.finish(sample.plan, "d1", 2, sample.now, outcome="permanent", state=FAILED)
-    assert not ledger.finish(sample.plan, "d1", 2, sample.now, outcome="accepted", state=ACCEPTED)
+    assert not ledger.spool.finish(sample.plan, "d1", 1, sample.now, outcome="accepted", state=ACCEPTED)
+    assert ledger.spool.finish(sample.plan, "d1", 2, sample.now, outcome="permanent", state=FAILED)
+    assert not ledger.spool.finish(sample.plan, "d1", 2, sample.now, outcome="accepted", state=ACCEPTED)
     assert [attempt.outcome for attempt in ledger.book.attempts_of(sample.plan, "d1")] == [
         "transient",
         "permanent",
@@ -248,14 +250,14 @@ def test_no_attempt_ends_in_a_state_that_does_not_follow(
 ) -> None:
     """Programming mistakes are refused before anything is written."""
     ledger.settle(sample.plan, sample.live, sample.message("d1"), sample.now)
-    ledger.begin(sample.plan, "d1", sample.now)
+    ledger.spool.begin(sample.plan, "d1", sample.now)
     with pytest.raises(ValueError, match=state.value):
-        ledger.finish(sample.plan, "d1", 1, sample.now, outcome="accepted", state=state)
+        ledger.spool.finish(sample.plan, "d1", 1, sample.now, outcome="accepted", state=state)
     with pytest.raises(ValueError, match="not_before"):
-        ledger.finish(sample.plan, "d1", 1, sample.now, outcome="transient", state=PENDING)
+        ledger.spool.finish(sample.plan, "d1", 1, sample.now, outcome="transient", state=PENDING)
     twice = AttemptEnd("d1", 1, sample.now, "accepted", ACCEPTED)
     with pytest.raises(ValueError, match="d1"):
-        ledger.finish_many(sample.plan, [twice, twice])
+        ledger.spool.finish_many(sample.plan, [twice, twice])
     assert ledger.book.counts(sample.plan, sample.live)["sending"] == 1
 
 
@@ -263,12 +265,12 @@ def test_begin_many_wins_only_what_is_free(ledger: Ledger, sample: Any) -> None:
     """What is taken, unknown, asked for twice or another plan's does not disturb the rest."""
     for key in ("d1", "d2", "d3"):
         ledger.settle(sample.plan, sample.live, sample.message(key), sample.now)
-    ledger.begin(sample.plan, "d2", sample.now)
-    assert ledger.begin_many(sample.plan, ["d1", "d2", "d3", "d1", "nobody"], sample.now) == {
+    ledger.spool.begin(sample.plan, "d2", sample.now)
+    assert ledger.spool.begin_many(sample.plan, ["d1", "d2", "d3", "d1", "nobody"], sample.now) == {
         "d1": 1,
         "d3": 1,
     }
-    assert ledger.begin_many("other-office", ["d1"], sample.now) == {}
+    assert ledger.spool.begin_many("other-office", ["d1"], sample.now) == {}
 
 
 def test_of_sixteen_threads_exactly_one_begins(ledger: Ledger, sample: Any) -> None:
@@ -278,7 +280,7 @@ def test_of_sixteen_threads_exactly_one_begins(ledger: Ledger, sample: Any) -> N
         ledger.settle(sample.plan, sample.live, sample.message(key), sample.now)
 
     def race() -> list[str]:
-        return [key for key in keys if ledger.begin(sample.plan, key, sample.now) is not None]
+        return [key for key in keys if ledger.spool.begin(sample.plan, key, sample.now) is not None]
 
     assert sorted(key for won in at_once(race, 16) for key in won) == keys
     assert all(len(ledger.book.attempts_of(sample.plan, key)) == 1 for key in keys)
@@ -290,15 +292,17 @@ def test_attempts_are_counted_by_channel_and_transport(ledger: Ledger, sample: A
     ledger.settle(sample.plan, sample.live, sample.message("d2", channel="robot"), sample.now)
     ledger.settle(sample.plan, sample.outbox, sample.message("d3"), sample.now)
     for key in ("d1", "d2", "d3"):
-        ledger.begin(sample.plan, key, sample.now)
+        ledger.spool.begin(sample.plan, key, sample.now)
     retry = sample.at(seconds=30)
-    ledger.finish(sample.plan, "d1", 1, sample.now, outcome="transient", state=PENDING, not_before=retry)
-    ledger.begin(sample.plan, "d1", retry)
+    ledger.spool.finish(
+        sample.plan, "d1", 1, sample.now, outcome="transient", state=PENDING, not_before=retry
+    )
+    ledger.spool.begin(sample.plan, "d1", retry)
 
-    assert ledger.attempts_since(sample.plan, "mail", sample.now, sample.live) == [sample.now, retry]
-    assert ledger.attempts_since(sample.plan, "mail", sample.at(seconds=1), sample.live) == [retry]
-    assert ledger.attempts_since(sample.plan, "mail", sample.now, sample.outbox) == [sample.now]
-    assert ledger.attempts_since("other-office", "mail", sample.now, sample.live) == []
+    assert ledger.spool.attempts_since(sample.plan, "mail", sample.now, sample.live) == [sample.now, retry]
+    assert ledger.spool.attempts_since(sample.plan, "mail", sample.at(seconds=1), sample.live) == [retry]
+    assert ledger.spool.attempts_since(sample.plan, "mail", sample.now, sample.outbox) == [sample.now]
+    assert ledger.spool.attempts_since("other-office", "mail", sample.now, sample.live) == []
 
 
 # Interrupted and uncertain
@@ -308,57 +312,59 @@ def test_what_a_dead_daemon_left_is_found_until_it_is_decided(ledger: Ledger, sa
     """Its attempt is closed as uncertain, and the next try has the next number."""
     ledger.settle(sample.plan, sample.live, sample.message("d1"), sample.now)
     ledger.settle(sample.plan, sample.live, sample.message("d2"), sample.now)
-    assert ledger.interrupted(sample.plan, sample.live, sample.now) == []
-    ledger.begin(sample.plan, "d1", sample.now)
+    assert ledger.spool.interrupted(sample.plan, sample.live, sample.now) == []
+    ledger.spool.begin(sample.plan, "d1", sample.now)
 
     restart = sample.at(minutes=1)
-    (left,) = ledger.interrupted(sample.plan, sample.live, restart)
+    (left,) = ledger.spool.interrupted(sample.plan, sample.live, restart)
     assert (left.id, left.state, left.attempts) == ("d1", SENDING, 1)
     (attempt,) = ledger.book.attempts_of(sample.plan, "d1")
     assert (attempt.outcome, attempt.code, attempt.finished_at) == ("uncertain", "interrupted", restart)
 
     # Killed again before deciding: found again, closed once.
-    assert ids(ledger.interrupted(sample.plan, sample.live, sample.at(minutes=2))) == ["d1"]
+    assert ids(ledger.spool.interrupted(sample.plan, sample.live, sample.at(minutes=2))) == ["d1"]
     assert ledger.book.attempts_of(sample.plan, "d1") == [attempt]
 
-    assert ledger.resolve(sample.plan, "d1", PENDING, restart, restart)
-    assert not ledger.resolve(sample.plan, "d1", PENDING, restart, restart)
-    assert ledger.interrupted(sample.plan, sample.live, restart) == []
-    assert ledger.begin(sample.plan, "d1", restart) == 2
+    assert ledger.spool.resolve(sample.plan, "d1", PENDING, restart, restart)
+    assert not ledger.spool.resolve(sample.plan, "d1", PENDING, restart, restart)
+    assert ledger.spool.interrupted(sample.plan, sample.live, restart) == []
+    assert ledger.spool.begin(sample.plan, "d1", restart) == 2
 
 
 def test_an_uncertain_delivery_waits_for_a_person(ledger: Ledger, sample: Any) -> None:
     """Held as uncertain it is neither due nor interrupted; the one thing to decide is to resend."""
     ledger.settle(sample.plan, sample.live, sample.message("d1"), sample.now)
-    ledger.begin(sample.plan, "d1", sample.now)
-    ledger.finish(sample.plan, "d1", 1, sample.now, outcome="uncertain", code="lost", state=UNCERTAIN)
+    ledger.spool.begin(sample.plan, "d1", sample.now)
+    ledger.spool.finish(sample.plan, "d1", 1, sample.now, outcome="uncertain", code="lost", state=UNCERTAIN)
 
-    assert ledger.due(sample.plan, sample.live, sample.now, limit=5) == []
-    assert ledger.interrupted(sample.plan, sample.live, sample.now) == []
-    assert not ledger.resolve(sample.plan, "d1", FAILED, None, sample.now)
+    assert ledger.spool.due(sample.plan, sample.live, sample.now, limit=5) == []
+    assert ledger.spool.interrupted(sample.plan, sample.live, sample.now) == []
+    assert not ledger.spool.resolve(sample.plan, "d1", FAILED, None, sample.now)
     with pytest.raises(ValueError, match="not_before"):
-        ledger.resolve(sample.plan, "d1", PENDING, None, sample.now)
-    assert ledger.resolve(sample.plan, "d1", PENDING, sample.now, sample.now)
-    assert ids(ledger.due(sample.plan, sample.live, sample.now, limit=5)) == ["d1"]
+        ledger.spool.resolve(sample.plan, "d1", PENDING, None, sample.now)
+    assert ledger.spool.resolve(sample.plan, "d1", PENDING, sample.now, sample.now)
+    assert ids(ledger.spool.due(sample.plan, sample.live, sample.now, limit=5)) == ["d1"]
 
 
 def test_nobody_decides_over_the_head_of_a_running_attempt(ledger: Ledger, sample: Any) -> None:
     """A delivery that is being sent is left to its sender."""
     ledger.settle(sample.plan, sample.live, sample.message("d1"), sample.now)
-    ledger.begin(sample.plan, "d1", sample.now)
-    assert not ledger.resolve(sample.plan, "d1", PENDING, sample.now, sample.now)
-    assert ledger.finish(sample.plan, "d1", 1, sample.now, outcome="accepted", state=ACCEPTED)
+    ledger.spool.begin(sample.plan, "d1", sample.now)
+    assert not ledger.spool.resolve(sample.plan, "d1", PENDING, sample.now, sample.now)
+    assert ledger.spool.finish(sample.plan, "d1", 1, sample.now, outcome="accepted", state=ACCEPTED)
 
 
 def test_an_end_that_becomes_known_corrects_an_uncertain_one(ledger: Ledger, sample: Any) -> None:
     """Knowledge beats a guess as long as nobody has decided."""
     ledger.settle(sample.plan, sample.live, sample.message("d1"), sample.now)
-    ledger.begin(sample.plan, "d1", sample.now)
-    ledger.interrupted(sample.plan, sample.live, sample.now)
-    assert ledger.finish(sample.plan, "d1", 1, sample.now, outcome="accepted", code="250", state=ACCEPTED)
+    ledger.spool.begin(sample.plan, "d1", sample.now)
+    ledger.spool.interrupted(sample.plan, sample.live, sample.now)
+    assert ledger.spool.finish(
+        sample.plan, "d1", 1, sample.now, outcome="accepted", code="250", state=ACCEPTED
+    )
     (attempt,) = ledger.book.attempts_of(sample.plan, "d1")
     assert attempt.outcome == "accepted"
-    assert not ledger.resolve(sample.plan, "d1", PENDING, sample.now, sample.now)
+    assert not ledger.spool.resolve(sample.plan, "d1", PENDING, sample.now, sample.now)
 
 
 # Entries
@@ -381,8 +387,8 @@ def test_entries_show_claims_alarms_without_claims_and_digests(ledger: Ledger, s
         ),
         sample.now,
     )
-    ledger.begin(sample.plan, "d1", sample.now)
-    ledger.finish(
+    ledger.spool.begin(sample.plan, "d1", sample.now)
+    ledger.spool.finish(
         sample.plan, "d1", 1, sample.now, outcome="permanent", code="550", detail="no", state=FAILED
     )
 
@@ -418,12 +424,12 @@ def test_a_split_message_stands_where_its_least_advanced_part_stands(ledger: Led
         assert found == [line.state]
         return line.state
 
-    ledger.begin(sample.plan, "d1", sample.now)
-    ledger.finish(sample.plan, "d1", 1, sample.now, outcome="accepted", state=ACCEPTED)
+    ledger.spool.begin(sample.plan, "d1", sample.now)
+    ledger.spool.finish(sample.plan, "d1", 1, sample.now, outcome="accepted", state=ACCEPTED)
     assert state() == "pending"
-    ledger.begin(sample.plan, "d2", sample.now)
+    ledger.spool.begin(sample.plan, "d2", sample.now)
     assert state() == "sending"
-    ledger.finish(sample.plan, "d2", 1, sample.now, outcome="permanent", code="93000", state=FAILED)
+    ledger.spool.finish(sample.plan, "d2", 1, sample.now, outcome="permanent", code="93000", state=FAILED)
     assert state() == "failed"
     assert ledger.book.entries(sample.plan, EntryFilter())[0].last_code == "93000"
 
@@ -578,12 +584,12 @@ def test_a_naive_instant_is_refused_everywhere(ledger: Ledger, sample: Any) -> N
     calls = [
         lambda: ledger.settle(sample.plan, sample.live, sample.message("d2"), naive),
         lambda: ledger.settle(sample.plan, sample.live, sample.message("d3", not_before=naive), sample.now),
-        lambda: ledger.due(sample.plan, sample.live, naive, limit=1),
-        lambda: ledger.begin(sample.plan, "d1", naive),
-        lambda: ledger.expire(sample.plan, sample.live, naive),
+        lambda: ledger.spool.due(sample.plan, sample.live, naive, limit=1),
+        lambda: ledger.spool.begin(sample.plan, "d1", naive),
+        lambda: ledger.spool.expire(sample.plan, sample.live, naive),
         lambda: ledger.adopt(sample.plan, sample.live, [("a", "b")], naive),
         lambda: ledger.note(sample.plan, Note("daemon", naive, "系统")),
-        lambda: ledger.attempts_since(sample.plan, "mail", naive, sample.live),
+        lambda: ledger.spool.attempts_since(sample.plan, "mail", naive, sample.live),
         lambda: ledger.book.entries(sample.plan, EntryFilter(since=naive)),
     ]
     for call in calls:
@@ -596,8 +602,8 @@ def test_a_naive_instant_is_refused_everywhere(ledger: Ledger, sample: Any) -> N
 def test_an_answer_with_any_sign_in_it_can_be_recorded(ledger: Ledger, sample: Any) -> None:
     """Servers answer what they like, a NUL included; refused, it would keep everything from being sent."""
     ledger.settle(sample.plan, sample.live, sample.message("d1"), sample.now)
-    ledger.begin(sample.plan, "d1", sample.now)
-    assert ledger.finish(
+    ledger.spool.begin(sample.plan, "d1", sample.now)
+    assert ledger.spool.finish(
         sample.plan, "d1", 1, sample.now, outcome="permanent", detail="不\0存在\u2028\x1b😀", state=FAILED
     )
     (attempt,) = ledger.book.attempts_of(sample.plan, "d1")

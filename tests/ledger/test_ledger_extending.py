@@ -37,7 +37,9 @@ def test_a_step_joins_its_alarm_and_what_it_replaces_is_given_up(ledger: Ledger,
     settled(ledger, sample)
     more = Settlement((step(sample, "a", "d2"),), (sample.delivery("d2"),), replaced=("m-d1",))
     assert ledger.extend(sample.plan, sample.live, more, sample.at(minutes=5)) == {("alarm-d1", "a", "mail")}
-    assert [each.id for each in ledger.due(sample.plan, sample.live, sample.at(minutes=5), limit=9)] == ["d2"]
+    assert [
+        each.id for each in ledger.spool.due(sample.plan, sample.live, sample.at(minutes=5), limit=9)
+    ] == ["d2"]
     assert claims(ledger, sample) == [("a", "mail", "pending"), ("a", "wecom", "failed")]
 
 
@@ -57,7 +59,7 @@ def test_a_digest_is_given_up_only_when_everything_in_it_goes_another_way(
         ledger.extend(sample.plan, sample.live, more, sample.now)
 
     def due() -> set[str]:
-        return {each.id for each in ledger.due(sample.plan, sample.live, sample.now, limit=9)}
+        return {each.id for each in ledger.spool.due(sample.plan, sample.live, sample.now, limit=9)}
 
     extend("one", "d2")
     assert due() == {"d1", "d2"}
@@ -71,7 +73,7 @@ def test_a_step_that_cannot_be_sent_gives_nothing_up(ledger: Ledger, sample: Any
     failed = sample.claim("a", decision="fail", reason="no-address")
     more = Settlement((sample.alarm("alarm-d1", claims=(failed,)),), replaced=("m-d1",))
     ledger.extend(sample.plan, sample.live, more, sample.now)
-    assert [each.id for each in ledger.due(sample.plan, sample.live, sample.now, limit=9)] == ["d1"]
+    assert [each.id for each in ledger.spool.due(sample.plan, sample.live, sample.now, limit=9)] == ["d1"]
 
 
 def test_the_same_step_again_changes_nothing(ledger: Ledger, sample: Any) -> None:
@@ -81,7 +83,10 @@ def test_the_same_step_again_changes_nothing(ledger: Ledger, sample: Any) -> Non
     before = ledger.extend(sample.plan, sample.live, more, sample.now)
     again = Settlement((step(sample, "a", "d3"),), (sample.delivery("d3"),))
     assert ledger.extend(sample.plan, sample.live, again, sample.at(minutes=1)) == before
-    assert {each.id for each in ledger.due(sample.plan, sample.live, sample.now, limit=9)} == {"d1", "d2"}
+    assert {each.id for each in ledger.spool.due(sample.plan, sample.live, sample.now, limit=9)} == {
+        "d1",
+        "d2",
+    }
 
 
 def test_what_a_known_step_replaces_is_given_up_all_the_same(ledger: Ledger, sample: Any) -> None:
@@ -99,7 +104,7 @@ def test_what_a_known_step_replaces_is_given_up_all_the_same(ledger: Ledger, sam
     )
     step = ("alarm-d1", "group:group", "group")
     assert ledger.extend(sample.plan, sample.live, more, sample.at(minutes=1)) == {step}
-    assert [each.id for each in ledger.due(sample.plan, sample.live, sample.now, limit=9)] == ["d2"]
+    assert [each.id for each in ledger.spool.due(sample.plan, sample.live, sample.now, limit=9)] == ["d2"]
 
 
 def test_a_message_with_one_old_claim_is_left_out_as_a_whole(ledger: Ledger, sample: Any) -> None:
@@ -117,7 +122,7 @@ def test_a_message_with_one_old_claim_is_left_out_as_a_whole(ledger: Ledger, sam
         ("alarm-d1", "a", "mail"),
         ("alarm-d1", "c", "mail"),
     }
-    assert {each.id for each in ledger.due(sample.plan, sample.live, sample.now, limit=9)} == {
+    assert {each.id for each in ledger.spool.due(sample.plan, sample.live, sample.now, limit=9)} == {
         "d1",
         "d2",
         "d4",
@@ -127,11 +132,11 @@ def test_a_message_with_one_old_claim_is_left_out_as_a_whole(ledger: Ledger, sam
 def test_nothing_is_written_while_the_replaced_message_is_being_sent(ledger: Ledger, sample: Any) -> None:
     """It may be arriving at this moment; asked again after its end, the step is taken."""
     settled(ledger, sample)
-    assert ledger.begin(sample.plan, "d1", sample.now) == 1
+    assert ledger.spool.begin(sample.plan, "d1", sample.now) == 1
     more = Settlement((step(sample, "a", "d2"),), (sample.delivery("d2"),), replaced=("m-d1",))
     assert ledger.extend(sample.plan, sample.live, more, sample.now) == set()
     assert claims(ledger, sample) == [("a", "wecom", "sending")]
-    ledger.finish(
+    ledger.spool.finish(
         sample.plan,
         "d1",
         1,
@@ -180,7 +185,7 @@ def test_of_many_who_extend_at_once_one_does(ledger: Ledger, sample: Any) -> Non
         thread.start()
     for thread in threads:
         thread.join()
-    due = {each.id for each in ledger.due(sample.plan, sample.live, sample.now, limit=20)}
+    due = {each.id for each in ledger.spool.due(sample.plan, sample.live, sample.now, limit=20)}
     assert len(due) == 2
     assert "d1" in due
 
@@ -195,9 +200,9 @@ def test_what_is_retried_is_known_since_its_first_try(ledger: Ledger, sample: An
 
     assert retrying("wecom") == []
     for number, minute in ((1, 1), (2, 30)):
-        ledger.begin(sample.plan, "d1", sample.at(minutes=minute))
+        ledger.spool.begin(sample.plan, "d1", sample.at(minutes=minute))
         assert retrying("wecom") == []
-        ledger.finish(
+        ledger.spool.finish(
             sample.plan,
             "d1",
             number,
@@ -209,8 +214,8 @@ def test_what_is_retried_is_known_since_its_first_try(ledger: Ledger, sample: An
         assert retrying("wecom", "mail") == [("alarm-d1", "m-d1", sample.at(minutes=1))]
     assert retrying("mail") == []
     assert retrying() == []
-    ledger.begin(sample.plan, "d1", sample.at(minutes=40))
-    ledger.finish(
+    ledger.spool.begin(sample.plan, "d1", sample.at(minutes=40))
+    ledger.spool.finish(
         sample.plan, "d1", 3, sample.at(minutes=41), outcome="accepted", state=DeliveryState.ACCEPTED
     )
     assert retrying("wecom") == []

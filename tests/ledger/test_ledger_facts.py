@@ -140,7 +140,7 @@ def test_a_claim_that_waits_is_decided_once(ledger: Ledger, sample: Any) -> None
 
     with pytest.raises(AlreadySettled):
         ledger.settle(PLAN, sample.live, late, sample.at(hours=2))
-    assert [each.id for each in ledger.due(PLAN, sample.live, sample.at(hours=2), limit=9)] == ["d1"]
+    assert [each.id for each in ledger.spool.due(PLAN, sample.live, sample.at(hours=2), limit=9)] == ["d1"]
 
 
 def test_the_messages_of_a_day_are_counted_by_receiver_and_channel(ledger: Ledger, sample: Any) -> None:

@@ -177,7 +177,7 @@ def test_garbage_over_an_open_ledger_stops_the_sending(path: Path, sample: Any) 
         with path.open("r+b") as file:
             file.write(os.urandom(path.stat().st_size))
         with pytest.raises(LedgerCorrupt, match="备份"):
-            ledger.begin(sample.plan, "d1", sample.now)
+            ledger.spool.begin(sample.plan, "d1", sample.now)
         with pytest.raises(LedgerCorrupt):
             ledger.book.entries(sample.plan, EntryFilter())
 
@@ -206,12 +206,12 @@ def test_a_file_deleted_or_replaced_underneath_is_noticed(
         if replaced:
             path.write_bytes(aside.read_bytes())
         with pytest.raises(LedgerGone, match="换成了另一个文件" if replaced else "不见了"):
-            ledger.begin(sample.plan, "d1", sample.now)
+            ledger.spool.begin(sample.plan, "d1", sample.now)
         with pytest.raises(LedgerGone, match="已停止发送"):
-            ledger.due(sample.plan, sample.live, sample.now, limit=1)
+            ledger.spool.due(sample.plan, sample.live, sample.now, limit=1)
         assert path.exists() is replaced
         aside.rename(path)
-        assert ledger.begin(sample.plan, "d1", sample.now) == 1
+        assert ledger.spool.begin(sample.plan, "d1", sample.now) == 1
 
 
 def test_a_full_disk_records_nothing_and_recovers(path: Path, sample: Any) -> None:
@@ -236,11 +236,11 @@ def test_another_program_that_writes_is_waited_for_then_named(path: Path, sample
         other = sqlite3.connect(path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(LedgerLocked, match="另一个程序占用"):
-            ledger.begin(sample.plan, "d1", sample.now)
-        assert len(ledger.due(sample.plan, sample.live, sample.now, limit=1)) == 1
+            ledger.spool.begin(sample.plan, "d1", sample.now)
+        assert len(ledger.spool.due(sample.plan, sample.live, sample.now, limit=1)) == 1
         other.execute("ROLLBACK")
         other.close()
-        assert ledger.begin(sample.plan, "d1", sample.now) == 1
+        assert ledger.spool.begin(sample.plan, "d1", sample.now) == 1
 
 
 def test_a_copy_is_whole_and_private(path: Path, sample: Any, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def ledger(url: str, sample: Any) -> Iterator[Ledger]:
                 say(opened, sample, f"{month}{each}", at)
             end(opened, f"{month}a", at, refused=(Refusal("p-b", "550", "no"),))
             end(opened, f"{month}b", at, outcome="permanent", state=DeliveryState.FAILED)
-            opened.leave(PLAN, f"{month}b", by="x", now=at)
+            opened.spool.leave(PLAN, f"{month}b", by="x", now=at)
         told(opened)
         yield opened
 
@@ -72,9 +72,9 @@ def say(ledger: Ledger, sample: Any, key: str, at: datetime, plan: str = PLAN) -
 
 
 def end(ledger: Ledger, key: str, at: datetime, plan: str = PLAN, **changes: Any) -> None:
-    assert ledger.begin(plan, key, at) == 1
+    assert ledger.spool.begin(plan, key, at) == 1
     done = AttemptEnd(key, 1, at, "accepted", DeliveryState.ACCEPTED)
-    assert ledger.finish_many(plan, [replace(done, **changes)])
+    assert ledger.spool.finish_many(plan, [replace(done, **changes)])
 
 
 def told(ledger: Ledger) -> None:
@@ -164,8 +164,8 @@ def test_what_is_not_settled_stays_where_it_is_sent_from(url: str, sample: Any) 
         end(ledger, "uncertain", at, outcome="uncertain", state=DeliveryState.UNCERTAIN)
         told(ledger)
         end(ledger, "untold", at, outcome="permanent", state=DeliveryState.FAILED)
-        ledger.postpone(PLAN, "late", at + timedelta(hours=1), NOW)
-        ledger.expire(PLAN, LIVE, at)
+        ledger.spool.postpone(PLAN, "late", at + timedelta(hours=1), NOW)
+        ledger.spool.expire(PLAN, LIVE, at)
         say(ledger, sample, "theirs", at, "other")
         end(ledger, "theirs", at, "other")
         say(ledger, sample, "newest", NOW)
@@ -175,9 +175,9 @@ def test_what_is_not_settled_stays_where_it_is_sent_from(url: str, sample: Any) 
         told(ledger)
         assert file_all(ledger) == 1
         for key in ("pending", "late"):
-            assert ledger.begin(PLAN, key, at + timedelta(hours=2)) == 1
-        ledger.finish(PLAN, "late", 1, NOW, outcome="accepted", state=DeliveryState.ACCEPTED)
-        ledger.finish(PLAN, "pending", 1, at, outcome="accepted", state=DeliveryState.ACCEPTED)
+            assert ledger.spool.begin(PLAN, key, at + timedelta(hours=2)) == 1
+        ledger.spool.finish(PLAN, "late", 1, NOW, outcome="accepted", state=DeliveryState.ACCEPTED)
+        ledger.spool.finish(PLAN, "pending", 1, at, outcome="accepted", state=DeliveryState.ACCEPTED)
         assert file_all(ledger) == 1
         assert ledger.book.leaf(PLAN, "late") is not None
         assert where(url) == {"deliveries_2026_02": 4, "deliveries_live": 3}
@@ -268,23 +268,23 @@ def touched(ledger: Ledger) -> Callable[[Callable[[], Any]], set[str]]:
     "ask",
     [
         lambda it, s: it.settle(PLAN, LIVE, s.message("y"), NOW),
-        lambda it, s: it.due(PLAN, LIVE, NOW, limit=9),
-        lambda it, s: it.next_instant(PLAN, LIVE),
-        lambda it, s: it.next_after(PLAN, LIVE, NOW),
-        lambda it, s: it.begin(PLAN, "x", NOW, {"mail": (Quota(9, timedelta(minutes=1)),)}),
+        lambda it, s: it.spool.due(PLAN, LIVE, NOW, limit=9),
+        lambda it, s: it.spool.next_instant(PLAN, LIVE),
+        lambda it, s: it.spool.next_after(PLAN, LIVE, NOW),
+        lambda it, s: it.spool.begin(PLAN, "x", NOW, {"mail": (Quota(9, timedelta(minutes=1)),)}),
         lambda it, s: (
-            it.begin(PLAN, "x", NOW),
-            it.finish(PLAN, "x", 1, NOW, outcome="a", state=DeliveryState.ACCEPTED),
+            it.spool.begin(PLAN, "x", NOW),
+            it.spool.finish(PLAN, "x", 1, NOW, outcome="a", state=DeliveryState.ACCEPTED),
         ),
-        lambda it, s: it.expire(PLAN, LIVE, NOW + timedelta(days=3)),
-        lambda it, s: it.sending(PLAN, LIVE),
-        lambda it, s: (it.begin(PLAN, "x", NOW), it.interrupted(PLAN, LIVE, NOW)),
+        lambda it, s: it.spool.expire(PLAN, LIVE, NOW + timedelta(days=3)),
+        lambda it, s: it.spool.sending(PLAN, LIVE),
+        lambda it, s: (it.spool.begin(PLAN, "x", NOW), it.spool.interrupted(PLAN, LIVE, NOW)),
         lambda it, s: it.nodes.put_up_due(PLAN, LIVE, NOW),
         lambda it, s: it.nodes.batch(PLAN, LIVE, 1, NOW),
         lambda it, s: it.nodes.waiting_channels(PLAN, LIVE, NOW),
         lambda it, s: it.nodes.left_behind(PLAN, LIVE, NOW),
-        lambda it, s: it.postpone(PLAN, "x", NOW + timedelta(hours=1), NOW),
-        lambda it, s: it.attempts_since(PLAN, "mail", NOW - timedelta(days=1), LIVE),
+        lambda it, s: it.spool.postpone(PLAN, "x", NOW + timedelta(hours=1), NOW),
+        lambda it, s: it.spool.attempts_since(PLAN, "mail", NOW - timedelta(days=1), LIVE),
         lambda it, s: it.unreached(PLAN, LIVE, NOW - timedelta(days=3)),
         lambda it, s: it.retrying(PLAN, LIVE, ["mail"]),
     ],

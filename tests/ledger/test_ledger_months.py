@@ -68,10 +68,10 @@ def said(ledger: Ledger, sample: Any, key: str, at: datetime, plan: str = "lianj
 
 
 def ended(ledger: Ledger, key: str, at: datetime, plan: str = "lianjie", **changes: Any) -> None:
-    number = ledger.begin(plan, key, at)
+    number = ledger.spool.begin(plan, key, at)
     assert isinstance(number, int)
     end = AttemptEnd(key, number, at + timedelta(seconds=3), "accepted", DeliveryState.ACCEPTED)
-    assert ledger.finish_many(plan, [replace(end, **changes)])
+    assert ledger.spool.finish_many(plan, [replace(end, **changes)])
 
 
 def fill(ledger: Ledger, sample: Any) -> None:
@@ -82,7 +82,7 @@ def fill(ledger: Ledger, sample: Any) -> None:
         ended(ledger, key, at, refused=(Refusal("p-b", "550", "no such user"),) if batch else ())
     said(ledger, sample, "bad", DAYS["nov"])
     ended(ledger, "bad", DAYS["nov"], outcome="permanent", state=DeliveryState.FAILED, code="550")
-    assert ledger.leave("lianjie", "bad", by="p-clerk", now=DAYS["nov"])
+    assert ledger.spool.leave("lianjie", "bad", by="p-clerk", now=DAYS["nov"])
     ledger.told("lianjie", [each.id for each in ledger.troubles("lianjie", LIVE)], DAYS["dec"])
     said(ledger, sample, "theirs", DAYS["nov"], "other")
     ended(ledger, "theirs", DAYS["nov"], "other")
@@ -154,8 +154,8 @@ def test_what_was_said_is_never_said_again(kept: Ledger, sample: Any, out: Path)
         with pytest.raises(AlreadySettled):
             kept.settle("lianjie", LIVE, sample.message(key), NOW)
     assert kept.settled_of("lianjie", LIVE, ["alarm-nov", "alarm-jan"]) == {"alarm-nov", "alarm-jan"}
-    assert kept.due("lianjie", LIVE, NOW, limit=9) == []
-    assert kept.next_instant("lianjie", LIVE) is None
+    assert kept.spool.due("lianjie", LIVE, NOW, limit=9) == []
+    assert kept.spool.next_instant("lianjie", LIVE) is None
 
 
 def test_lines_say_that_their_message_was_retired(kept: Ledger, out: Path) -> None:
@@ -227,7 +227,7 @@ def pending(ledger: Ledger, sample: Any) -> None:
 
 def sending(ledger: Ledger, sample: Any) -> None:
     said(ledger, sample, "x", DAYS["dec"])
-    ledger.begin("lianjie", "x", DAYS["dec"])
+    ledger.spool.begin("lianjie", "x", DAYS["dec"])
 
 
 def uncertain(ledger: Ledger, sample: Any) -> None:
@@ -283,7 +283,7 @@ def test_what_is_not_settled_keeps_its_month_in_the_ledger(
 
 def test_what_failed_may_leave_once_somebody_let_it_rest(kept: Ledger, sample: Any, out: Path) -> None:
     failed(kept, sample)
-    assert kept.leave("lianjie", "x", by="p-clerk", now=NOW)
+    assert kept.spool.leave("lianjie", "x", by="p-clerk", now=NOW)
     assert retire(kept, wanted(), out, NOW)[0].messages == 5
 
 
@@ -525,5 +525,5 @@ def test_a_decision_about_what_is_left_goes_on_as_ever(kept: Ledger, sample: Any
     retire(kept, wanted(), out, NOW)
     said(kept, sample, "u", NOW)
     ended(kept, "u", NOW, outcome="uncertain", state=DeliveryState.UNCERTAIN)
-    assert kept.decide("lianjie", "u", HandDecision.ARRIVED, by="x", now=NOW)
+    assert kept.spool.decide("lianjie", "u", HandDecision.ARRIVED, by="x", now=NOW)
     assert states(kept)["u"] == "accepted"

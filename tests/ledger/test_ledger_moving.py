@@ -112,9 +112,9 @@ def test_the_new_one_goes_on_where_the_old_one_stopped(
     with opened(url, sample) as ledger:
         assert ledger.created == sample.now
         assert ledger.transport(sample.plan) is sample.live
-        assert [each.id for each in ledger.due(sample.plan, sample.live, sample.now, limit=9)] == ["d2"]
-        assert ledger.begin(sample.plan, "d1", sample.now) is None
-        assert ledger.begin(sample.plan, "d2", sample.now) == 1
+        assert [each.id for each in ledger.spool.due(sample.plan, sample.live, sample.now, limit=9)] == ["d2"]
+        assert ledger.spool.begin(sample.plan, "d1", sample.now) is None
+        assert ledger.spool.begin(sample.plan, "d2", sample.now) == 1
         assert ledger.settled(sample.plan, sample.live) == {"alarm-d1", "alarm-d2"}
         ledger.settle(sample.plan, sample.live, sample.message("d3"), sample.now)
         assert ledger.integrity() == []

@@ -195,7 +195,7 @@ def test_an_older_shape_is_named_and_migrated_only_when_asked(
     # The program before it goes on, as long as the newer one says that it can.
     with opened(url, sample) as ledger:
         ledger.settle(sample.plan, sample.live, sample.message("d1"), sample.now)
-        assert ledger.begin(sample.plan, "d1", sample.now) == 1
+        assert ledger.spool.begin(sample.plan, "d1", sample.now) == 1
     with psycopg.connect(url) as connection:
         connection.execute("UPDATE ledger_info SET value = '9000' WHERE key = 'serves'")
     for upgrade in (False, True):
@@ -252,16 +252,16 @@ def test_tries_of_two_nodes_are_recorded_beside_each_other(url: str, sample: Any
             one.settle(sample.plan, sample.live, sample.message(key), sample.now)
         with one._storage.write(sample.plan, beside=True) as connection:
             assert sending.begin_many(connection, sample.plan, ["d1"], sample.now, {}).numbers == {"d1": 1}
-            assert two.begin_many(sample.plan, ["d1", "d2"], sample.now) == {"d2": 1}
+            assert two.spool.begin_many(sample.plan, ["d1", "d2"], sample.now) == {"d2": 1}
             end = AttemptEnd("d2", 1, sample.now, "accepted", DeliveryState.ACCEPTED)
-            assert two.finish_many(sample.plan, [end]) == {"d2"}
+            assert two.spool.finish_many(sample.plan, [end]) == {"d2"}
             with pytest.raises(LedgerLocked):
-                two.begin(sample.plan, "d3", sample.now, quotas)
+                two.spool.begin(sample.plan, "d3", sample.now, quotas)
             failed = replace(end, delivery="d1", outcome="permanent", state=DeliveryState.FAILED)
             with pytest.raises(LedgerLocked):
-                two.finish_many(sample.plan, [failed])
-        assert two.begin(sample.plan, "d1", sample.now) is None
-        assert two.begin(sample.plan, "d3", sample.now, quotas) == 1
+                two.spool.finish_many(sample.plan, [failed])
+        assert two.spool.begin(sample.plan, "d1", sample.now) is None
+        assert two.spool.begin(sample.plan, "d3", sample.now, quotas) == 1
 
 
 def test_a_reader_sees_one_moment_and_cannot_write(url: str, sample: Any) -> None:
@@ -299,7 +299,7 @@ def test_its_count_of_changes_never_goes_back_and_needs_no_common_row(url: str, 
         seen = [ledger.holds.standing().changes]
         ledger.settle(sample.plan, sample.live, sample.message("d1"), sample.now)
         seen.append(ledger.holds.standing().changes)
-        ledger.begin(sample.plan, "d1", sample.now)
+        ledger.spool.begin(sample.plan, "d1", sample.now)
         seen.append(ledger.holds.standing().changes)
         assert seen[0] < seen[1] < seen[2]
 
@@ -426,7 +426,7 @@ def test_a_commit_whose_answer_was_lost_is_asked_for_and_found(
     """The caller never learns of it: what is committed is committed, once."""
     through.settle(sample.plan, sample.live, sample.message("d1"), sample.now)
     relay.lose = "answer"
-    assert through.begin(sample.plan, "d1", sample.now) == 1
+    assert through.spool.begin(sample.plan, "d1", sample.now) == 1
     assert relay.lose is None
     assert [each.number for each in through.book.attempts_of(sample.plan, "d1")] == [1]
 
@@ -437,8 +437,8 @@ def test_a_commit_that_never_arrived_is_known_not_to_have_been_made(
     through.settle(sample.plan, sample.live, sample.message("d1"), sample.now)
     relay.lose = "question"
     with pytest.raises(LedgerUnreachable, match="已查明本次一条也没有写入"):
-        through.begin(sample.plan, "d1", sample.now)
-    assert through.begin(sample.plan, "d1", sample.now) == 1
+        through.spool.begin(sample.plan, "d1", sample.now)
+    assert through.spool.begin(sample.plan, "d1", sample.now) == 1
 
 
 def test_a_commit_of_which_nobody_can_tell_is_said_to_be_unknown(
@@ -449,12 +449,12 @@ def test_a_commit_of_which_nobody_can_tell_is_said_to_be_unknown(
     through.settle(sample.plan, sample.live, sample.message("d1"), sample.now)
     relay.lose = "for good"
     with pytest.raises(LedgerUnsure, match="不知道这一次是否已写入"):
-        through.begin(sample.plan, "d1", sample.now)
+        through.spool.begin(sample.plan, "d1", sample.now)
     with pytest.raises(LedgerUnreachable, match="连不上"):
-        through.begin(sample.plan, "d1", sample.now)
+        through.spool.begin(sample.plan, "d1", sample.now)
     relay.refusing = False
-    assert through.begin(sample.plan, "d1", sample.now) is None
-    assert through.sending(sample.plan, sample.live) == {"d1"}
+    assert through.spool.begin(sample.plan, "d1", sample.now) is None
+    assert through.spool.sending(sample.plan, sample.live) == {"d1"}
 
 
 @pytest.fixture
@@ -501,7 +501,7 @@ def test_an_intent_that_outlived_a_crash_is_found_and_one_that_somebody_took_is_
     for each in ("d1", "d2"):
         through.settle(sample.plan, sample.live, sample.message(each), sample.now)
     relay.lose = "answer"
-    assert through.begin(sample.plan, "d1", sample.now) == 1
+    assert through.spool.begin(sample.plan, "d1", sample.now) == 1
 
     def taken_meanwhile(self: Any, *values: Any) -> None:
         with psycopg.connect(url, autocommit=True) as connection:
@@ -511,7 +511,7 @@ def test_an_intent_that_outlived_a_crash_is_found_and_one_that_somebody_took_is_
     monkeypatch.setattr(storage_postgres.PostgresStorage, "_read_again", taken_meanwhile)
     relay.lose = "answer"
     with pytest.raises(LedgerUnsure):
-        through.begin(sample.plan, "d2", sample.now)
+        through.spool.begin(sample.plan, "d2", sample.now)
 
 
 # -- what is said -------------------------------------------------------------------
@@ -573,8 +573,8 @@ def test_tables_that_vanish_under_an_open_ledger_stop_the_sending(url: str, samp
             connection.execute("DROP TABLE attempts CASCADE")
         ledger.settle(sample.plan, sample.live, sample.message("d1"), sample.now)
         with pytest.raises(LedgerGone, match="已停止发送"):
-            ledger.begin(sample.plan, "d1", sample.now)
-        assert ledger.sending(sample.plan, sample.live) == set()
+            ledger.spool.begin(sample.plan, "d1", sample.now)
+        assert ledger.spool.sending(sample.plan, sample.live) == set()
 
 
 def test_what_a_row_held_is_in_no_error(url: str, sample: Any) -> None:

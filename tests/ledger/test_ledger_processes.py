@@ -25,7 +25,7 @@ BEGIN_AND_HANG = (
     PRELUDE
     + """
 ledger = Ledger.open(sys.argv[1], kind=LedgerKind.DAEMON, now=now)
-print(ledger.begin("lianjie", "d1", now), flush=True)
+print(ledger.spool.begin("lianjie", "d1", now), flush=True)
 sys.stdin.readline()
 """
 )
@@ -83,11 +83,11 @@ def test_a_kill_between_intent_and_outcome_loses_nothing(
 
     with opened(address, sample) as ledger:
         assert ledger.integrity() == []
-        assert ledger.begin(sample.plan, "d1", sample.now) is None
-        (left,) = ledger.interrupted(sample.plan, sample.live, sample.at(minutes=1))
+        assert ledger.spool.begin(sample.plan, "d1", sample.now) is None
+        (left,) = ledger.spool.interrupted(sample.plan, sample.live, sample.at(minutes=1))
         assert (left.id, left.attempts, left.payload) == ("d1", 1, sample.delivery().payload)
-        assert ledger.resolve(sample.plan, "d1", DeliveryState.PENDING, sample.now, sample.now)
-        assert ledger.begin(sample.plan, "d1", sample.now) == 2
+        assert ledger.spool.resolve(sample.plan, "d1", DeliveryState.PENDING, sample.now, sample.now)
+        assert ledger.spool.begin(sample.plan, "d1", sample.now) == 2
 
 
 def test_a_kill_inside_a_transaction_leaves_none_of_it(address: Path | str, sample: Any, child: Any) -> None:

@@ -65,7 +65,7 @@ def test_an_older_ledger_is_copied_and_brought_forward(path: Path, sample: Any, 
     """A parent table is rebuilt without losing its children, and the old file stays beside it."""
     with Ledger.open(path, kind=LedgerKind.DAEMON, now=sample.now) as ledger:
         ledger.settle(sample.plan, sample.live, sample.message("d1"), sample.now)
-        ledger.begin(sample.plan, "d1", sample.now)
+        ledger.spool.begin(sample.plan, "d1", sample.now)
     old, before = shape(path), schema.HEAD
     next_version()
 
@@ -182,10 +182,10 @@ def test_a_ledger_of_the_first_version_goes_on_where_it_stood(path: Path, sample
         assert ledger.book.counts("lianjie", sample.live) == {"accepted": 1, "sending": 1, "send": 2}
         assert ledger.troubles("lianjie", sample.live) == []
         assert ledger.unreached("lianjie", sample.live, sample.at(days=-1)) == []
-        (left,) = ledger.interrupted("lianjie", sample.live, sample.now)
+        (left,) = ledger.spool.interrupted("lianjie", sample.live, sample.now)
         assert (left.id, left.payload, left.receivers) == ("d2", b"bytes", (("p", "p@example.com"),))
-        ledger.resolve("lianjie", "d2", DeliveryState.UNCERTAIN, None, sample.now)
-        assert ledger.decide("lianjie", "d2", HandDecision.DROP, by="x", now=sample.now)
+        ledger.spool.resolve("lianjie", "d2", DeliveryState.UNCERTAIN, None, sample.now)
+        assert ledger.spool.decide("lianjie", "d2", HandDecision.DROP, by="x", now=sample.now)
         assert [
             (e.state, e.decided_by) for e in ledger.book.entries("lianjie", EntryFilter(status="failed"))
         ] == [("failed", "x")]
@@ -206,7 +206,7 @@ def test_a_migration_that_fails_changes_nothing(
     """Neither a step that raises nor one that leaves orphans is kept."""
     with Ledger.open(path, kind=LedgerKind.DAEMON, now=sample.now) as ledger:
         ledger.settle(sample.plan, sample.live, sample.message("d1"), sample.now)
-        ledger.begin(sample.plan, "d1", sample.now)
+        ledger.spool.begin(sample.plan, "d1", sample.now)
     old = shape(path)
     next_version(more=more)
     for _ in range(2):  # the second try finds the first one's copy in its way

@@ -77,21 +77,21 @@ def everything(ledger: Ledger, sample: Any) -> None:
     ledger.settle(plan, live, Settlement((sample.alarm("bare"),)), now)
     ledger.settled(plan, live)
     ledger.settled(plan, live, now)
-    ledger.due(plan, live, now, limit=5, skip_channels=["robot"])
-    ledger.next_instant(plan, live)
-    ledger.begin_many(plan, ["d1", "d2", "d3"], now)
-    ledger.finish(plan, "d1", 1, now, outcome="accepted", state=DeliveryState.ACCEPTED)
-    ledger.finish(plan, "d2", 1, now, outcome="uncertain", state=DeliveryState.UNCERTAIN)
-    ledger.interrupted(plan, live, now)
-    ledger.resolve(plan, "d2", DeliveryState.PENDING, now, now)
-    ledger.resolve(plan, "d3", DeliveryState.FAILED, None, now)
+    ledger.spool.due(plan, live, now, limit=5, skip_channels=["robot"])
+    ledger.spool.next_instant(plan, live)
+    ledger.spool.begin_many(plan, ["d1", "d2", "d3"], now)
+    ledger.spool.finish(plan, "d1", 1, now, outcome="accepted", state=DeliveryState.ACCEPTED)
+    ledger.spool.finish(plan, "d2", 1, now, outcome="uncertain", state=DeliveryState.UNCERTAIN)
+    ledger.spool.interrupted(plan, live, now)
+    ledger.spool.resolve(plan, "d2", DeliveryState.PENDING, now, now)
+    ledger.spool.resolve(plan, "d3", DeliveryState.FAILED, None, now)
     beside_the_tries(ledger, sample)
     ledger.months.open_matters(Months(plan, now, sample.at(days=9)), now)
     ledger.months.retirements(plan)
     ledger.months.file_away(plan, now)
     ledger.book.entries(plan, EntryFilter(status="retired"))
-    ledger.expire(plan, live, sample.at(days=2))
-    ledger.attempts_since(plan, "mail", now, live)
+    ledger.spool.expire(plan, live, sample.at(days=2))
+    ledger.spool.attempts_since(plan, "mail", now, live)
     ledger.book.entries(
         plan, EntryFilter("a", "b", "c", "d", status="failed", since=now, until=now, transport=live, limit=3)
     )
@@ -130,39 +130,39 @@ def beside_the_tries(ledger: Ledger, sample: Any) -> None:
     ledger.settle(plan, live, sample.message("b2", channel="app", receivers=batch), now)
     minute = timedelta(minutes=1)
     quotas = {"app": (Quota(1, minute, each_receiver=True),), "mail": (Quota(1, minute),)}
-    ledger.begin(plan, "b1", now, quotas)
-    ledger.begin(plan, "b2", now, quotas)
+    ledger.spool.begin(plan, "b1", now, quotas)
+    ledger.spool.begin(plan, "b2", now, quotas)
     ledger.settle(plan, live, sample.message("q1"), now)
-    ledger.begin(plan, "q1", now, quotas)
+    ledger.spool.begin(plan, "q1", now, quotas)
     pause = PauseAsked(PauseKind.LOGIN, (minute,), 1)
     ends = [
         AttemptEnd("b1", 1, now, "partial", DeliveryState.ACCEPTED, refused=(Refusal("p-b"),), recovered=now)
     ]
-    ledger.finish_many(plan, ends)
-    ledger.begin(plan, "b2", sample.at(minutes=2))
+    ledger.spool.finish_many(plan, ends)
+    ledger.spool.begin(plan, "b2", sample.at(minutes=2))
     at = sample.at(minutes=2)
-    ledger.finish_many(
+    ledger.spool.finish_many(
         plan, [AttemptEnd("b2", 1, at, "transient", DeliveryState.PENDING, "", "", at, pause=pause)]
     )
-    ledger.begin(plan, "b2", sample.at(minutes=3))
-    ledger.begin(plan, "b2", sample.at(minutes=4))
+    ledger.spool.begin(plan, "b2", sample.at(minutes=3))
+    ledger.spool.begin(plan, "b2", sample.at(minutes=4))
     at = sample.at(minutes=4)
-    ledger.finish_many(
+    ledger.spool.finish_many(
         plan, [AttemptEnd("b2", 2, at, "transient", DeliveryState.PENDING, "", "", at, pause=pause)]
     )
     ledger.pauses(plan, live)
-    ledger.next_instant(plan, live)
-    ledger.next_after(plan, live, now)
+    ledger.spool.next_instant(plan, live)
+    ledger.spool.next_after(plan, live, now)
     ledger.unreached(plan, live, now)
     ledger.resume(plan, live, "app", by="x", now=now)
-    ledger.postpone(plan, "b2", sample.at(hours=1), now)
-    ledger.sending(plan, live)
-    ledger.interrupted(plan, live, now, only=["b1"])
+    ledger.spool.postpone(plan, "b2", sample.at(hours=1), now)
+    ledger.spool.sending(plan, live)
+    ledger.spool.interrupted(plan, live, now, only=["b1"])
     ledger.settle(plan, live, sample.message("u1", channel="robot"), now)
-    ledger.begin(plan, "u1", now)
-    ledger.finish(plan, "u1", 1, now, outcome="uncertain", state=DeliveryState.UNCERTAIN)
-    ledger.decide(plan, "u1", HandDecision.RESEND, by="x", now=now)
-    ledger.delivery(plan, "u1")
+    ledger.spool.begin(plan, "u1", now)
+    ledger.spool.finish(plan, "u1", 1, now, outcome="uncertain", state=DeliveryState.UNCERTAIN)
+    ledger.spool.decide(plan, "u1", HandDecision.RESEND, by="x", now=now)
+    ledger.spool.delivery(plan, "u1")
     instead = replace(sample.message("r1"), replaced=("m-u1",))
     ledger.settle(plan, live, instead, now)
     found = ledger.troubles(plan, live)
@@ -224,14 +224,14 @@ def test_the_tables_compile_for_both_databases() -> None:
 @pytest.mark.parametrize(
     ("ask", "index"),
     [
-        (lambda it, s: it.due(s.plan, s.live, s.now, limit=9), "ix_deliveries_pending"),
-        (lambda it, s: it.next_instant(s.plan, s.live), "ix_deliveries_pending"),
-        (lambda it, s: it.next_instant(s.plan, s.live), "ix_deliveries_expiring"),
-        (lambda it, s: it.expire(s.plan, s.live, s.at(days=9)), "ix_deliveries_expiring"),
-        (lambda it, s: it.interrupted(s.plan, s.live, s.now), "ix_deliveries_state"),
+        (lambda it, s: it.spool.due(s.plan, s.live, s.now, limit=9), "ix_deliveries_pending"),
+        (lambda it, s: it.spool.next_instant(s.plan, s.live), "ix_deliveries_pending"),
+        (lambda it, s: it.spool.next_instant(s.plan, s.live), "ix_deliveries_expiring"),
+        (lambda it, s: it.spool.expire(s.plan, s.live, s.at(days=9)), "ix_deliveries_expiring"),
+        (lambda it, s: it.spool.interrupted(s.plan, s.live, s.now), "ix_deliveries_state"),
         (lambda it, s: it.book.counts(s.plan, s.live), "COVERING INDEX ix_deliveries_state"),
         (
-            lambda it, s: it.attempts_since(s.plan, "mail", s.now, s.live),
+            lambda it, s: it.spool.attempts_since(s.plan, "mail", s.now, s.live),
             "COVERING INDEX ix_attempts_started",
         ),
         (lambda it, s: it.settled(s.plan, s.live, s.now), "ix_alarms_recorded"),
@@ -246,15 +246,15 @@ def test_the_tables_compile_for_both_databases() -> None:
         (lambda it, s: it.settled_of(s.plan, s.live, ["a"]), "sqlite_autoindex_alarms_1"),
         (lambda it, s: it.book.letter_text(s.plan, s.live, ["a"]), "ix_deliveries_message"),
         (lambda it, s: it.transport(s.plan), "ix_notes_kind"),
-        (lambda it, s: it.next_after(s.plan, s.live, s.now), "ix_deliveries_pending"),
-        (lambda it, s: it.sending(s.plan, s.live), "ix_deliveries_state"),
+        (lambda it, s: it.spool.next_after(s.plan, s.live, s.now), "ix_deliveries_pending"),
+        (lambda it, s: it.spool.sending(s.plan, s.live), "ix_deliveries_state"),
         (lambda it, s: it.pauses(s.plan, s.live), "ix_pauses_open"),
         (lambda it, s: it.troubles(s.plan, s.live), "ix_troubles_untold"),
         (lambda it, s: it.troubles(s.plan, s.live), "ix_claims_message"),
         (lambda it, s: it.unreached(s.plan, s.live, s.now), "ix_deliveries_state"),
         (lambda it, s: it.unreached(s.plan, s.live, s.now), "ix_claims_message"),
         (
-            lambda it, s: it.begin(s.plan, "d1", s.now, {"mail": (Quota(9, timedelta(minutes=1)),)}),
+            lambda it, s: it.spool.begin(s.plan, "d1", s.now, {"mail": (Quota(9, timedelta(minutes=1)),)}),
             "ix_attempts_started",
         ),
         (lambda it, s: it.last_plan(s.plan), "ix_plan_versions_plan_id_id"),
@@ -268,8 +268,8 @@ def test_a_question_finds_its_index(
     ledger.settle(sample.plan, sample.live, sample.message("d1"), sample.now)
     ledger.settle(sample.plan, sample.live, sample.message("d2"), sample.now)
     ledger.settle(sample.plan, sample.live, sample.message("d3"), sample.now)
-    ledger.begin_many(sample.plan, ["d2", "d3"], sample.now)
-    ledger.finish(sample.plan, "d3", 1, sample.now, outcome="permanent", state=DeliveryState.FAILED)
+    ledger.spool.begin_many(sample.plan, ["d2", "d3"], sample.now)
+    ledger.spool.finish(sample.plan, "d3", 1, sample.now, outcome="permanent", state=DeliveryState.FAILED)
     record.sql.clear()
     ask(ledger, sample)
     plans = plans_of(ledger, record)
@@ -294,8 +294,8 @@ def test_claims_are_found_by_their_message_and_never_all_of_a_plan(
     """The few that failed or wait come first: a million claims are no place to begin at every sweep."""
     ledger, record = tape
     ledger.settle(sample.plan, sample.live, sample.message("d1"), sample.now)
-    ledger.begin(sample.plan, "d1", sample.now)
-    ledger.finish(sample.plan, "d1", 1, sample.now, outcome="permanent", state=DeliveryState.FAILED)
+    ledger.spool.begin(sample.plan, "d1", sample.now)
+    ledger.spool.finish(sample.plan, "d1", 1, sample.now, outcome="permanent", state=DeliveryState.FAILED)
     record.sql.clear()
     ask(ledger, sample)
     plans = [line for line in plans_of(ledger, record) if "ix_claims_message" in line]

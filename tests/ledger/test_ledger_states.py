@@ -87,7 +87,7 @@ class DeliveryStates(RuleBasedStateMachine):
     @rule(key=KEYS)
     def begin(self, key: str) -> None:
         known = self.model[key]
-        number = self.ledger.begin(PLAN, key, self.now)
+        number = self.ledger.spool.begin(PLAN, key, self.now)
         if known.due(self.now):
             known.state, known.attempts, known.open = SENDING, known.attempts + 1, True
             assert number == known.attempts
@@ -99,7 +99,9 @@ class DeliveryStates(RuleBasedStateMachine):
         known = self.model[key]
         again = self.now + timedelta(minutes=wait) if state is PENDING else None
         number = known.attempts - back
-        taken = self.ledger.finish(PLAN, key, number, self.now, outcome="x", state=state, not_before=again)
+        taken = self.ledger.spool.finish(
+            PLAN, key, number, self.now, outcome="x", state=state, not_before=again
+        )
         assert taken is (known.state is SENDING and back == 0)
         if taken:
             known.state, known.open = state, False
@@ -109,7 +111,7 @@ class DeliveryStates(RuleBasedStateMachine):
     def resolve(self, key: str, state: DeliveryState) -> None:
         known = self.model[key]
         again = self.now if state is PENDING else None
-        done = self.ledger.resolve(PLAN, key, state, again, self.now)
+        done = self.ledger.spool.resolve(PLAN, key, state, again, self.now)
         from_sending = known.state is SENDING and not known.open
         from_uncertain = known.state is UNCERTAIN and state is PENDING
         assert done is (from_sending or from_uncertain)
@@ -119,7 +121,7 @@ class DeliveryStates(RuleBasedStateMachine):
     @rule(key=KEYS, decision=st.sampled_from(HandDecision))
     def decide(self, key: str, decision: HandDecision) -> None:
         known = self.model[key]
-        done = self.ledger.decide(PLAN, key, decision, by="clerk", now=self.now)
+        done = self.ledger.spool.decide(PLAN, key, decision, by="clerk", now=self.now)
         useful = decision is not HandDecision.RESEND or self.now < known.expires_at
         assert done is (known.state is UNCERTAIN and useful)
         if done:
@@ -133,7 +135,7 @@ class DeliveryStates(RuleBasedStateMachine):
     @rule(key=KEYS, wait=st.integers(-2, 9))
     def postpone(self, key: str, wait: int) -> None:
         known, until = self.model[key], self.now + timedelta(minutes=wait)
-        moved = self.ledger.postpone(PLAN, key, until, self.now)
+        moved = self.ledger.spool.postpone(PLAN, key, until, self.now)
         assert moved is (known.state is PENDING and known.not_before < until)
         known.not_before = until if moved else known.not_before
 
@@ -141,14 +143,14 @@ class DeliveryStates(RuleBasedStateMachine):
     def restart(self) -> None:
         self.ledger.close()
         self.ledger = self.opened()
-        left = self.ledger.interrupted(PLAN, LIVE, self.now)
+        left = self.ledger.spool.interrupted(PLAN, LIVE, self.now)
         assert {each.id for each in left} == {k for k, v in self.model.items() if v.state is SENDING}
         for each in left:
             self.model[each.id].open = False
 
     @rule()
     def expire(self) -> None:
-        gone = {each.id for each in self.ledger.expire(PLAN, LIVE, self.now)}
+        gone = {each.id for each in self.ledger.spool.expire(PLAN, LIVE, self.now)}
         expected = {k for k, v in self.model.items() if v.state is PENDING and v.expires_at <= self.now}
         assert gone == expected
         for key in gone:
@@ -156,7 +158,7 @@ class DeliveryStates(RuleBasedStateMachine):
 
     @invariant()
     def the_ledger_agrees(self) -> None:
-        due = {each.id for each in self.ledger.due(PLAN, LIVE, self.now, limit=9)}
+        due = {each.id for each in self.ledger.spool.due(PLAN, LIVE, self.now, limit=9)}
         assert due == {key for key, known in self.model.items() if known.due(self.now)}
         states: dict[str, int] = {}
         for key, known in self.model.items():

@@ -56,10 +56,11 @@ def of_one(ledger: Any, sample: Any) -> None:
     plan, live, now = sample.plan, sample.live, sample.now
     ledger.nodes.waiting_channels(plan, live, now)
     ledger.book.stuck(plan, live, now)
-    for ask in ("unreached", "postponed", "expire"):
-        getattr(ledger, ask)(plan, live, now)
+    ledger.unreached(plan, live, now)
+    ledger.postponed(plan, live, now)
+    ledger.spool.expire(plan, live, now)
     for each in ("d1", "b1", "u1", "r1"):
-        ledger.delivery(plan, each)
+        ledger.spool.delivery(plan, each)
         ledger.book.attempts_of(plan, each)
         ledger.book.leaf(plan, each)
         ledger.book.alarms_of(plan, f"m-{each}")
@@ -176,7 +177,7 @@ def test_what_is_new_names_those_offices_alone(backend: Backend, sample: Any) ->
     assert ledger.nodes.stirred(known, sample.now) == {other}
     assert ledger.nodes.stirred(known, sample.at(hours=1)) == {other, plan}
     assert ledger.nodes.stirred(ledger.nodes.numbers(), sample.at(hours=1)) == {plan}
-    ledger.begin(plan, "later", sample.at(hours=1))
+    ledger.spool.begin(plan, "later", sample.at(hours=1))
     assert ledger.nodes.stirred(ledger.nodes.numbers(), sample.at(hours=1)) == set()
     assert ledger.nodes.in_the_middle([plan, other, third]) == {plan}
     assert ledger.nodes.in_the_middle([other]) == set()

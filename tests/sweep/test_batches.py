@@ -47,7 +47,7 @@ def swept(ledger: Ledger, plan: Plan, batch: int | None = None) -> list[Delivery
         app.batch = batch
     channels = {"mail": Remembering("mail"), "group": Remembering("group"), "wecom": app}
     Sweeper(ledger, edition_of(plan), channels, Transport.OUTBOX, START).sweep(DUE)
-    due = ledger.due(plan.id, Transport.OUTBOX, DUE, limit=100)
+    due = ledger.spool.due(plan.id, Transport.OUTBOX, DUE, limit=100)
     return [each for each in due if each.channel == "wecom"]
 
 

@@ -158,7 +158,7 @@ def test_a_delivery_costs_two_transactions_alone_and_few_statements(
     """Intent and outcome; the engine's threads share them (tests/delivery/test_engine.py)."""
     office = festival(50)
     office.sweeper.sweep(NINE)
-    due = office.ledger.due(office.plan_id, LIVE, NINE, limit=100)
+    due = office.ledger.spool.due(office.plan_id, LIVE, NINE, limit=100)
     with office.counted() as counts:
         for delivery in due:
             office.deliverer.deliver(delivery)

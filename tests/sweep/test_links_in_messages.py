@@ -41,7 +41,7 @@ def swept(ledger: Ledger, plan: Plan, public_url: str | None = URL) -> dict[str,
         "wecom": WecomAppAdapter(plan.channels["wecom"], secret=None),
     }
     Sweeper(ledger, edition_of(plan, public_url), channels, Transport.OUTBOX, START).sweep(DUE)
-    return {each.address: each for each in ledger.due(plan.id, Transport.OUTBOX, DUE, limit=100)}
+    return {each.address: each for each in ledger.spool.due(plan.id, Transport.OUTBOX, DUE, limit=100)}
 
 
 def said(ledger: Ledger, delivery: Delivery) -> str:

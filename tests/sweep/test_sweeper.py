@@ -47,7 +47,7 @@ def test_a_due_alarm_becomes_a_claim_and_a_delivery_for_each_receiver(ledger: Le
         ("x/2026-06-10#due+0wd", "p-office", "mail", "send", "due"),
         ("x/2026-06-10#due+0wd", "p-theory", "mail", "send", "due"),
     ]
-    due = ledger.due("test", OUTBOX, at("2026-06-10 09:00"), limit=10)
+    due = ledger.spool.due("test", OUTBOX, at("2026-06-10 09:00"), limit=10)
     assert {each.address for each in due} == {"office@example.com", "theory@example.com"}
 
 

@@ -133,7 +133,7 @@ class Served:
         """Send what is due, and give back each receiver's message's token."""
         channels: dict[str, Channel] = {name: Remembering(name) for name in ("mail", "group")}
         Sweeper(self.ledger, self.edition, channels, Transport.OUTBOX, START).sweep(NOW)
-        due = self.ledger.due("test", Transport.OUTBOX, NOW, limit=100)
+        due = self.ledger.spool.due("test", Transport.OUTBOX, NOW, limit=100)
         return {each.receiver: LINKS.of_message(each.message, each.receiver, UNTIL) for each in due}
 
     # -- requests ------------------------------------------------------------

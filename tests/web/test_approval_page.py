@@ -34,7 +34,7 @@ class Asked(Served):
         channels: dict[str, Channel] = {"mail": self.mail, "group": Remembering("group")}
         self.sweeper = Sweeper(self.ledger, self.edition, channels, Transport.LIVE, START)
         self.sweeper.sweep(NOW)
-        due = self.ledger.due("test", Transport.LIVE, NOW, limit=100)
+        due = self.ledger.spool.due("test", Transport.LIVE, NOW, limit=100)
         return {each.receiver: LINKS.of_message(each.message, each.receiver, UNTIL) for each in due}
 
     def address(self, token: str) -> str:
@@ -138,7 +138,7 @@ def test_a_text_that_has_changed_cannot_be_approved_by_the_old_link(office: Aske
 def test_a_link_is_one_approvers_and_opens_nothing_else(office: Asked) -> None:
     """Another person's, a forged one, a personal link, and the page of duties."""
     tokens = office.ask()
-    message = office.ledger.due("test", Transport.LIVE, NOW, limit=100)[0].message
+    message = office.ledger.spool.due("test", Transport.LIVE, NOW, limit=100)[0].message
     stranger = LINKS.of_message(message, "p-clerk", UNTIL)
     token = tokens["p-office"]
     broken = ("A" if token[0] != "A" else "B") + token[1:]

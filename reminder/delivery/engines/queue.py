@@ -66,7 +66,7 @@ class QueueEngine:
         if self._node.is_time_to_sweep(self._plan_id):
             self._deliverer.take_up_orphans(now, running)
             self._deliverer.take_up_left_behind(now)
-        self._ledger.expire(self._plan_id, self._transport, now)
+        self._ledger.spool.expire(self._plan_id, self._transport, now)
         waiting = self._ledger.nodes.waiting_channels(self._plan_id, self._transport, now)
         for channel in self._channels if own_only else self._channels.union(waiting):
             self._serve(channel)
@@ -147,7 +147,7 @@ class QueueEngine:
 
     def rest(self, now: datetime, most: float) -> float:
         """Until the next delivery is due, which then needs a job; at most ``most`` seconds."""
-        upcoming = self._ledger.next_after(self._plan_id, self._transport, now)
+        upcoming = self._ledger.spool.next_after(self._plan_id, self._transport, now)
         return most if upcoming is None else min(most, (upcoming - now).total_seconds())
 
     @property

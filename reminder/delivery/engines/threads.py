@@ -91,8 +91,8 @@ class ThreadEngine:
             self._done_since.clear()
             trouble, self._trouble = self._trouble, None
         self._deliverer.take_up_orphans(now, running)
-        self._ledger.expire(self._plan_id, self._transport, now)
-        due = self._ledger.due(
+        self._ledger.spool.expire(self._plan_id, self._transport, now)
+        due = self._ledger.spool.due(
             self._plan_id,
             self._transport,
             now,
@@ -202,7 +202,7 @@ class ThreadEngine:
 
         A slot that opens in the middle of a tick is not left unused until its end.
         """
-        upcoming = self._ledger.next_after(self._plan_id, self._transport, now)
+        upcoming = self._ledger.spool.next_after(self._plan_id, self._transport, now)
         return most if upcoming is None else min(most, (upcoming - now).total_seconds())
 
     @property
