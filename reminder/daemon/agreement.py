@@ -14,11 +14,9 @@ from datetime import datetime, timedelta
 from reminder.agenda.instants import zone_of
 from reminder.check import Edition
 from reminder.clock import Clock
-from reminder.editing.continuity import continuity
-from reminder.errors import Problem, ReminderError
+from reminder.errors import ReminderError
 from reminder.ledger.agreement import Common
 from reminder.ledger.ledger import Ledger
-from reminder.settings import Settings
 from reminder.sweep.accept import PlanOfAnother, not_of_another
 from reminder.sweep.notices import Notice
 
@@ -88,23 +86,6 @@ def same_plan(ledger: Ledger, common: Common | None, edition: Edition, *, publis
             else "请把计划文件夹更新为现行的一份，更新后自动恢复"
         )
     )
-
-
-def breaks(
-    before: Edition, after: Edition, ledger: Ledger, settings: Settings, *, published: bool
-) -> list[Problem]:
-    """What would break the line of items if the plan ``before`` were followed by ``after``.
-
-    Of a published plan whoever published it has said so; of one that is in
-    force already, the node that took it.
-    """
-    if published or (
-        ledger.shared
-        and after.plan.id == before.plan.id
-        and ledger.common(after.plan.id).digest == after.digest
-    ):
-        return []
-    return list(continuity(before, after, settings.schedules))
 
 
 class Apart:

@@ -11,39 +11,29 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from reminder.agenda.difference import Difference
 from reminder.agenda.instants import zone_of
-from reminder.backup.guard import Guard, LedgerForeign, LedgerHeld, hold_text, open_ledger
+from reminder.backup.guard import LedgerHeld, hold_text, open_ledger
 from reminder.channels.base import Channel
-from reminder.check import Edition, Examination
+from reminder.check import Edition
 from reminder.checked import note_checked
 from reminder.clock import Clock
 from reminder.daemon import life
-from reminder.daemon.agreement import (
-    Apart,
-    ClockDiffers,
-    NotAgreed,
-    PlanDiffers,
-    breaks,
-    common_time,
-    same_plan,
-)
-from reminder.daemon.alarm_clock import AlarmClock
-from reminder.daemon.filing import Filing
-from reminder.daemon.hosting import Alarms, Hosting, Watchman
+from reminder.daemon.agreement import Apart, ClockDiffers, NotAgreed, PlanDiffers, common_time, same_plan
+from reminder.daemon.hosting import Hosting, alone
 from reminder.daemon.life import Life
 from reminder.daemon.outfit import BuildChannels, Outfit, SecretsMark
 from reminder.daemon.page import Page
 from reminder.daemon.plan_source import PlanSource
-from reminder.delivery.dispatch import Dispatch
+from reminder.daemon.refusal import FILES, LACKING, OUTDATED, UNREADABLE, Words, notice_of_refusal, text_of
 from reminder.editing.continuity import changes
 from reminder.editing.history import keep_adopted
 from reminder.editing.shelf import Shelf
-from reminder.errors import Position, Problem, ReminderError, errors_of
+from reminder.errors import Position, Problem, ReminderError
 from reminder.ledger.agreement import Common
 from reminder.ledger.errors import LedgerError, LedgerGone, PlanOutdated, PlanReplaced
 from reminder.ledger.holds import Hold
@@ -52,10 +42,9 @@ from reminder.ledger.records import Note, Transport
 from reminder.progress import Heartbeat
 from reminder.recording.transfers import brought_by
 from reminder.settings import Settings
-from reminder.status import write_status
 from reminder.sweep.accept import PlanOfAnother, accept
 from reminder.sweep.alerts import HoldAlert, StorageAlert
-from reminder.sweep.notices import handover_notice, moved_notice, notice_of
+from reminder.sweep.notices import handover_notice, moved_notice
 from reminder.sweep.seeds import SeedFile
 from reminder.sweep.sweeper import Sweeper
 from reminder.sweep.trouble import tell_troubles
@@ -64,12 +53,6 @@ from reminder.watch import ClockWatch
 log = logging.getLogger(__package__)
 
 HANDOVERS_AHEAD = timedelta(days=366)
-PROBLEMS_SHOWN = 10
-
-UNREADABLE = (
-    "台账中发布的新版计划本节点读不了，未予采用",
-    "本节点仍按原计划运行。如程序版本较旧，请升级本节点；计划确有错误的，请更正后重新发布，或用 reminder plan back 退回。",
-)
 
 
 class Daemon:
@@ -88,7 +71,6 @@ class Daemon:
     ) -> None:
         """With a ``hosting`` it is one of several in a process, which calls :meth:`tick` and :meth:`leave`."""
         self._settings = settings
-        self._hosting = hosting
         self._ledger = ledger
         self._clock = clock
         self._outfit = Outfit(build_channels, secrets_mark)
@@ -96,13 +78,12 @@ class Daemon:
         self._reload_asked = threading.Event()
         self._clock_watch = ClockWatch()
         self._source = PlanSource(settings, edition.plan.id)
-        self._filing = hosting.filing if hosting else Filing()
-        self._alarm_clock: Alarms = hosting.alarm_clock if hosting else AlarmClock(self.life.wake)
-        self._dispatch = hosting.dispatch if hosting else Dispatch(clock, self.life.wake)
+        self._hosting = hosting or alone(settings, edition.plan.id, clock, self.life.wake)
+        self._alarm_clock, self._dispatch = self._hosting.alarm_clock, self._hosting.dispatch
         now = clock.now()
         self._edition = edition
         self._transport = ledger.transport(edition.plan.id)
-        self._guard: Watchman = hosting.guard if hosting else Guard(settings.high_water, edition.plan.id)
+        self._guard = self._hosting.guard
         self.held: Hold | None = None
         """Why nothing is swept and nothing sent, if that is so."""
         held = self._guard.check(ledger, now, live=self._transport is Transport.LIVE)
@@ -213,10 +194,7 @@ class Daemon:
 
     def files_differ(self) -> bool:
         """Whether the next tick would find other files; cheap, and for a look between ticks."""
-        try:
-            return self._source.differs(self._ledger)
-        except LedgerError:
-            return False  # a tick would tell of it
+        return self._source.differs(self._ledger)
 
     def next_instant(self, now: datetime) -> datetime:
         """When there is something to do next, as far as is known now.  Raises ``LedgerError``."""
@@ -287,7 +265,7 @@ class Daemon:
             log.info("swept", extra={"actions": dict(swept.actions), "deliveries": swept.deliveries})
         self._dispatch.kick(now)
         tell_troubles(self._ledger, self._sweeper, now)
-        self._filing.tend(self._ledger, self._edition.plan.id, now)
+        self._hosting.filing.tend(self._ledger, self._edition.plan.id, now)
         self._rest = self._dispatch.rest(now, life.TICK_SECONDS)
         if self._sweeper.exhausted:
             return "计划中已没有任何后续提醒，请拟定新的计划（reminder plan new-year）"
@@ -356,18 +334,9 @@ class Daemon:
 
     def _look_at_ledger(self, now: datetime) -> None:
         """Raises ``LedgerHeld`` while a person has yet to say what was sent, and all of the ledger's troubles."""
-        try:
-            hold = self._guard.check(
-                self._ledger, now, self._clock.monotonic(), live=self._transport is Transport.LIVE
-            )
-        except LedgerForeign:
-            self._dispatch.stand_aside()
-            raise
-        except LedgerError:
-            self._dispatch.give_back()
-            raise
+        live = self._transport is Transport.LIVE
+        hold = self._hosting.hold(self._ledger, now, self._clock.monotonic(), live=live)
         if hold is not None:
-            self._dispatch.give_back()
             self._hold(hold)
             raise LedgerHeld(hold, zone_of(self._edition.plan.head.timezone))
         if self.held is not None:
@@ -419,82 +388,61 @@ class Daemon:
 
     # -- reload -------------------------------------------------------------
 
-    def reload(self, now: datetime) -> Examination:
+    def reload(self, now: datetime) -> None:
         """Take a changed plan into force, or keep the old one and say why.
 
         Raises ``LedgerError``, and tries again at the next tick, when that cannot be recorded.
         """
         try:
-            return self._reload(now)
+            self._reload(now)
         except LedgerError:
             self._reload_asked.set()
             raise
 
-    def _reload(self, now: datetime) -> Examination:
-        examination = self._source.read(self._ledger)
-        problems = list(examination.problems)
-        if examination.edition is not None:
-            problems += breaks(
-                self._edition,
-                examination.edition,
-                self._ledger,
-                self._settings,
-                published=self._source.published,
-            )
-        if examination.edition is None or errors_of(problems):
-            if self._source.published:
-                self._refuse(problems, now, *UNREADABLE)
-            else:
-                self._refuse(problems, now)
-            return examination
+    def _reload(self, now: datetime) -> None:
+        found = self._source.read(self._ledger, self._edition)
+        edition = found.edition
+        if edition is None:
+            self._refuse(found.problems, now, UNREADABLE if self._source.published else FILES)
+            return
         try:
-            channels = self._outfit.build(examination.edition, self._transport)
+            channels = self._outfit.build(edition, self._transport)
         except ReminderError as error:
             # Nothing of the new plan is taken; it is tried again once the secret is there.
-            self._outfit.lacks(examination.edition, self._transport)
+            self._outfit.lacks(edition, self._transport)
             problem = Problem(Position("channels.yaml"), "", str(error))
-            self._refuse(
-                [problem], now, "新计划缺少密钥，未予采用", "原计划仍在运行。密钥补齐后自动采用新计划。"
-            )
-            return examination
-        moves = changes(self._edition, examination.edition, self._sweeper.facts, now)
-        handed = brought_by(self._edition, examination.edition, self._sweeper.facts, now, HANDOVERS_AHEAD)
+            self._refuse([problem], now, LACKING)
+            return
+        moves = changes(self._edition, edition, self._sweeper.facts, now)
+        handed = brought_by(self._edition, edition, self._sweeper.facts, now, HANDOVERS_AHEAD)
         # What has to be recorded comes first: if it cannot be, the old plan is in force as it was.
         try:
-            self._accept(examination.edition, "files", now, _summary(moves))
+            self._accept(edition, "files", now, _summary(moves))
         except PlanReplaced:
             self._reload_asked.set()  # another version came while this one was read: that one next
-            return examination
+            return
         except (PlanOutdated, PlanOfAnother) as error:
             problem = Problem(Position("计划文件夹"), "", str(error))
-            self._refuse([problem], now, "计划文件夹不是新计划，未予采用", "现行计划仍在各节点运行。")
-            return examination
-        keep_adopted(self._ledger, examination.edition, self._shelf, now)
-        note_checked(self._settings.checked, examination.edition.digest, examination.edition.public_url)
+            self._refuse([problem], now, OUTDATED)
+            return
+        keep_adopted(self._ledger, edition, self._shelf, now)
+        note_checked(self._settings.checked, edition.digest, edition.public_url)
         if moves.moved:
             self._sweeper.tell(moved_notice(moves), now)
         if handed:
             self._sweeper.tell(handover_notice(handed), now)
-        self._edition = examination.edition
+        self._edition = edition
         self._put_into_force(now, channels)
         self._refused = ""
         self._outfit.lacks_nothing()
         log.info("plan reloaded", extra=_summary(moves))
-        return examination
 
-    def _refuse(
-        self,
-        problems: list[Problem],
-        now: datetime,
-        title: str = "计划文件有误，未予采用",
-        remedy: str = "原计划仍在运行。请按提示修改，保存后自动重新读取；可先执行 reminder check 检查。",
-    ) -> None:
-        text = "\n".join(str(problem) for problem in errors_of(problems))
+    def _refuse(self, problems: Iterable[Problem], now: datetime, words: Words) -> None:
+        text = text_of(problems)
         log.error("plan refused, the old one stays in force", extra={"problems": text})
         if text == self._refused:
             return
-        lines = text.splitlines()[:PROBLEMS_SHOWN]
-        self._sweeper.tell(notice_of("refused", title, lines, remedy), now)
+        self._sweeper.tell(notice_of_refusal(text, words), now)
         self._refused = text
         self._note("plan-refused", {"problems": text})
 
@@ -565,10 +513,7 @@ class Daemon:
             "page": self.life.page,
             "problem": problem,
         }
-        if self._hosting is not None:
-            self._hosting.say(problem)
-            status["host"] = str(self._hosting.health.absolute())
-        write_status(self._settings.health, status)
+        self._hosting.report(self._settings.health, status)
 
 
 def _summary(changes: Difference) -> dict[str, int]:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from reminder.agenda.facts import Facts
+from reminder.backup.guard import Guard, LedgerForeign
 from reminder.check import Edition
+from reminder.clock import Clock
+from reminder.daemon.alarm_clock import AlarmClock
 from reminder.daemon.filing import Filing
 from reminder.delivery.dispatch import Dispatch
+from reminder.errors import ReminderError
 from reminder.ledger.holds import Hold
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import Transport
+from reminder.settings import Settings
+from reminder.status import write_status
 
 
 class Alarms(Protocol):
@@ -84,15 +90,47 @@ class Kept(Protocol):
         """The end: let what is being sent finish, for so long."""
 
 
+def _unheard(_problem: str) -> None:
+    """The process is the daemon's own: what is wrong stands in its health file."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hosting:
-    """One alarm clock, one mark of the ledger, one node and one filing for all, and where the office says how it is."""
+    """Alarm clock, mark of the ledger, node and filing, of its own or one for all; and where it says how it is."""
 
     alarm_clock: Alarms
     guard: Watchman
     dispatch: Dispatch
     filing: Filing
-    say: Callable[[str], None]
+    say: Callable[[str], None] = _unheard
     """Told at each tick: what is wrong, in Chinese, or nothing."""
-    health: Path
-    """Where the process says that it lives."""
+    health: Path | None = None
+    """Where the process says that it lives, if it runs several."""
+
+    def hold(self, ledger: Ledger, now: datetime, monotonic: float, *, live: bool) -> Hold | None:
+        """The hold that stands; while there is one, or the ledger is in trouble, nothing more is begun.
+
+        Raises the ledger's troubles.
+        """
+        try:
+            found = self.guard.check(ledger, now, monotonic, live=live)
+        except LedgerForeign:
+            self.dispatch.stand_aside()
+            raise
+        except ReminderError:
+            self.dispatch.give_back()
+            raise
+        if found is not None:
+            self.dispatch.give_back()
+        return found
+
+    def report(self, file: Path, status: Mapping[str, Any]) -> None:
+        """Say how it is; ``problem`` of the status is what is wrong.  Raises nothing."""
+        self.say(str(status["problem"]))
+        host = {"host": str(self.health.absolute())} if self.health is not None else {}
+        write_status(file, {**status, **host})
+
+
+def alone(settings: Settings, plan_id: str, clock: Clock, wake: Callable[[], None]) -> Hosting:
+    """What the only daemon or worker of a process has."""
+    return Hosting(AlarmClock(wake), Guard(settings.high_water, plan_id), Dispatch(clock, wake), Filing())

@@ -7,9 +7,10 @@ out in the node's own data folder first, and looked for at every tick.
 from __future__ import annotations
 
 from reminder.check import Edition, Examination, examine
+from reminder.editing.continuity import continuity
 from reminder.editing.store import Brought, NothingPublished, PlanStore, StoreFailed
-from reminder.errors import Position, Problem
-from reminder.ledger.errors import LedgerCorrupt
+from reminder.errors import Position, Problem, errors_of
+from reminder.ledger.errors import LedgerCorrupt, LedgerError
 from reminder.ledger.ledger import Ledger
 from reminder.settings import Settings
 from reminder.watch import Watcher
@@ -44,10 +45,13 @@ class PlanSource:
         return self._watcher.moving or self._again_at < float("inf")
 
     def differs(self, ledger: Ledger) -> bool:
-        """Whether :meth:`changed` may have something to say; cheap.  Raises ``LedgerError``."""
-        return self._watcher.differs() or (
-            self._store is not None and ledger.published.number(self._plan_id) not in (0, self._tried)
-        )
+        """Whether :meth:`changed` may have something to say; cheap, and for a look between ticks."""
+        try:
+            return self._watcher.differs() or (
+                self._store is not None and ledger.published.number(self._plan_id) not in (0, self._tried)
+            )
+        except LedgerError:
+            return False  # a tick would tell of it
 
     def changed(self, ledger: Ledger, monotonic: float) -> bool:
         """Whether there is something to be read anew.  Raises ``LedgerError``.
@@ -67,12 +71,15 @@ class PlanSource:
         before = self._tried
         return self._bring(ledger) is not None and self._tried != before
 
-    def read(self, ledger: Ledger) -> Examination:
-        """All that is found in the files as they are now.  Raises ``LedgerError``.
+    def read(self, ledger: Ledger, before: Edition) -> Examination:
+        """All that is found in the files as they are now, as what is to follow ``before``.  Raises ``LedgerError``.
 
         What is refused for a passing reason :meth:`changed` calls new once more, soon.
         """
         found = self._read(ledger)
+        if found.edition is not None and (broken := self._breaks(ledger, before, found.edition)):
+            problems = (*found.problems, *broken)
+            found = Examination(None if errors_of(problems) else found.edition, problems)
         passing = any(each.passing for each in found.errors)
         self._again_at = self._looked_at + AGAIN_SECONDS if passing else float("inf")
         return found
@@ -91,6 +98,21 @@ class PlanSource:
             changed = Problem(Position(str(brought.folder)), "", "文件在读取时被改动，没有采用，即将重新取出")
             return Examination(None, (changed,))
         return found
+
+    def _breaks(self, ledger: Ledger, before: Edition, after: Edition) -> tuple[Problem, ...]:
+        """What would break the line of items.
+
+        Of a published plan whoever published it has said so; of one that is in
+        force already, the node that took it.
+        """
+        in_force = (
+            ledger.shared
+            and after.plan.id == before.plan.id
+            and ledger.common(after.plan.id).digest == after.digest
+        )
+        if self.published or in_force:
+            return ()
+        return tuple(continuity(before, after, self._settings.schedules))
 
     def _bring(self, ledger: Ledger) -> Brought | None:
         assert self._store is not None

@@ -15,23 +15,22 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from reminder.agenda.instants import zone_of
-from reminder.backup.guard import Guard, LedgerForeign, LedgerHeld
+from reminder.backup.guard import LedgerHeld
 from reminder.check import Edition
 from reminder.clock import Clock
 from reminder.daemon import life
-from reminder.daemon.agreement import Apart, NotAgreed, PlanDiffers, breaks, common_time, same_plan
-from reminder.daemon.hosting import Hosting, Watchman
+from reminder.daemon.agreement import Apart, NotAgreed, PlanDiffers, common_time, same_plan
+from reminder.daemon.hosting import Hosting, alone
 from reminder.daemon.life import Life
 from reminder.daemon.outfit import BuildChannels, Outfit, SecretsMark
 from reminder.daemon.plan_source import PlanSource
-from reminder.delivery.dispatch import Dispatch
-from reminder.errors import ReminderError, errors_of
-from reminder.ledger.errors import LedgerError
+from reminder.daemon.refusal import text_of
+from reminder.errors import ReminderError
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import Transport
 from reminder.progress import Heartbeat
 from reminder.settings import Settings
-from reminder.status import WORKER, write_status
+from reminder.status import WORKER
 
 log = logging.getLogger(__package__)
 
@@ -62,7 +61,6 @@ class Worker:
         hosting: Hosting | None = None,
     ) -> None:
         """With a ``hosting`` it is one of several in a process, which calls :meth:`tick` and :meth:`leave`."""
-        self._hosting = hosting
         self._settings = settings
         self._ledger = ledger
         self._clock = clock
@@ -71,8 +69,8 @@ class Worker:
         self._reload_asked = threading.Event()
         self.life = Life("worker", clock, self.ask_reload)
         self._source = PlanSource(settings, edition.plan.id)
-        self._guard: Watchman = hosting.guard if hosting else Guard(settings.high_water, edition.plan.id)
-        self._dispatch = hosting.dispatch if hosting else Dispatch(clock, self.life.wake)
+        self._hosting = hosting or alone(settings, edition.plan.id, clock, self.life.wake)
+        self._dispatch = self._hosting.dispatch
         self._rest = life.TICK_SECONDS
         self.refused = ""
         """Why the files as they are now are not in use, in Chinese; empty while they are."""
@@ -103,7 +101,7 @@ class Worker:
         """The end: let what is being sent finish, for so long."""
         self._dispatch.drain(seconds)
         if not self._held:
-            self._guard.leave(self._ledger, self._clock.now(), live=self.transport is Transport.LIVE)
+            self._hosting.guard.leave(self._ledger, self._clock.now(), live=self.transport is Transport.LIVE)
 
     def ask_reload(self) -> None:
         """Read the files at the next tick, whether they have changed or not."""
@@ -117,10 +115,7 @@ class Worker:
 
     def files_differ(self) -> bool:
         """Whether the next tick would find other files; cheap, and for a look between ticks."""
-        try:
-            return self._source.differs(self._ledger)
-        except LedgerError:
-            return False  # a tick would tell of it
+        return self._source.differs(self._ledger)
 
     def next_instant(self, now: datetime) -> datetime:
         """When something is to be sent next; in a day, if nothing is known of.  Raises ``LedgerError``."""
@@ -159,19 +154,10 @@ class Worker:
 
     def _look_at_ledger(self, now: datetime) -> None:
         """Raises ``LedgerHeld`` while a person has yet to say what was sent, and all of the ledger's troubles."""
-        try:
-            hold = self._guard.check(
-                self._ledger, now, self._clock.monotonic(), live=self.transport is Transport.LIVE
-            )
-        except LedgerForeign:
-            self._dispatch.stand_aside()
-            raise
-        except ReminderError:
-            self._dispatch.give_back()
-            raise
+        live = self.transport is Transport.LIVE
+        hold = self._hosting.hold(self._ledger, now, self._clock.monotonic(), live=live)
         self._held = hold is not None
         if hold is not None:
-            self._dispatch.give_back()
             raise LedgerHeld(hold, zone_of(self.edition.plan.head.timezone))
 
     def _agree(self, now: datetime) -> None:
@@ -191,14 +177,9 @@ class Worker:
 
     def _reload(self) -> None:
         """Take changed files into use, or keep the old ones and say so; the daemon tells the admins."""
-        found = self._source.read(self._ledger)
-        problems = list(found.problems)
+        found = self._source.read(self._ledger, self.edition)
+        self.refused = text_of(found.problems)
         if found.edition is not None:
-            problems += breaks(
-                self.edition, found.edition, self._ledger, self._settings, published=self._source.published
-            )
-        self.refused = "\n".join(str(problem) for problem in errors_of(problems))
-        if found.edition is not None and not self.refused:
             try:
                 self._use(found.edition, self.transport)
             except ReminderError as error:
@@ -239,7 +220,4 @@ class Worker:
             "page": None,
             "problem": problem,
         }
-        if self._hosting is not None:
-            self._hosting.say(problem)
-            status["host"] = str(self._hosting.health.absolute())
-        write_status(self._settings.health, status)
+        self._hosting.report(self._settings.health, status)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from reminder.check import examine
 from reminder.daemon.plan_source import AGAIN_SECONDS, PlanSource
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import LedgerKind
@@ -26,6 +27,8 @@ def test_a_plan_that_could_not_be_rendered_is_read_again_soon_and_a_wrong_one_is
     write_plan(settings.schedules, item_yaml("x", "date: 2026-06-10", RUNG))
     with Ledger.open(tmp_path / "l", kind=LedgerKind.DAEMON, now=at("2026-06-10 08:00")) as ledger:
         source = PlanSource(settings, "test")
+        edition = examine(settings.schedules, settings.templates).edition
+        assert edition is not None
         assert not source.changed(ledger, 10.0)
 
         def none(*_: object) -> None:
@@ -33,17 +36,17 @@ def test_a_plan_that_could_not_be_rendered_is_read_again_soon_and_a_wrong_one_is
 
         with monkeypatch.context() as patch:
             patch.setattr(render.Templates, "section", none)
-            found = source.read(ledger)
+            found = source.read(ledger, edition)
         assert found.edition is None
         assert source.moving
         assert not source.changed(ledger, 10.0 + AGAIN_SECONDS - 1)
         assert source.changed(ledger, 10.0 + AGAIN_SECONDS)
-        assert source.read(ledger).edition is not None
+        assert source.read(ledger, edition).edition is not None
         assert not source.moving
 
         (settings.schedules / "plan.yaml").write_text("plan: [\n")
-        assert source.read(ledger).edition is None
+        assert source.read(ledger, edition).edition is None
         assert not source.changed(ledger, 1_000.0)  # seen, and not yet at rest
         assert source.changed(ledger, 1_010.0)
-        assert source.read(ledger).edition is None
+        assert source.read(ledger, edition).edition is None
         assert not source.changed(ledger, 1_010.0 + 2 * AGAIN_SECONDS)
