@@ -22,9 +22,10 @@ test: $(VENV)/.installed-dev
 suite: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n $(TESTERS) --dist worksteal
 
-# The long versions of what `make test` samples, about two hours; what was counted stands at the end.
+# The long versions of what `make test` samples, some hours; what was counted stands at the end.
+LONG := $(addprefix tests/,torture faults bundle sweep api backup cli daemon delivery editing ledger)
 torture: $(VENV)/.installed-dev
-	REMINDER_TORTURE=full $(BIN)/python -m pytest tests/torture tests/faults tests/bundle tests/sweep --durations=15
+	REMINDER_TORTURE=full $(BIN)/python -m pytest $(LONG) --durations=15
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

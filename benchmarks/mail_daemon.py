@@ -95,7 +95,7 @@ def main() -> None:
             try:
                 found.update(_measured(daemon, ledger, plan_id, clock, counter, people, claimed))
             finally:
-                daemon.stop()
+                daemon.life.stop()
 
         watcher = threading.Thread(target=watch)
         code = daemon.run(watcher.start)

@@ -340,10 +340,9 @@ def _render(
         yield Problem(
             position, f"{path}.{alarm.rung.id}", str(error), "", "模板须对每个任务、每种收件人都能生成"
         )
-    except RendererUnavailable as error:
-        yield Problem(position, f"{path}.{alarm.rung.id}", str(error), passing=True)
     except ReminderError as error:
-        yield Problem(position, f"{path}.{alarm.rung.id}", str(error))
+        passing = isinstance(error, RendererUnavailable)
+        yield Problem(position, f"{path}.{alarm.rung.id}", str(error), passing=passing)
 
 
 SAMPLE_REQUEST = Request(

@@ -27,6 +27,7 @@ from pathlib import Path
 
 from itsdangerous import BadSignature, Signer
 
+from reminder.disk import sync_folder
 from reminder.errors import ReminderError, system_reason
 from reminder.redaction import LINK_TOKEN
 
@@ -169,11 +170,7 @@ def _make(key_file: Path) -> None:
                 os.link(scratch, key_file)
         finally:
             Path(scratch).unlink()
-        folder = os.open(key_file.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(key_file.parent)
     except OSError as error:
         raise LinkKeyError(
             f"链接密钥 {key_file} 写不下来（{system_reason(error)}）；请检查目录权限和磁盘空间"

@@ -83,11 +83,7 @@ def status_of(path: Path, now: datetime) -> Status:
         if "host" in raw:
             # One of many offices is looked after when there is something to do: that the process lives, it says itself.
             host = json.loads(Path(raw["host"]).read_text("utf-8"))
-            # What keeps it from running at all is known to the process alone, by the name of its folder.
-            name, offices = path.parent.name, host["offices"]
-            trouble = offices["troubles"][name] if name in offices["broken"] else ""
-            problem = raw["problem"] or trouble or host["problem"]
-            raw |= {"at": host["at"], "pid": host["pid"], "problem": problem}
+            raw |= {"at": host["at"], "pid": host["pid"], "problem": raw["problem"] or host["problem"]}
         status = Status(raw, (now - datetime.fromisoformat(raw["at"])).total_seconds())
         _ = status.found, status.summary  # whatever is missing is missed here
     except OSError:
@@ -95,14 +91,6 @@ def status_of(path: Path, now: datetime) -> Status:
     except (ValueError, KeyError, TypeError):
         raise NoStatus(f"运行状况文件 {path} 的内容不完整：请查看守护进程是否正常运行") from None
     return status
-
-
-def why_no_status(host: Path, office: str) -> str:
-    """What keeps an office from running that never ran, by the health file of its process; empty if nobody knows."""
-    try:
-        return str(json.loads(host.read_text("utf-8"))["offices"]["troubles"].get(office, ""))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return ""
 
 
 def _of_offices(offices: Mapping[str, Any], ahead: str, page: Mapping[str, Any] | None) -> str:

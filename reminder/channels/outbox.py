@@ -12,6 +12,7 @@ from datetime import tzinfo
 from pathlib import Path
 
 from reminder.channels.base import Channel, Outcome, OutcomeKind, Parcel, Recipient, Stamp, batch_of
+from reminder.disk import sync_folder
 from reminder.errors import system_reason
 from reminder.messages.message import Message
 
@@ -89,10 +90,5 @@ def _write(path: Path, payload: bytes, *, durable: bool) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
-    if not durable:
-        return
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    if durable:
+        sync_folder(path.parent)

@@ -70,16 +70,16 @@ def _sources(settings: Settings) -> Any:
     """What is to be backed up.  Does without a valid plan: a broken one is worth keeping, too."""
     from reminder.backup.create import Sources
     from reminder.ledger.address import file_of
-    from reminder.plan.loader import load_plan
+    from reminder.plan.heading import heading_of
 
-    plan = load_plan(settings.schedules).plan
+    heading = heading_of(settings.schedules)
     return Sources(
         file_of(settings.ledger),
         settings.schedules,
         settings.templates,
         settings.keys,
-        plan.id if plan is not None else "",
-        plan.head.timezone if plan is not None else "Asia/Shanghai",
+        heading.plan_id or "",
+        heading.zone.key,
         (settings.secrets_folder, settings.data),
         tuple(secret_values(settings)),
     )

@@ -106,12 +106,10 @@ def folder_findings(settings: Settings) -> Iterator[Finding]:
 
 def ledger_findings(settings: Settings, now: datetime) -> Iterator[Finding]:
     """Whether the ledger is there, whole, of this version, and sent from."""
-    from zoneinfo import ZoneInfo
-
     from reminder.backup.guard import HOLD_REMEDY, hold_of, hold_text, open_ledger
     from reminder.backup.highwater import read_mark
     from reminder.ledger.errors import LedgerError, LedgerMissing
-    from reminder.plan.loader import load_plan
+    from reminder.plan.heading import heading_of
 
     what = "台账"
     try:
@@ -131,13 +129,11 @@ def ledger_findings(settings: Settings, now: datetime) -> Iterator[Finding]:
             remedy = "停止守护进程，另存此文件，执行 reminder restore 恢复最近的备份"
             yield Finding(what, BAD, f"{ledger.place} 已损坏：{faults[0]}", remedy)
             return
-        hold = hold_of(ledger, settings.high_water, now)
-        plan = load_plan(settings.schedules).plan if hold is not None else None
-        if plan is not None:
-            hold = hold_of(ledger, settings.high_water, now, plan.id)  # over for this office, it may be
+        heading = heading_of(settings.schedules)
+        # Over for this office, it may be.
+        hold = hold_of(ledger, settings.high_water, now, heading.plan_id or "")
         if hold is not None:
-            zone = ZoneInfo(plan.head.timezone if plan else "Asia/Shanghai")
-            yield Finding(what, BAD, hold_text(hold, zone), HOLD_REMEDY)
+            yield Finding(what, BAD, hold_text(hold, heading.zone), HOLD_REMEDY)
             return
         if ledger.file is None:
             yield Finding(what, GOOD, f"{ledger.place} 可用，未暂停")

@@ -245,19 +245,12 @@ def health(data: DataOption = None, format: FormatOption = Format.TABLE) -> None
     """守护进程是否正常：正常退出码为 0，否则为 1。"""
     from reminder.cli.output import print_json
     from reminder.clock import SystemClock
-    from reminder.offices import OfficeSettings
-    from reminder.status import NoStatus, status_of, why_no_status
+    from reminder.status import status_of
 
     settings = settings_of(data=data, whole=True)
     if settings.offices is not None and settings.office:
         settings = settings_of(data=data)
-    try:
-        status = status_of(settings.health, SystemClock().now())
-    except NoStatus:
-        host = settings.host if isinstance(settings, OfficeSettings) else None
-        if host is None or not (why := why_no_status(host / settings.health.name, settings.data.name)):
-            raise
-        raise NoStatus(why) from None
+    status = status_of(settings.health, SystemClock().now())
     if format is Format.JSON:
         print_json({**status.raw, "healthy": not status.found, "problem": status.found})
     else:

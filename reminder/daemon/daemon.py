@@ -20,7 +20,6 @@ from reminder.agenda.instants import zone_of
 from reminder.backup.guard import LedgerHeld, hold_text, open_ledger
 from reminder.channels.base import Channel
 from reminder.check import Edition
-from reminder.checked import note_checked
 from reminder.clock import Clock
 from reminder.daemon import life
 from reminder.daemon.agreement import Apart, ClockDiffers, NotAgreed, PlanDiffers, common_time, same_plan
@@ -173,14 +172,9 @@ class Daemon:
         """Deliveries whose threads have not finished."""
         return self._dispatch.left_in_flight
 
-    def stop(self) -> None:
-        """Ask the daemon to stop; what is being sent is finished first."""
-        self.life.stop()
-
     def ask_reload(self) -> None:
         """Read the files at the next tick, whether they have changed or not."""
         self._reload_asked.set()
-        self.life.wake()
 
     @property
     def refused(self) -> str:
@@ -426,7 +420,6 @@ class Daemon:
             self._refuse([problem], now, OUTDATED)
             return
         keep_adopted(self._ledger, edition, self._shelf, now)
-        note_checked(self._settings.checked, edition.digest, edition.public_url)
         if moves.moved:
             self._sweeper.tell(moved_notice(moves), now)
         if handed:

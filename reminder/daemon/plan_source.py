@@ -7,6 +7,7 @@ out in the node's own data folder first, and looked for at every tick.
 from __future__ import annotations
 
 from reminder.check import Edition, Examination, examine
+from reminder.checked import note_checked, was_checked
 from reminder.editing.continuity import continuity
 from reminder.editing.store import Brought, NothingPublished, PlanStore, StoreFailed
 from reminder.errors import Position, Problem, errors_of
@@ -74,12 +75,19 @@ class PlanSource:
     def read(self, ledger: Ledger, before: Edition) -> Examination:
         """All that is found in the files as they are now, as what is to follow ``before``.  Raises ``LedgerError``.
 
-        What is refused for a passing reason :meth:`changed` calls new once more, soon.
+        What is refused for a passing reason :meth:`changed` calls new once more, soon;
+        what could not be read for the ledger's sake, at the next look.
         """
-        found = self._read(ledger)
-        if found.edition is not None and (broken := self._breaks(ledger, before, found.edition)):
-            problems = (*found.problems, *broken)
-            found = Examination(None if errors_of(problems) else found.edition, problems)
+        try:
+            found = self._read(ledger)
+            if found.edition is not None and (broken := self._breaks(ledger, before, found.edition)):
+                problems = (*found.problems, *broken)
+                found = Examination(None if errors_of(problems) else found.edition, problems)
+        except LedgerError:
+            self._again_at = self._looked_at
+            raise
+        if found.edition is not None:
+            note_checked(self._settings.checked, found.edition.digest, found.edition.public_url)
         passing = any(each.passing for each in found.errors)
         self._again_at = self._looked_at + AGAIN_SECONDS if passing else float("inf")
         return found
@@ -87,17 +95,22 @@ class PlanSource:
     def _read(self, ledger: Ledger) -> Examination:
         settings = self._settings
         if self._store is None:
-            return examine(settings.schedules, settings.templates, settings.public_url)
+            return examine(
+                settings.schedules, settings.templates, settings.public_url, known=self._was_checked
+            )
         brought = self._bring(ledger)
         if brought is None:
             return Examination(None, (Problem(Position("台账"), "", self.problem),))
         # Not through the link: what is read is one version, whatever comes meanwhile.
-        found = examine(brought.schedules, brought.templates, settings.public_url)
+        found = examine(brought.schedules, brought.templates, settings.public_url, known=self._was_checked)
         if found.edition is not None and not (brought.made(found.edition) and brought.whole()):
             self._tried = 0  # put right, and read, at the next tick
             changed = Problem(Position(str(brought.folder)), "", "文件在读取时被改动，没有采用，即将重新取出")
             return Examination(None, (changed,))
         return found
+
+    def _was_checked(self, edition: Edition) -> bool:
+        return was_checked(self._settings.checked, edition.digest, edition.public_url)
 
     def _breaks(self, ledger: Ledger, before: Edition, after: Edition) -> tuple[Problem, ...]:
         """What would break the line of items.

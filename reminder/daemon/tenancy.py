@@ -269,7 +269,6 @@ class Tenancy:
                 "live": sum(each.live for each in tenants),
                 "starting": sum(each.state is State.NEW for each in tenants),
                 "troubles": {each.name: each.trouble for each in tenants if each.trouble},
-                "broken": [each.name for each in tenants if each.state is State.BROKEN],
             },
         }
         write_status(self._settings.health, status)

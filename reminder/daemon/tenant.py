@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import enum
 import logging
+import os
 import threading
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -35,8 +37,9 @@ from reminder.ledger.holds import Hold
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import Transport
 from reminder.ledger.work_schema import MISSING
-from reminder.offices import host_of, settings_of_office
+from reminder.offices import DATA, host_of, settings_of_office
 from reminder.settings import Settings
+from reminder.status import write_status
 from reminder.watch import Watcher
 
 if TYPE_CHECKING:
@@ -179,8 +182,8 @@ class _Watchman:
         live: bool,  # noqa: ARG002
     ) -> Hold | None:
         """The hold, until it is over for this plan.  Raises ``LedgerForeign`` while the ledger is another cluster's."""
-        if self._shared.foreign is not None:
-            raise self._shared.foreign
+        if (foreign := self._shared.foreign) is not None:  # another thread looks after it
+            raise foreign
         return None if self._shared.held is None else ledger.holds.standing(self._plan_id).hold
 
     def leave(self, ledger: Ledger, now: datetime, *, live: bool) -> None:
@@ -355,8 +358,7 @@ class Tenant:
         """
         if was_linked_otherwise(self.settings.checked, edition.public_url):
             return False
-        last = self._shared.ledger.last_plan(edition.plan.id)
-        return last is not None and last.digest == edition.digest
+        return self._shared.ledger.common(edition.plan.id).digest == edition.digest
 
     def _tick(self) -> None:
         kept = self.kept
@@ -381,6 +383,27 @@ class Tenant:
         self._again_at = self._shared.clock.monotonic() + seconds
         if self.state is not State.RUNNING:
             self.state = State.BROKEN
+        self._write_health(problem)
+
+    def _write_health(self, problem: str) -> None:
+        """In place of the daemon, which did not come to it: commands and pages read it there."""
+        shared = self._shared
+        file = shared.settings.data / DATA / self.name / shared.settings.health.name
+        with suppress(OSError):  # what else is wrong with the folder the process says
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            status = {
+                "at": shared.clock.now().isoformat(),
+                "pid": os.getpid(),
+                "transport": str(Transport.LIVE if self.live else Transport.OUTBOX),
+                "plan": None,
+                "next": None,
+                "plan_refused": False,
+                "paused": [],
+                "page": None,
+                "problem": problem,
+                "host": str(shared.settings.health.absolute()),
+            }
+            write_status(file, status)
 
     def _say(self, problem: str) -> None:
         self._problem = problem

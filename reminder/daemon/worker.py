@@ -106,7 +106,6 @@ class Worker:
     def ask_reload(self) -> None:
         """Read the files at the next tick, whether they have changed or not."""
         self._reload_asked.set()
-        self.life.wake()
 
     @property
     def restless(self) -> bool:

@@ -226,7 +226,7 @@ class PostgresStorage:
                 if same:
                     return
                 raise LedgerUnsure(
-                    f"与台账 {self.place} 的连接在提交时中断，其间数据库重新启动过，查不出这一次是否已写入："
+                    f"与台账 {self.place} 的连接在提交时中断，其间数据库重新启动过或做过检查点，查不出这一次是否已写入："
                     "程序会核对后再继续；人工登记的，请先查看是否已记入，再决定是否重做"
                 ) from error
             if found == "aborted":

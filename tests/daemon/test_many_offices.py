@@ -24,7 +24,7 @@ from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import LedgerKind
 from reminder.links import open_links
 from reminder.settings import Settings
-from reminder.status import WORKER, status_of
+from reminder.status import WORKER, status_of, write_status
 from tests.harness.daemon_main import ROLE
 from tests.harness.office import EIGHT, items
 from tests.harness.offices import Offices, lay_out_office
@@ -90,6 +90,15 @@ def test_an_office_may_take_its_plan_from_the_ledger_and_another_from_its_folder
         assert said.out.count("事项n000") == 1
 
 
+def well(offices: Offices) -> dict[str, object]:
+    """What an office said of itself when nothing was wrong."""
+    return {
+        "at": EIGHT.isoformat(), "pid": 1, "transport": "live", "plan": "plan-spoilt", "next": None,
+        "plan_refused": False, "paused": [], "page": None, "problem": "",
+        "host": str(offices.daemon.data / "health.json"),
+    }  # fmt: skip
+
+
 def test_one_offices_bad_plan_leaves_it_on_the_old_one_and_the_others_alone(
     tmp_path: Path, address: str
 ) -> None:
@@ -101,6 +110,9 @@ def test_one_offices_bad_plan_leaves_it_on_the_old_one_and_the_others_alone(
         lay_out_office(offices.folder, "taken", items(1, via=MAIL))
         plan = offices.folder / "taken" / "schedules" / "plan.yaml"
         plan.write_text(plan.read_text().replace("id: plan-taken", "id: plan-a"))
+        left = offices.daemon.data / "offices" / "spoilt" / "health.json"
+        left.parent.mkdir(parents=True)
+        write_status(left, well(offices))  # of a time when it ran
         offices.daemon.start()
         wait_for(
             lambda: offices.running == 2 and len(offices.troubles) == 3, "two that run, three that cannot"
@@ -115,9 +127,6 @@ def test_one_offices_bad_plan_leaves_it_on_the_old_one_and_the_others_alone(
         said = offices.command(EIGHT, "health", "--office", "empty")
         assert said.code == 1, "it never ran"
         assert offices.troubles["empty"] in said.out + said.err
-        left = offices.daemon.data / "offices" / "spoilt" / "health.json"
-        left.parent.mkdir()
-        shutil.copy(offices.daemon.data / "offices" / "a" / "health.json", left)  # of a time when it ran
         said = offices.command(EIGHT, "health", "--office", "spoilt")
         assert said.code == 1
         assert "计划有错，尚未运行" in said.out + said.err

@@ -8,6 +8,7 @@ import pytest
 
 from reminder.check import examine
 from reminder.daemon.plan_source import AGAIN_SECONDS, PlanSource
+from reminder.ledger.errors import LedgerUnreachable
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import LedgerKind
 from reminder.messages import render
@@ -43,6 +44,16 @@ def test_a_plan_that_could_not_be_rendered_is_read_again_soon_and_a_wrong_one_is
         assert source.changed(ledger, 10.0 + AGAIN_SECONDS)
         assert source.read(ledger, edition).edition is not None
         assert not source.moving
+
+        def broken(*_: object) -> None:
+            raise LedgerUnreachable("断了")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(PlanSource, "_breaks", broken)
+            with pytest.raises(LedgerUnreachable):
+                source.read(ledger, edition)
+        assert source.changed(ledger, 500.0), "nobody touches the file a second time"
+        assert source.read(ledger, edition).edition is not None
 
         (settings.schedules / "plan.yaml").write_text("plan: [\n")
         assert source.read(ledger, edition).edition is None

@@ -209,6 +209,12 @@ def test_while_another_plan_is_in_force_channels_that_this_one_lacks_are_left_to
     assert set(engine._lanes) == {"mail"}
     engine.kick(START)
     until(lambda: bench.state("g") == "failed", "the word that nobody has the channel")
+    assert set(engine._lanes) == {"mail", "group"}
+    engine.kick(START, own_only=True)
+    assert set(engine._lanes) == {"mail"}, "what it served before it lagged behind it serves no more"
+    bench.add("h", "group")
+    engine.kick(START, own_only=True)
+    assert bench.state("h") == "pending"
     engine.close()
 
 

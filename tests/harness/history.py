@@ -5,7 +5,8 @@ own ledger is asked for the send windows, which can only excuse less.  Every exp
 its time; every loss, every duplicate and every arrival nobody expected is named.
 
 A duplicate is excused only by a kill between the two arrivals that came inside
-the message's send window: its intent was committed and its outcome was not.  A
+the message's send window: its intent was committed and its outcome was not.  A stop
+that was no end is one until the node has gone on and said what it had begun.  A
 kill excuses one repeat of such a message, and no more repeats on a channel than
 sends could be in flight there.  Two *different* messages about the same thing
 are never excused: a repeat must be recognisable.

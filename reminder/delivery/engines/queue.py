@@ -68,6 +68,8 @@ class QueueEngine:
             self._deliverer.take_up_left_behind(now)
         self._ledger.spool.expire(self._plan_id, self._transport, now)
         waiting = self._ledger.nodes.waiting_channels(self._plan_id, self._transport, now)
+        if own_only:
+            self._leave_lanes(but=self._channels, wait=False)
         for channel in self._channels if own_only else self._channels.union(waiting):
             self._serve(channel)
         put_up = 0
@@ -163,21 +165,21 @@ class QueueEngine:
 
     def stand_aside(self) -> None:
         """Begin and fetch nothing until the next kick: other nodes do it meanwhile."""
+        self.give_back()
         self._leave_lanes(wait=False)
 
     def close(self, *, wait: bool = True) -> None:
         """Let what is being sent finish, and fetch no more; other nodes take the rest."""
         self._closing = True
+        self.give_back()
         self._leave_lanes(wait=wait)
         try:
             self._deliverer.record_ends()
         except LedgerError as error:
             log.error("outcomes not recorded at the end", extra={"error": str(error)})
 
-    def _leave_lanes(self, *, wait: bool) -> None:
+    def _leave_lanes(self, *, but: Collection[str] = (), wait: bool) -> None:
         with self._lock:
-            self._resting = True
-            lanes = list(self._lanes.values())
-            self._lanes.clear()
+            lanes = [self._lanes.pop(channel) for channel in [*self._lanes] if channel not in but]
         for lane in lanes:
             lane.close(wait=wait)
