@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import JSON, BigInteger, DateTime, Integer, String
@@ -36,16 +37,23 @@ class UtcDateTime(TypeDecorator[datetime]):
             return None
         if value.utcoffset() is None:
             raise ValueError(f"the ledger takes only aware datetimes, not {value!r}")
-        utc = value.astimezone(UTC)
-        if dialect.name == "postgresql":
-            return utc
-        return utc.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+        return value.astimezone(UTC) if dialect.name == "postgresql" else _as_text(value.astimezone(UTC))
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002 (given by name)
         if value is None:
             return None
-        instant = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-        return instant.astimezone(UTC)
+        return value.astimezone(UTC) if isinstance(value, datetime) else _from_text(value)
+
+
+@lru_cache(256)  # the rows of one transaction share a few instants
+def _as_text(instant: datetime) -> str:
+    # In UTC already: of two equal instants in an hour that comes twice one would be taken for the other.
+    return instant.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+@lru_cache(256)
+def _from_text(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
 
 
 RowId = BigInteger().with_variant(Integer(), "sqlite")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, bindparam, func, insert, select
 
 from reminder.agenda.facts import (
     TRANSITIONS,
@@ -34,6 +34,7 @@ from reminder.agenda.facts import (
     Way,
     state_after,
 )
+from reminder.ledger.prepared import Prepared
 from reminder.ledger.records import Transport
 from reminder.ledger.register import adopted
 from reminder.ledger.statements import insert_new
@@ -176,13 +177,15 @@ def remember(
     return bool(insert_new(connection, happenings, ("plan_id", "kind", "key"), [row], happenings.c.id))
 
 
+_LAST = [
+    Prepared(select(func.max(table.c.id).label("last")).where(table.c.plan_id == bindparam("plan")))
+    for table in (duty_events, happenings)
+]
+
+
 def number(connection: Connection, plan_id: str) -> int:
     """Grows with every fact: two facts with one number are the same facts."""
-    found = (
-        connection.execute(select(func.max(table.c.id)).where(table.c.plan_id == plan_id)).scalar()
-        for table in (duty_events, happenings)
-    )
-    return sum(each or 0 for each in found)
+    return sum(query.rows(connection, {"plan": plan_id})[0].last or 0 for query in _LAST)
 
 
 def facts(connection: Connection, plan_id: str, transport: Transport) -> Facts:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
+from reminder.ledger.prepared import Prepared
 from reminder.ledger.records import AttemptEnd, Pause, PauseKind, Transport, TroubleKind
 from reminder.ledger.tables import pauses
 from reminder.ledger.trouble import remember
@@ -14,7 +15,7 @@ RECOVERED = "recovered"
 """Author of the end of a pause when a message got through."""
 
 
-_OPEN = (
+_OPEN = Prepared(
     select(
         pauses.c.channel,
         pauses.c.kind,
@@ -49,7 +50,7 @@ def open_pauses(connection: Connection, plan_id: str, transport: Transport) -> l
             row.detail,
             row.fingerprint,
         )
-        for row in connection.execute(_OPEN, {"plan": plan_id, "transport": transport.value})
+        for row in _OPEN.rows(connection, {"plan": plan_id, "transport": transport.value})
     ]
 
 

@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
+from reminder.ledger.prepared import Prepared
 from reminder.ledger.records import NewAlarm, Transport
 from reminder.ledger.statements import postponed
 from reminder.ledger.tables import alarms, claims
@@ -33,32 +34,37 @@ class Postponed:
     until: datetime
 
 
+_WAITING = Prepared(
+    select(alarms.c.alarm, claims.c.receiver, claims.c.channel, claims.c.reason, claims.c.until)
+    .join(alarms, claims.c.alarm_id == alarms.c.id)
+    .where(
+        claims.c.plan_id == bindparam("plan"),
+        claims.c.transport == bindparam("way"),
+        postponed(),
+        claims.c.until <= bindparam("now"),
+    )
+    .order_by(claims.c.until, claims.c.id)
+)
+_NEXT = Prepared(
+    select(claims.c.until)
+    .where(claims.c.plan_id == bindparam("plan"), claims.c.transport == bindparam("way"), postponed())
+    .order_by(claims.c.until)
+    .limit(1)
+)
+
+
 def waiting(connection: Connection, plan_id: str, transport: Transport, now: datetime) -> list[Postponed]:
     """Postponed claims whose time has come, in order of time."""
-    query = (
-        select(alarms.c.alarm, claims.c.receiver, claims.c.channel, claims.c.reason, claims.c.until)
-        .join(alarms, claims.c.alarm_id == alarms.c.id)
-        .where(
-            claims.c.plan_id == plan_id,
-            claims.c.transport == transport.value,
-            postponed(),
-            claims.c.until <= now,
-        )
-        .order_by(claims.c.until, claims.c.id)
-    )
-    return [Postponed(*row) for row in connection.execute(query)]
+    rows = _WAITING.rows(connection, {"plan": plan_id, "way": transport.value, "now": now})
+    return [Postponed(*row) for row in rows]
 
 
 def next_until(connection: Connection, plan_id: str, transport: Transport) -> datetime | None:
     """When the first postponed claim is to be looked at again."""
-    query = (
-        select(claims.c.until)
-        .where(claims.c.plan_id == plan_id, claims.c.transport == transport.value, postponed())
-        .order_by(claims.c.until)
-        .limit(1)
-    )
-    found: datetime | None = connection.execute(query).scalar()
-    return found
+    for row in _NEXT.rows(connection, {"plan": plan_id, "way": transport.value}):
+        found: datetime | None = row.until
+        return found
+    return None
 
 
 def decide_again(

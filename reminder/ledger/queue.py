@@ -7,10 +7,11 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, func, select
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, select
 
 from reminder.ledger import pausing
 from reminder.ledger.errors import LedgerCorrupt
+from reminder.ledger.prepared import Prepared
 from reminder.ledger.records import AttemptRecord, Delivery, DeliveryState, Transport
 from reminder.ledger.statements import chunks, in_state
 from reminder.ledger.tables import AnyRow, attempts, contents, deliveries, receivers
@@ -48,6 +49,20 @@ def due(
     return made_of(connection, connection.execute(query).all())
 
 
+_PENDING = (
+    deliveries.c.plan_id == bindparam("plan"),
+    deliveries.c.transport == bindparam("way"),
+    in_state(DeliveryState.PENDING),
+)
+_FIRST_DUE = Prepared(select(func.min(deliveries.c.not_before).label("at")).where(*_PENDING))
+_FIRST_EXPIRY = Prepared(select(func.min(deliveries.c.expires_at).label("at")).where(*_PENDING))
+_NEXT_DUE = Prepared(
+    select(func.min(deliveries.c.not_before).label("at")).where(
+        *_PENDING, deliveries.c.not_before > bindparam("now")
+    )
+)
+
+
 def next_instant(connection: Connection, plan_id: str, transport: Transport) -> datetime | None:
     """When a pending delivery next becomes due or expires; in the past if one is due now.
 
@@ -55,13 +70,15 @@ def next_instant(connection: Connection, plan_id: str, transport: Transport) -> 
     """
     paused = {pause.channel: pause.until for pause in pausing.open_pauses(connection, plan_id, transport)}
     pending = (*of_plan(plan_id, transport), in_state(DeliveryState.PENDING))
-    free = select(func.min(deliveries.c.not_before)).where(*pending)
+    asked = {"plan": plan_id, "way": transport.value}
+    instants: list[datetime | None] = [_FIRST_EXPIRY.rows(connection, asked)[0].at]
     if paused:
-        free = free.where(deliveries.c.channel.not_in(sorted(paused)))
-    instants = [
-        connection.execute(free).scalar(),
-        connection.execute(select(func.min(deliveries.c.expires_at)).where(*pending)).scalar(),
-    ]
+        free = select(func.min(deliveries.c.not_before)).where(
+            *pending, deliveries.c.channel.not_in(sorted(paused))
+        )
+        instants.append(connection.execute(free).scalar())
+    else:
+        instants.append(_FIRST_DUE.rows(connection, asked)[0].at)
     for channel, until in paused.items():
         waiting = select(func.min(deliveries.c.not_before)).where(*pending, deliveries.c.channel == channel)
         first = connection.execute(waiting).scalar()
@@ -72,10 +89,8 @@ def next_instant(connection: Connection, plan_id: str, transport: Transport) -> 
 
 def next_after(connection: Connection, plan_id: str, transport: Transport, now: datetime) -> datetime | None:
     """The first instant after ``now`` at which a pending delivery becomes due."""
-    query = select(func.min(deliveries.c.not_before)).where(
-        *of_plan(plan_id, transport), in_state(DeliveryState.PENDING), deliveries.c.not_before > now
-    )
-    found: datetime | None = connection.execute(query).scalar()
+    asked = {"plan": plan_id, "way": transport.value, "now": now}
+    found: datetime | None = _NEXT_DUE.rows(connection, asked)[0].at
     return found
 
 

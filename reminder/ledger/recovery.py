@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, ScalarSelect, exists, insert, literal, or_, select, update
+from sqlalchemy import Connection, ScalarSelect, bindparam, exists, insert, literal, or_, select, update
 
+from reminder.ledger.prepared import Prepared
 from reminder.ledger.queue import made_of, whole
 from reminder.ledger.records import Delivery, DeliveryState, HandDecision, Transport, TroubleKind
 from reminder.ledger.sending import allowed
@@ -28,14 +29,19 @@ _AFTER_DECISION = {
 }
 
 
-def sending(connection: Connection, plan_id: str, transport: Transport) -> set[str]:
-    """Deliveries whose try is open, or was left open by whoever began it."""
-    query = select(deliveries.c.delivery).where(
-        deliveries.c.plan_id == plan_id,
-        deliveries.c.transport == transport.value,
+_SENDING = Prepared(
+    select(deliveries.c.delivery).where(
+        deliveries.c.plan_id == bindparam("plan"),
+        deliveries.c.transport == bindparam("way"),
         in_state(DeliveryState.SENDING),
     )
-    return set(connection.execute(query).scalars())
+)
+
+
+def sending(connection: Connection, plan_id: str, transport: Transport) -> set[str]:
+    """Deliveries whose try is open, or was left open by whoever began it."""
+    rows = _SENDING.rows(connection, {"plan": plan_id, "way": transport.value})
+    return {row.delivery for row in rows}
 
 
 def interrupted(
@@ -210,6 +216,9 @@ def give_up_replaced(
     Only if it took the place of all they were made for: a digest may hold what
     no chain takes over, and then it waits on, as a whole.
     """
+    some_of = list(messages)
+    if not some_of:
+        return
     mine, other = claims.alias(), claims.alias()
     replaced = exists().where(
         other.c.alarm_id == mine.c.alarm_id,
@@ -230,7 +239,7 @@ def give_up_replaced(
         mine.c.message == deliveries.c.message,
         ~replaced,
     )
-    for some in chunks(messages):
+    for some in chunks(some_of):
         rows = connection.execute(
             update(deliveries)
             .where(

@@ -11,17 +11,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import (
     Connection,
     bindparam,
+    func,
     insert,
     select,
     update,
 )
 
 from reminder.ledger import pausing, reach, slots, work
+from reminder.ledger.prepared import Prepared
 from reminder.ledger.queue import made_of, of_plan, whole
 from reminder.ledger.records import (
     AttemptEnd,
@@ -32,7 +35,7 @@ from reminder.ledger.records import (
     TroubleKind,
     Wait,
 )
-from reminder.ledger.statements import chunks, in_state
+from reminder.ledger.statements import among, chunks, in_state
 from reminder.ledger.tables import AnyRow, attempts, deliveries
 from reminder.ledger.trouble import remember
 
@@ -49,8 +52,7 @@ class Begun:
     waits: Mapping[str, Wait]
 
 
-# Built once: to build such a statement costs as much as to carry it out.
-_DUE = (
+_DUE = Prepared(
     select(
         deliveries.c.id,
         deliveries.c.delivery,
@@ -60,31 +62,35 @@ _DUE = (
     )
     .where(
         deliveries.c.plan_id == bindparam("plan"),
-        deliveries.c.delivery.in_(bindparam("ids", expanding=True)),
+        among(deliveries.c.delivery, "ids"),
         in_state(DeliveryState.PENDING),
         deliveries.c.not_before <= bindparam("now"),
         deliveries.c.expires_at > bindparam("now"),
     )
     .order_by(deliveries.c.id)
-    .with_for_update(skip_locked=True)
+    .with_for_update(skip_locked=True),
+    each="ids",
 )
-_OPENED = (
+_OPENED = Prepared(
     update(deliveries)
-    .where(deliveries.c.id.in_(bindparam("rows", expanding=True)))
+    .where(among(deliveries.c.id, "rows"), in_state(DeliveryState.PENDING))
     .values(
         state=DeliveryState.SENDING.value,
         attempts=deliveries.c.attempts + 1,
         node=bindparam("by"),
         updated_at=bindparam("now"),
-    )
+    ),
+    each="rows",
 )
-_TRY = insert(attempts)
-_UNDER_WAY = (
+_TRY = Prepared(
+    insert(attempts),
+    columns=("plan_id", "transport", "delivery_id", "channel", "number", "started_at", "code", "detail"),
+)
+_UNDER_WAY = Prepared(
     select(
         deliveries.c.id,
         deliveries.c.delivery,
         deliveries.c.attempts,
-        deliveries.c.not_before,
         deliveries.c.channel,
         deliveries.c.transport,
         deliveries.c.message,
@@ -92,18 +98,25 @@ _UNDER_WAY = (
     )
     .where(
         deliveries.c.plan_id == bindparam("plan"),
-        deliveries.c.delivery.in_(bindparam("ids", expanding=True)),
+        among(deliveries.c.delivery, "ids"),
         in_state(DeliveryState.SENDING),
     )
     .order_by(deliveries.c.id)
-    .with_for_update()
+    .with_for_update(),
+    each="ids",
 )
-_STATE = (
+_STATE = Prepared(
     update(deliveries)
     .where(deliveries.c.id == bindparam("row"))
-    .values(state=bindparam("to"), not_before=bindparam("again"), updated_at=bindparam("ended"))
+    .values(
+        state=bindparam("to"),
+        not_before=func.coalesce(
+            bindparam("again", type_=deliveries.c.not_before.type), deliveries.c.not_before
+        ),
+        updated_at=bindparam("ended"),
+    )
 )
-_END = (
+_END = Prepared(
     update(attempts)
     .where(attempts.c.delivery_id == bindparam("row"), attempts.c.number == bindparam("try"))
     .values(
@@ -113,6 +126,9 @@ _END = (
         detail=bindparam("detail_"),
     )
 )
+
+
+_number = attrgetter("id")
 
 
 def begin_many(
@@ -135,7 +151,7 @@ def begin_many(
     if node is not None and not work.is_heard(connection, node):
         return Begun(numbers, waits)
     for ids in chunks(dict.fromkeys(delivery_ids)):
-        rows = connection.execute(_DUE, {"plan": plan_id, "ids": ids, "now": now}).all()
+        rows = sorted(_DUE.rows(connection, {"plan": plan_id, "ids": ids, "now": now}), key=_number)
         gate = _Gate(connection, plan_id, quotas, now)
         free = []
         for row in rows:
@@ -196,10 +212,10 @@ class _Gate:
 def _open(
     connection: Connection, plan_id: str, rows: Sequence[AnyRow], now: datetime, node: int | None
 ) -> None:
-    connection.execute(_OPENED, {"rows": [row.id for row in rows], "now": now, "by": node})
-    connection.execute(
-        _TRY,
-        [
+    _OPENED.run(connection, {"rows": [row.id for row in rows], "now": now, "by": node})
+    _TRY.run(
+        connection,
+        *(
             {
                 "plan_id": plan_id,
                 "transport": row.transport,
@@ -211,7 +227,7 @@ def _open(
                 "detail": "",
             }
             for row in rows
-        ],
+        ),
     )
 
 
@@ -232,28 +248,21 @@ def finish_many(connection: Connection, plan_id: str, ends: Iterable[AttemptEnd]
         wanted[end.delivery] = end
     taken: set[str] = set()
     for ids in chunks(wanted):
-        rows = [
-            row
-            for row in connection.execute(_UNDER_WAY, {"plan": plan_id, "ids": ids})
-            if row.attempts == wanted[row.delivery].number
-        ]
+        found = _UNDER_WAY.rows(connection, {"plan": plan_id, "ids": ids})
+        rows = [row for row in sorted(found, key=_number) if row.attempts == wanted[row.delivery].number]
         if not rows:
             continue
-        connection.execute(
-            _STATE,
-            [
-                {
-                    "row": row.id,
-                    "to": wanted[row.delivery].state.value,
-                    "again": wanted[row.delivery].not_before or row.not_before,
-                    "ended": wanted[row.delivery].at,
-                }
-                for row in rows
-            ],
+        ended = [(row, wanted[row.delivery]) for row in rows]
+        _STATE.run(
+            connection,
+            *(
+                {"row": row.id, "to": end.state.value, "again": end.not_before, "ended": end.at}
+                for row, end in ended
+            ),
         )
-        connection.execute(
-            _END,
-            [
+        _END.run(
+            connection,
+            *(
                 {
                     "row": row.id,
                     "try": end.number,
@@ -262,12 +271,11 @@ def finish_many(connection: Connection, plan_id: str, ends: Iterable[AttemptEnd]
                     "code_": end.code,
                     "detail_": end.detail,
                 }
-                for row in rows
-                for end in (wanted[row.delivery],)
-            ],
+                for row, end in ended
+            ),
         )
-        for row in rows:
-            _follow_up(connection, plan_id, row, wanted[row.delivery])
+        for row, end in ended:
+            _follow_up(connection, plan_id, row, end)
         taken.update(row.delivery for row in rows)
     return taken
 
@@ -338,10 +346,21 @@ def _follow_up(connection: Connection, plan_id: str, row: AnyRow, end: AttemptEn
     pausing.pause(connection, plan_id, transport, row.channel, end)
 
 
+_ANY_OVERDUE = Prepared(
+    select(deliveries.c.id)
+    .where(
+        deliveries.c.plan_id == bindparam("plan"),
+        deliveries.c.transport == bindparam("way"),
+        in_state(DeliveryState.PENDING),
+        deliveries.c.expires_at <= bindparam("now"),
+    )
+    .limit(1)
+)
+
+
 def any_expired(connection: Connection, plan_id: str, transport: Transport, now: datetime) -> bool:
     """Whether :func:`expire` has anything to do."""
-    query = select(deliveries.c.id).where(*_overdue(plan_id, transport, now)).limit(1)
-    return connection.execute(query).first() is not None
+    return bool(_ANY_OVERDUE.rows(connection, {"plan": plan_id, "way": transport.value, "now": now}))
 
 
 def expire(connection: Connection, plan_id: str, transport: Transport, now: datetime) -> list[Delivery]:

@@ -13,10 +13,20 @@ from sqlalchemy import Connection, insert, or_, select
 from reminder.ledger import work
 from reminder.ledger.errors import AlreadySettled
 from reminder.ledger.postponing import decide_again
+from reminder.ledger.prepared import Prepared
 from reminder.ledger.records import DeliveryState, NewAlarm, NewDelivery, Settlement, Transport
 from reminder.ledger.recovery import give_up_replaced
 from reminder.ledger.statements import chunks, insert_new
 from reminder.ledger.tables import alarms, claims, contents, deliveries, receivers
+
+_CLAIM = Prepared(
+    insert(claims),
+    columns=(
+        "alarm_id", "plan_id", "transport", "receiver", "channel", "decision", "reason", "message", "until",
+        "recorded_at",
+    ),
+)  # fmt: skip
+_CONTENT = Prepared(insert(contents), columns=("delivery_id", "plan_id", "text", "payload", "payload_sha256"))
 
 
 def settle(
@@ -57,8 +67,7 @@ def settle(
         for alarm in settlement.alarms
         for claim in alarm.claims
     ]
-    if claim_rows:
-        connection.execute(insert(claims), claim_rows)
+    _CLAIM.run(connection, *claim_rows)
     if late := decide_again(connection, plan_id, transport, settlement.again, now):
         raise AlreadySettled(late)
     freeze(connection, plan_id, transport, settlement.deliveries, now)
@@ -155,9 +164,9 @@ def freeze(
     ).all()
     due = [(row.id, each.channel) for row in made if (each := by_id[row.delivery]).not_before <= now]
     work.put_up(connection, plan_id, transport, due)
-    connection.execute(
-        insert(contents),
-        [
+    _CONTENT.run(
+        connection,
+        *(
             {
                 "delivery_id": row.id,
                 "plan_id": plan_id,
@@ -166,7 +175,7 @@ def freeze(
                 "payload_sha256": hashlib.sha256(by_id[row.delivery].payload).hexdigest(),
             }
             for row in made
-        ],
+        ),
     )
     batch = [
         {"delivery_id": row.id, "plan_id": plan_id, "receiver": receiver, "address": address}

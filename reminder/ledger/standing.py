@@ -19,11 +19,12 @@ from operator import add
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, func, insert, inspect, select, update
+from sqlalchemy import Connection, Select, delete, func, insert, inspect, select, text, update
 
 from reminder.ledger import recovery, register
 from reminder.ledger.errors import LedgerError, explained, not_a_ledger
 from reminder.ledger.holds import Hold, HoldReason, Release, Standing
+from reminder.ledger.prepared import Prepared
 from reminder.ledger.records import DeliveryState, HandDecision, Note, Transport
 from reminder.ledger.settling import alarm_row
 from reminder.ledger.statements import insert_new
@@ -47,7 +48,9 @@ OF_PLAN = "released/"
 RELEASED = "hold-released"
 """Kind of the note that a person let a held ledger go on."""
 
-_COUNT = "UPDATE ledger_info SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT) WHERE key = 'changes'"
+_COUNT = Prepared(
+    text("UPDATE ledger_info SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT) WHERE key = 'changes'")
+)
 
 
 def new_identity() -> str:
@@ -76,7 +79,7 @@ def _lacking(connection: Connection) -> list[dict[str, str]]:
 
 def count(connection: Connection) -> None:
     """One more transaction that changed something."""
-    connection.exec_driver_sql(_COUNT)
+    _COUNT.run(connection, {})
 
 
 def standing(connection: Connection, plan_id: str = "") -> Standing:

@@ -15,12 +15,15 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
+    bindparam,
     literal_column,
 )
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import NullType, TypeDecorator
 
 from reminder.ledger.records import SETTLED, DeliveryState
 from reminder.ledger.tables import claims, deliveries
@@ -71,6 +74,43 @@ def _as_it_is(element: _Walked, compiler: SQLCompiler, **options: Any) -> str:
 def walked(text: ColumnElement[str]) -> ColumnElement[str]:
     """The column, compared row by row where SQLite would begin with an index that leads to nearly all rows."""
     return _Walked(text)
+
+
+class _Several(TypeDecorator[Any]):
+    """Several values as one, an array, where the database has arrays; else one of them at a time."""
+
+    impl = NullType
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        return list(value) if dialect.name == "postgresql" else value
+
+
+class _Among(FunctionElement[Any]):
+    inherit_cache = True
+    type = NullType()  # of a Boolean SQLAlchemy would make "= 1", which no index of SQLite serves
+
+
+@compiles(_Among)
+def _one_at_a_time(element: _Among, compiler: SQLCompiler, **options: Any) -> str:
+    column, value = (compiler.process(each, **options) for each in element.clauses)
+    return f"{column} = {value}"
+
+
+@compiles(_Among, "postgresql")
+def _in_array(element: _Among, compiler: SQLCompiler, **options: Any) -> str:
+    column, values = (compiler.process(each, **options) for each in element.clauses)
+    return f"{column} = ANY ({values})"
+
+
+def among(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+    """The column has one of the values that are given together as ``name`` to a statement that is ``Prepared``.
+
+    As ``IN``, with one text however many they are.  PostgreSQL is asked once.
+    SQLite is asked for one after another: of a list it makes a table of its own
+    first, which takes it longer than some ten look-ups.
+    """
+    return _Among(column, bindparam(name, type_=_Several()))
 
 
 def in_state(state: DeliveryState) -> ColumnElement[bool]:

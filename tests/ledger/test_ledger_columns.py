@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -27,6 +28,16 @@ def test_an_instant_comes_back_as_it_was_in_utc(instant: datetime) -> None:
     assert back is not None
     assert back.tzinfo is UTC
     assert UtcDateTime().process_bind_param(instant, GRES) == instant
+
+
+def test_the_two_halves_of_an_hour_that_comes_twice_are_two() -> None:
+    """In a zone that sets its clocks back, both have one wall clock and are equal to Python."""
+    first, second = (
+        datetime(2026, 10, 25, hour, 30, tzinfo=UTC).astimezone(ZoneInfo("Europe/Berlin")) for hour in (0, 1)
+    )
+    assert first == second
+    kept = [UtcDateTime().process_bind_param(each, LITE) for each in (first, second)]
+    assert kept == ["2026-10-25T00:30:00.000000Z", "2026-10-25T01:30:00.000000Z"]
 
 
 @given(INSTANTS, INSTANTS)

@@ -13,8 +13,10 @@ from sqlalchemy import ClauseElement, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from reminder.ledger import prepared
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.months import Months
+from reminder.ledger.prepared import Prepared
 from reminder.ledger.records import (
     AttemptEnd,
     DeliveryState,
@@ -37,12 +39,20 @@ DIALECTS = [sqlite.dialect(), postgresql.dialect()]  # type: ignore[no-untyped-c
 class Tape:
     """What was executed: constructs, and the SQL with its values as SQLite got it."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
         self.constructs: list[ClauseElement] = []
         self.sql: list[tuple[str, Any]] = []
         for engine in (ledger._storage._writer, ledger._storage._reader):
             event.listen(engine, "before_execute", self._construct)
             event.listen(engine, "before_cursor_execute", self._cursor)
+        carry_out = prepared.carry_out
+
+        def noted(connection: Any, what: Prepared, text: str, values: Any, *, many: bool) -> Any:
+            self.constructs.append(what.statement)
+            self._cursor(connection, None, text, values, None, many)
+            return carry_out(connection, what, text, values, many=many)
+
+        monkeypatch.setattr(prepared, "carry_out", noted)
 
     def _construct(self, connection: Any, element: Any, *rest: Any) -> None:
         if isinstance(element, ClauseElement):
@@ -64,9 +74,9 @@ def plans_of(ledger: Ledger, tape: Tape) -> list[str]:
 
 
 @pytest.fixture
-def tape(path: Path, sample: Any) -> Iterator[tuple[Ledger, Tape]]:
+def tape(path: Path, sample: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Ledger, Tape]]:
     with Ledger.open(path, kind=LedgerKind.DAEMON, now=sample.now) as ledger:
-        yield ledger, Tape(ledger)
+        yield ledger, Tape(ledger, monkeypatch)
 
 
 def everything(ledger: Ledger, sample: Any) -> None:
@@ -175,7 +185,7 @@ def test_every_statement_compiles_for_both_databases(tape: tuple[Ledger, Tape], 
     ledger, record = tape
     everything(ledger, sample)
     kinds = {construct.__visit_name__ for construct in record.constructs}
-    assert kinds == {"select", "insert", "update"}
+    assert kinds == {"select", "insert", "update", "textclause"}
     assert len({str(construct) for construct in record.constructs}) > 25
     for construct in record.constructs:
         for dialect in DIALECTS:
@@ -253,6 +263,16 @@ def test_the_tables_compile_for_both_databases() -> None:
         (lambda it, s: it.troubles(s.plan, s.live), "ix_claims_message"),
         (lambda it, s: it.unreached(s.plan, s.live, s.now), "ix_deliveries_state"),
         (lambda it, s: it.unreached(s.plan, s.live, s.now), "ix_claims_message"),
+        (
+            lambda it, s: it.spool.begin_many(s.plan, ["d1", "d2"], s.now),
+            "sqlite_autoindex_deliveries_1 (plan_id=? AND delivery=?)",
+        ),
+        (
+            lambda it, s: it.spool.finish(
+                s.plan, "d2", 1, s.now, outcome="accepted", state=DeliveryState.ACCEPTED
+            ),
+            "sqlite_autoindex_deliveries_1 (plan_id=? AND delivery=?)",
+        ),
         (
             lambda it, s: it.spool.begin(s.plan, "d1", s.now, {"mail": (Quota(9, timedelta(minutes=1)),)}),
             "ix_attempts_started",

@@ -17,6 +17,7 @@ from reminder.channels.email import EmailAdapter
 from reminder.clock import ManualClock
 from reminder.delivery.conduct import conduct_of
 from reminder.delivery.deliver import Deliverer
+from reminder.ledger import prepared
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import LedgerKind, Transport
 from reminder.messages.forms import Bundle
@@ -99,13 +100,22 @@ class Festival:
             if what == "call":
                 counts["calls"] += 1
 
+        carry_out = prepared.carry_out
+
+        def carried_out(connection: Any, *given: Any, **named: Any) -> Any:
+            if connection.engine is writer:
+                statement()
+            return carry_out(connection, *given, **named)
+
         event.listen(writer, "before_cursor_execute", statement)
         event.listen(writer, "commit", commit)
+        prepared.carry_out = carried_out
         sys.setprofile(profile)
         try:
             yield counts
         finally:
             sys.setprofile(None)
+            prepared.carry_out = carry_out
             event.remove(writer, "before_cursor_execute", statement)
             event.remove(writer, "commit", commit)
 
