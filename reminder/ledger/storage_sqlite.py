@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool, QueuePool
 
 from reminder.errors import system_reason
@@ -68,6 +69,8 @@ class SqliteStorage:
         # Nothing is opened yet: the first to look is a reader, so that a file of
         # somebody else's that was named by mistake is not even switched to WAL.
         self._opened = self._identity()
+        self._kept: Connection | None = None
+        self._closed = False
         self._log_opened: tuple[int, int] | None = None
 
     @property
@@ -94,18 +97,47 @@ class SqliteStorage:
 
         Raises :class:`LedgerGone` and the other kinds of :class:`LedgerError`.
         """
-        with self._turn:
+        with self._in_turn():
             self._still_there()
             try:
-                with explaining(self.path), self._writer.begin() as connection:
+                with explaining(self.path), self._writing().begin() as transaction:
+                    connection = transaction.connection
                     before = _changes_of(connection)
                     yield connection
                     if self._on_change is not None and _changes_of(connection) != before:
                         self._on_change(connection)
-            except LedgerError:
-                # A connection that met a full disk or a fault is not trusted with the next record.
-                self._writer.dispose()
+            except BaseException:
+                # A connection that met a full disk, a fault or an interrupt is not trusted with the next record.
+                self._let_go()
                 raise
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        """While this lasts, nobody else in this process writes."""
+        try:
+            with self._turn:
+                yield
+        finally:
+            self._give_back()
+
+    def _give_back(self) -> None:
+        """Once closed, whoever comes last of its closer and those who had a turn then closes the writer."""
+        if self._closed and not self._turn.taken:
+            with self._turn:
+                self._let_go()
+
+    def _writing(self) -> Connection:
+        """The one connection that writes, kept from turn to turn: to fetch it costs as much as a short transaction."""
+        if self._kept is None:
+            self._kept = self._writer.connect()
+        return self._kept
+
+    def _let_go(self) -> None:
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            with suppress(SQLAlchemyError, sqlite3.Error):
+                kept.close()
+        self._writer.dispose()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -130,7 +162,7 @@ class SqliteStorage:
         connection of its own.  Foreign keys are verified before the commit.
         """
         engine = self._engine(self._connect_rebuilder, "BEGIN IMMEDIATE", poolclass=NullPool)
-        with self._turn:
+        with self._in_turn():
             self._still_there()
             with explaining(self.path), engine.begin() as connection:
                 yield connection
@@ -192,23 +224,22 @@ class SqliteStorage:
 
     def fold(self) -> None:
         """Fold the log into the file now, if that can be done; what is in the log is as safe."""
-        with suppress(LedgerError), self._turn:
+        with suppress(LedgerError), self._in_turn():
             self._still_there()
-            with explaining(self.path), self._writer.connect() as connection:
-                driver = connection.connection.driver_connection
-                assert isinstance(driver, sqlite3.Connection)
-                driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            with explaining(self.path):
+                _driver_of(self._writing()).execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     @contextmanager
     def undisturbed(self) -> Iterator[None]:
         """While this lasts, nobody in this process writes, and so folds nothing in."""
-        with self._turn:
+        with self._in_turn():
             yield
 
     def close(self) -> None:
         """Give back every connection; SQLite then folds its log into the file."""
         self._reader.dispose()
-        self._writer.dispose()
+        self._closed = True
+        self._give_back()
 
     def _provide_file(self, *, create: bool) -> None:
         path = self.path
@@ -256,7 +287,7 @@ class SqliteStorage:
         the open one.
         """
         scratch = self.path.with_name(f".{self.path.name}.apart")
-        with self._turn, _explaining_os(self.path):
+        with self._in_turn(), _explaining_os(self.path):
             scratch.unlink(missing_ok=True)
             try:
                 with os.fdopen(os.open(scratch, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600), "wb") as copy:
@@ -292,7 +323,7 @@ class SqliteStorage:
         )
 
         def begin_transaction(connection: Connection) -> None:
-            connection.exec_driver_sql(begin)
+            _driver_of(connection).execute(begin)
 
         event.listen(engine, "begin", begin_transaction)
         return engine
@@ -388,9 +419,13 @@ def _free(path: Path, ending: str = "") -> Path:
 
 def _changes_of(connection: Connection) -> int:
     """Rows changed since the driver's connection was opened."""
+    return _driver_of(connection).total_changes
+
+
+def _driver_of(connection: Connection) -> sqlite3.Connection:
     driver = connection.connection.driver_connection
     assert isinstance(driver, sqlite3.Connection)
-    return driver.total_changes
+    return driver
 
 
 def in_a_file(storage: Storage) -> SqliteStorage:

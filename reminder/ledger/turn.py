@@ -20,6 +20,12 @@ class Turn:
         self._held = False
         self._waiting: deque[threading.Lock] = deque()
 
+    @property
+    def taken(self) -> bool:
+        """Whether somebody has it, or waits for it."""
+        with self._mutex:
+            return self._held
+
     def __enter__(self) -> None:
         with self._mutex:
             if not self._held:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from reminder.errors import UsageError
 from reminder.ledger.errors import (
@@ -255,3 +257,42 @@ def test_a_copy_is_whole_and_private(path: Path, sample: Any, tmp_path: Path) ->
     with reopened(target, sample, create=False) as copy:
         assert copy.settled(sample.plan, sample.live) == {"alarm-d1"}
         assert copy.integrity() == []
+
+
+def test_a_ledger_that_is_closed_beside_a_turn_is_closed_by_whoever_had_it(path: Path, sample: Any) -> None:
+    """A daemon reopens its ledger while threads still have the old one: no connection, and no log, is left over."""
+    ledger = reopened(path, sample)
+    log = path.with_name(f"{path.name}-wal")
+    with ledger._storage.undisturbed():  # type: ignore[attr-defined]
+        closer = threading.Thread(target=ledger.close)
+        closer.start()
+        closer.join(10)
+        assert not closer.is_alive(), "closing waits for nobody"
+    assert not log.exists()
+
+    ledger = reopened(path, sample)
+    with ledger._storage.write() as connection:
+        connection.exec_driver_sql("UPDATE ledger_info SET value = value WHERE key = 'changes'")
+        ledger.close()
+        assert log.exists()
+    assert not log.exists()
+    ledger.note(sample.plan, Note("daemon", sample.now, "系统"))  # and it still can be written
+    assert not log.exists()
+
+
+def test_a_turn_that_is_interrupted_leaves_the_ledger_to_others(path: Path, sample: Any) -> None:
+    """Between the database's lock and the first statement, as in the middle: nobody is kept waiting."""
+    with reopened(path, sample) as ledger, reopened(path, sample, busy_timeout=0.2) as other:
+        with pytest.raises(KeyboardInterrupt), ledger._storage.write():
+            raise KeyboardInterrupt
+        other.note(sample.plan, Note("daemon", sample.now, "系统"))
+
+        def interrupt(_: Any) -> None:
+            event.remove(ledger._storage._writer, "begin", interrupt)  # type: ignore[attr-defined]
+            raise KeyboardInterrupt
+
+        event.listen(ledger._storage._writer, "begin", interrupt)  # type: ignore[attr-defined]
+        with pytest.raises(KeyboardInterrupt):
+            ledger.note(sample.plan, Note("daemon", sample.now, "系统"))
+        other.note(sample.plan, Note("daemon", sample.now, "系统"))
+        ledger.note(sample.plan, Note("daemon", sample.now, "系统"))
