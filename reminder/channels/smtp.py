@@ -15,9 +15,9 @@ import smtplib
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import cast
+from types import TracebackType
+from typing import Self, cast
 
 from reminder.channels.deadline import Budget, BudgetSocket, connect, monotonic, secured
 from reminder.channels.route import ForbiddenAddress, Peer, Route
@@ -71,7 +71,9 @@ class SmtpConnection:
         self._account = account
         self._context = context
         self.idle_since = 0.0
-        with _watched(Stage.CONNECT, budget):
+        self._asked_for_more = False
+        """The answer to DATA is still to come."""
+        with _Watched(Stage.CONNECT, budget):
             sock = connect(account.host, account.port, budget, account.route)
             self._client = smtplib.SMTP(local_hostname=_literal(sock))
             # Whatever was set for all of them: its output holds the login.
@@ -91,26 +93,26 @@ class SmtpConnection:
         client = self._client
         if self._account.tls == "implicit":
             self._secure(budget)
-        with _watched(Stage.GREETING, budget):
+        with _Watched(Stage.GREETING, budget):
             _expect(Stage.GREETING, client.getreply(), 220)
-        with _watched(Stage.EHLO, budget):
+        with _Watched(Stage.EHLO, budget):
             _expect(Stage.EHLO, client.ehlo(), 250)
         if self._account.tls == "starttls":
             # Never in the clear instead: a server that hides STARTTLS may be somebody in between.
             if not client.has_extn("starttls"):
                 raise Lost(Stage.TLS, "unsupported", "服务器不支持 STARTTLS")
-            with _watched(Stage.TLS, budget):
+            with _Watched(Stage.TLS, budget):
                 _expect(Stage.TLS, client.docmd("STARTTLS"), 220)
             # RFC 3207 §4.2: what was learned before is forgotten, what was read ahead is dropped.
             client.file, client.ehlo_resp, client.esmtp_features = None, None, {}
             self._secure(budget)
-            with _watched(Stage.EHLO, budget):
+            with _Watched(Stage.EHLO, budget):
                 _expect(Stage.EHLO, client.ehlo(), 250)
         if self._account.username is not None:
             self._login(budget)
 
     def _secure(self, budget: Budget) -> None:
-        with _watched(Stage.TLS, budget):
+        with _Watched(Stage.TLS, budget):
             self._adopt(secured(self._socket.sock, self._context, self._account.host, budget), budget)
 
     @property
@@ -127,7 +129,7 @@ class SmtpConnection:
         for mechanism in _MECHANISMS:
             if mechanism in offered:
                 method = getattr(client, "auth_" + mechanism.lower().replace("-", "_"))
-                with _watched(Stage.AUTH, budget):
+                with _Watched(Stage.AUTH, budget):
                     try:
                         client.auth(mechanism, method)
                     except smtplib.SMTPAuthenticationError as error:
@@ -149,31 +151,40 @@ class SmtpConnection:
         octets = _dot_stuffed(message)
         size = f" SIZE={len(message)}" if client.has_extn("size") else ""
         mail, rcpt = f"MAIL FROM:<{sender}>{size}\r\n", f"RCPT TO:<{recipient}>\r\n"
-        # RFC 2920: both in one go. DATA waits for their answers, so that no server is ever left
-        # with a text that it has nobody to give to.
+        # RFC 2920: in one go. The text waits for all three answers.
         at_once = client.has_extn("pipelining")
-        with _watched(Stage.MAIL, budget):
-            client.send(mail + rcpt if at_once else mail)
+        with _Watched(Stage.MAIL, budget) as watched:
+            client.send(f"{mail}{rcpt}DATA\r\n" if at_once else mail)
             _expect(Stage.MAIL, client.getreply(), 250)
-        with _watched(Stage.RCPT, budget):
+            watched.stage = Stage.RCPT
             if not at_once:
                 client.send(rcpt)
+            self._asked_for_more = at_once
             _expect(Stage.RCPT, client.getreply(), 250, 251, 252)
-        with _watched(Stage.DATA, budget):
-            _expect(Stage.DATA, client.docmd("DATA"), 354)
-        with _watched(Stage.TEXT, budget):
+            self._asked_for_more = False
+            watched.stage = Stage.DATA
+            if not at_once:
+                client.send("DATA\r\n")
+            _expect(Stage.DATA, client.getreply(), 354)
+            watched.stage = Stage.TEXT
             # Fails unless the system took all of it: a failure here never means that the dot was sent.
             client.send(octets)
-        with _watched(Stage.REPLY, budget):
+            watched.stage = Stage.REPLY
             code, words = client.getreply()
         if code // 100 != 2:
             raise Refused(Stage.REPLY, code, words)
         return code, words
 
     def reset(self, budget: Budget) -> bool:
-        """Forget a refused message (RSET); says whether the session is still good."""
+        """Forget a message whose receiver was refused (RSET); says whether the session is still good.
+
+        A server that wants the text of a message for nobody (RFC 2920 §3.1 lets it) does not get any.
+        """
         self._socket.budget = budget
         try:
+            asked, self._asked_for_more = self._asked_for_more, False
+            if asked and self._client.getreply()[0] // 100 == 3:
+                return False
             return self._client.rset()[0] == 250
         except (smtplib.SMTPException, OSError):
             return False
@@ -241,31 +252,45 @@ def _expect(stage: Stage, reply: tuple[int, bytes], *codes: int) -> None:
         raise Refused(stage, *reply)
 
 
-@contextlib.contextmanager
-def _watched(stage: Stage, budget: Budget) -> Iterator[None]:
-    """Turn what the network and ``smtplib`` raise into :class:`Lost`."""
-    lost: Lost
-    try:
-        yield
-        return
-    except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
-        lost = Lost(stage, "connection")  # hung up during the handshake: nothing is set up wrongly
-    except ssl.SSLError as error:
-        lost = Lost(Stage.TLS, "tls", str(getattr(error, "verify_message", "")) or str(error.reason or ""))
-    except smtplib.SMTPServerDisconnected:
-        lost = Lost(stage, "timeout" if budget.expired else "reply" if budget.exhausted else "connection")
-    except (smtplib.SMTPException, ValueError):
-        lost = Lost(stage, "reply")
-    except ForbiddenAddress as error:
-        lost = Lost(stage, "forbidden", str(error))
-    except socket.gaierror:
-        lost = Lost(stage, "dns")
-    except TimeoutError:
-        lost = Lost(stage, "timeout")
-    except OSError as error:
-        reason = "connect" if stage is Stage.CONNECT else "connection"
-        lost = Lost(stage, reason, system_reason(error) if error.errno else "")
-    raise lost from None
+class _Watched:
+    """Turns what the network and ``smtplib`` raise into :class:`Lost`, at the ``stage`` that was reached."""
+
+    __slots__ = ("_budget", "stage")
+
+    def __init__(self, stage: Stage, budget: Budget) -> None:
+        self.stage = stage
+        self._budget = budget
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, OSError | ValueError):  # what smtplib raises is an OSError too
+            raise _lost(error, self.stage, self._budget) from None
+
+
+def _lost(error: OSError | ValueError, stage: Stage, budget: Budget) -> Lost:
+    match error:
+        case ssl.SSLEOFError() | ssl.SSLZeroReturnError():
+            return Lost(stage, "connection")  # hung up during the handshake: nothing is set up wrongly
+        case ssl.SSLError():
+            words = str(getattr(error, "verify_message", "")) or str(error.reason or "")
+            return Lost(Stage.TLS, "tls", words)
+        case smtplib.SMTPServerDisconnected():
+            return Lost(stage, "timeout" if budget.expired else "reply" if budget.exhausted else "connection")
+        case smtplib.SMTPException() | ValueError():
+            return Lost(stage, "reply")
+        case ForbiddenAddress():
+            return Lost(stage, "forbidden", str(error))
+        case socket.gaierror():
+            return Lost(stage, "dns")
+        case TimeoutError():
+            return Lost(stage, "timeout")
+        case _:
+            reason = "connect" if stage is Stage.CONNECT else "connection"
+            return Lost(stage, reason, system_reason(error) if error.errno else "")
 
 
 def _literal(sock: socket.socket) -> str:

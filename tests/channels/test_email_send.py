@@ -54,7 +54,7 @@ def test_lines_of_dots_survive(mail: Build, smtp: SmtpStub) -> None:
 
 @pytest.mark.parametrize("pipelining", [True, False])
 def test_sender_and_recipient_go_together_where_the_server_allows_it(mail: Build, pipelining: bool) -> None:
-    """RFC 2920: in one piece if it says so, one waiting for the other if not; the text waits always."""
+    """RFC 2920: in one piece with DATA if it says so, one waiting for the other if not; the text waits always."""
     with SmtpStub(pipelining=pipelining) as stub:
         stub.misbehave("rcpt", "reply", "550 no such user", only="nobody")
         adapter = mail(stub)
@@ -67,8 +67,35 @@ def test_sender_and_recipient_go_together_where_the_server_allows_it(mail: Build
         ]  # fmt: skip
         assert [each.recipient for each in stub.messages] == ["a@example.com", "b@example.com"]
         assert stub.connections == 1, "a refused receiver leaves answers and questions in step"
-        assert stub.commands.count("DATA") == 2, "no text is offered to nobody"
-        assert stub.together == (4 if pipelining else 0)
+        assert stub.commands.count("DATA") == (4 if pipelining else 2)
+        assert stub.commands.count("RSET") == 2
+        assert stub.together == (8 if pipelining else 0)
+
+
+def test_a_server_that_wants_a_text_for_nobody_gets_none(mail: Build) -> None:
+    """RFC 2920 §3.1: it may say 354 though it refused the only receiver; the next mail goes its own way."""
+    with SmtpStub(eager=True) as stub:
+        stub.misbehave("rcpt", "reply", "550 no such user", only="nobody")
+        adapter = mail(stub)
+        refused = adapter.send(parcel(PAYLOAD, "nobody@example.com"))
+        assert (refused.kind, refused.code) == (OutcomeKind.PERMANENT, "550")
+        assert adapter.send(parcel(PAYLOAD, "a@example.com")).kind is OutcomeKind.ACCEPTED
+        assert [each.recipient for each in stub.messages] == ["a@example.com"]
+        assert stub.connections == 2
+
+
+@pytest.mark.parametrize(
+    ("stage", "reply"), [("mail", "451 later"), ("rcpt", "421 too many"), ("data", "452 no room")]
+)
+def test_what_was_refused_is_told_though_more_was_asked(mail: Build, stage: str, reply: str) -> None:
+    """The first refusal counts, whatever the server says to what came with it; nothing is left half said."""
+    with SmtpStub() as stub:
+        stub.misbehave(stage, "reply", reply, times=1)
+        adapter = mail(stub)
+        refused = adapter.send(parcel(PAYLOAD))
+        assert (refused.kind, refused.code) == (OutcomeKind.TRANSIENT, reply[:3])
+        assert adapter.send(parcel(PAYLOAD)).kind is OutcomeKind.ACCEPTED
+        assert len(stub.messages) == 1
 
 
 @pytest.mark.parametrize("tls", ["implicit", "starttls"])

@@ -90,9 +90,12 @@ class SmtpStub:
         context: ssl.SSLContext | None = None,
         receive_buffer: int | None = None,
         pipelining: bool = True,
+        eager: bool = False,
     ) -> None:
+        """``eager``: takes a text for nobody, as RFC 2920 §3.1 warns that a server may."""
         self._tls = tls
         self._pipelining = pipelining
+        self._eager = eager
         self.accounts = accounts
         self._mechanisms = mechanisms
         self._context = context or (server_context() if tls != "none" else None)
@@ -302,7 +305,6 @@ class SmtpStub:
                 session.recipients.append(argument.partition("<")[2].partition(">")[0])
                 self._reply(session, "250 recipient ok")
             case "DATA":
-                self._reply(session, "354 end with .")
                 self._data(session)
             case "RSET" | "NOOP":
                 self._reply(session, "250 ok")
@@ -341,6 +343,10 @@ class SmtpStub:
             self._reply(session, f"535 Error: authentication failed for {user} {password} {initial}")
 
     def _data(self, session: _Session) -> None:
+        if not session.recipients and not self._eager:
+            self._reply(session, "554 no valid recipients")
+            return
+        self._reply(session, "354 end with .")
         self._meet(session, "text")
         # The first line may be the dot itself; a line end before it belongs to the message.
         octets = b"\r\n" + session.buffer
