@@ -89,14 +89,18 @@ def _forms(secret: str) -> Iterator[str]:
 
 
 def _cores(secret: str) -> Iterator[str]:
-    """What base64 makes of the secret whatever stands around it: one for each place in a group of three."""
-    octets = secret.encode("utf-8", "surrogatepass")
+    """Of its core in base64 both spellings, where it is long enough to be looked for."""
+    for core in cores_in_base64(secret.encode("utf-8", "surrogatepass")):
+        if len(core) >= _SHORTEST_CORE:
+            yield core
+            yield core.replace("+", "-").replace("/", "_")
+
+
+def cores_in_base64(octets: bytes) -> Iterator[str]:
+    """What base64 makes of them whatever stands around them: one for each place in a group of three."""
     for before in range(3):
         encoded = base64.b64encode(b"\0" * before + octets).decode("ascii").rstrip("=")
         # Characters that also hold bits of a neighbour, in front and behind.
         start = (before * 8 + 5) // 6
         whole = (before + len(octets)) * 8 // 6
-        core = encoded[start:whole]
-        if len(core) >= _SHORTEST_CORE:
-            yield core
-            yield core.replace("+", "-").replace("/", "_")
+        yield encoded[start:whole]

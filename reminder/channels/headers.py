@@ -149,6 +149,9 @@ def _encoded_words(value: str, most: int = _WORD_OCTETS) -> bytes:
 
     White space between two encoded-words is not part of the text (§6.2).
     """
+    whole = value.encode("utf-8")
+    if len(whole) <= most:  # as nearly every name is
+        return b"=?utf-8?b?" + base64.b64encode(whole) + b"?="
     words: list[bytes] = [b""]
     for character in value:
         octets = character.encode("utf-8")

@@ -81,6 +81,24 @@ def test_a_mail_of_one_part_is_filled_too(
     assert TOKEN in sent.get_content()
 
 
+def test_a_link_is_found_wherever_base64_and_its_lines_put_it(
+    smtp: SmtpStub, mail: Callable[..., Any], stamp: Stamp, to: Recipient
+) -> None:
+    """At each place in a group of three, and across each end of a line; in the text alone and in the page alone."""
+    channel = mail(smtp)
+    for before in range(80):
+        said, unsaid = "x" * before + PLACEHOLDER + "y" * (before % 5), "z" * before
+        for text, html in ((said, unsaid), (unsaid, said), (said, "")):
+            (payload,) = channel.compose(Message("题", text, html, ""), to, stamp)
+            (expected,) = channel.compose(
+                Message("题", text.replace(PLACEHOLDER, TOKEN), html.replace(PLACEHOLDER, TOKEN), ""),
+                to,
+                stamp,
+            )
+            filled = channel.with_token(payload, PLACEHOLDER.encode(), TOKEN.encode)
+            assert filled == expected != payload
+
+
 @pytest.mark.parametrize("format", ["markdown", "text"])
 def test_a_message_of_the_app_is_posted_with_the_token(
     office: WecomSimulator, app: Callable[..., Any], stamp: Stamp, format: str
