@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
-from typing import Any
+from functools import wraps
+from operator import is_
+from typing import Any, TypeVarTuple
 
 from reminder.agenda.alarms import Alarm
 from reminder.agenda.duties import Cell
@@ -17,6 +19,8 @@ from reminder.calendars.workdays import WorkCalendar
 from reminder.plan.audience import TermKind
 from reminder.plan.model import Item, Plan
 from reminder.plan.sending import INTERNET
+
+Ts = TypeVarTuple("Ts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +57,54 @@ def section_context(
     something of this section is done; None if nothing of it is theirs to record,
     or if messages have no links.
     """
+    today = now.astimezone(zone_of(plan.head.timezone)).date()
+    same = _of_alarms(calendar, tuple(alarms), today, now)
+    return {
+        **_common(plan, addressee, today, wording),
+        **same,
+        "alarm": {**same["alarm"], "reader": reader_of(alarms[0], addressee, cells, deputy_for)},
+        "cells": [] if hidden else [_cell(cell, addressee) for cell in cells],
+        "count": len(cells),
+        "hidden": hidden,
+        "deputy_for": list(deputy_for),
+        "link": link,
+        "variants": plan.head.variants,
+    }
+
+
+def _keeping_last(make: Callable[[*Ts], dict[str, Any]]) -> Callable[[*Ts], dict[str, Any]]:
+    """The same object again for the arguments of last time: an alarm's receivers come one after another."""
+    kept: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+
+    @wraps(make)
+    def made(*given: *Ts) -> dict[str, Any]:
+        for arguments, result in kept:
+            if all(map(_is, arguments, given)):
+                return result
+        result = make(*given)
+        kept[:] = [(given, result)]
+        return result
+
+    return made
+
+
+def _is(one: object, other: object) -> bool:
+    """The very same, or as many of the very same, or the same day; equal instants may differ in their zones."""
+    if isinstance(one, tuple) and isinstance(other, tuple):
+        return len(one) == len(other) and all(map(is_, one, other))
+    return one is other or (type(one) is type(other) is date and one == other)
+
+
+@_keeping_last
+def _of_alarms(
+    calendar: WorkCalendar, alarms: tuple[Alarm, ...], today: date, now: datetime
+) -> dict[str, Any]:
+    """What a section says of its matter, whoever reads it.  Not to be changed."""
     first = alarms[0]
     item, occurrence, spec = first.item, first.occurrence, first.item.spec
-    today = now.astimezone(zone_of(plan.head.timezone)).date()
     phase = "before" if today < occurrence.due else "day" if today == occurrence.due else "after"
     provisional = any(alarm.status is DayStatus.PROVISIONAL for alarm in alarms)
     return {
-        **_common(plan, addressee, today, wording),
         "item": {
             "id": item.id,
             "clause": spec.clause,
@@ -87,16 +132,9 @@ def section_context(
             "planned": first.at.date(),
             "late": is_late(first, now),
             "repetition": first.repetition,
-            "reader": reader_of(first, addressee, cells, deputy_for),
         },
-        "cells": [] if hidden else [_cell(cell, addressee) for cell in cells],
-        "count": len(cells),
-        "hidden": hidden,
-        "deputy_for": list(deputy_for),
         "drawn": occurrence.drawn,
         "provisional": provisional,
-        "link": link,
-        "variants": plan.head.variants,
     }
 
 
@@ -246,7 +284,9 @@ def request_context(
     return {**layout_context(plan, addressee, (), wording, now), "approval": asdict(request)}
 
 
-def _common(plan: Plan, addressee: Addressee, today: date, wording: Mapping[str, Any]) -> dict[str, Any]:
+@_keeping_last
+def _of_plan(plan: Plan) -> dict[str, Any]:
+    """What every text can say of its office.  Not to be changed."""
     office = plan.head.office
     return {
         "plan": {"title": plan.head.title},
@@ -256,6 +296,12 @@ def _common(plan: Plan, addressee: Addressee, today: date, wording: Mapping[str,
             "mailbox": office.mailbox,
             "phone": office.phone,
         },
+    }
+
+
+def _common(plan: Plan, addressee: Addressee, today: date, wording: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **_of_plan(plan),
         "receiver": {
             "id": addressee.id,
             "name": addressee.name,

@@ -13,6 +13,7 @@ import secrets
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -24,6 +25,8 @@ MOST_KEYS = 256
 """Different texts; those used longest ago go first."""
 MOST_READERS = 16
 """Of one text, kinds of receivers who read it differently.  A text that is another for each is not kept."""
+_WHOLE = frozenset({str, int, bool, date, type(None)})
+"""Types whose values say all there is of them."""
 _PLAIN = re.compile(r"[^\s<>\[\]*`#\\&\"'\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,64}")
 """A name that no form escapes and no tidying touches: it can be put in afterwards."""
 
@@ -44,6 +47,8 @@ class SharedTexts:
         self._lock = threading.Lock()
         self._kept: dict[object, tuple[_Reading, ...]] = {}
         self._wording: object = None
+        self._octets: dict[str, tuple[Any, bytes]] = {}
+        """Of each variable the value that came last, and its octets."""
 
     def of(
         self,
@@ -64,9 +69,7 @@ class SharedTexts:
         receiver, wording = context.get("receiver"), context.get("wording")
         if not isinstance(receiver, dict) or _PLAIN.fullmatch(str(receiver.get("name"))) is None:
             return None
-        rest = {name: value for name, value in context.items() if name not in ("receiver", "wording")}
-        # Exact, zones included, and twice as quick as any text of it; nothing is ever read back.
-        key = (about, pickle.dumps(rest))
+        key = (about, self._key(context))
         with self._lock:
             # The wording is long and one for all: it is compared by what it is, not by what it says.
             if wording is not self._wording:
@@ -89,3 +92,23 @@ class SharedTexts:
                 while len(self._kept) > MOST_KEYS:
                     self._kept.pop(next(iter(self._kept)))
         return named(made, receiver["name"])
+
+    def _key(self, context: Mapping[str, Any]) -> tuple[object, ...]:
+        """All that a template was given but its receiver and the wording, exactly, zones included.
+
+        What is the same object as last time is not taken apart again: nobody
+        changes what a template was given.
+        """
+        key: list[object] = []
+        for name, value in context.items():
+            if name in ("receiver", "wording"):
+                continue
+            if type(value) in _WHOLE:
+                key.append((name, type(value), value))
+                continue
+            last = self._octets.get(name)
+            if last is None or last[0] is not value:
+                # Twice as quick as any text of it; nothing is ever read back.
+                last = self._octets[name] = (value, pickle.dumps(value))
+            key.append((name, last[1]))
+        return tuple(key)
