@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 
 from reminder.ledger import parts as months
-from reminder.ledger.lines import ADVANCE, SENT, few_sent, lines_of
+from reminder.ledger.lines import ADVANCE, FEW, SENT, candidates_of, few_sent, lines_of
 from reminder.ledger.months import last_end
 from reminder.ledger.records import RETIRED, DeliveryState, HandDecision, Transport
 from reminder.ledger.shown import Entry, EntryFilter, Mark
@@ -34,8 +34,7 @@ def entries(connection: Connection, plan_id: str, wanted: EntryFilter) -> list[E
         if until is None:
             return []
         wanted = replace(wanted, until=min(wanted.until or until, until))
-    alarms_sent = few_sent(connection, plan_id, wanted.status) if wanted.status in SENT else None
-    lines = connection.execute(lines_of(plan_id, wanted, alarms_sent)).all()
+    lines = _lines(connection, plan_id, wanted)
     if wanted.before is not None:
         lines = lines[::-1]
     parts: dict[tuple[str, str], list[AnyRow]] = defaultdict(list)
@@ -55,6 +54,21 @@ def entries(connection: Connection, plan_id: str, wanted: EntryFilter) -> list[E
         )
         for line in lines
     ]
+
+
+def _lines(connection: Connection, plan_id: str, wanted: EntryFilter) -> list[AnyRow]:
+    """In the order in which they are met from where the filter begins."""
+    if wanted.status not in FEW:
+        alarms_sent = few_sent(connection, plan_id, wanted.status) if wanted.status in SENT else None
+        return list(connection.execute(lines_of(plan_id, wanted, alarms_sent)).all())
+    found: list[AnyRow] = []
+    every = connection.execute(candidates_of(plan_id, wanted)).scalars()
+    # How the whole of a message stands is asked of the first of them, not of all the failures there ever were.
+    for some in chunks(every, max(50, min(wanted.limit, 500))):
+        found += connection.execute(lines_of(plan_id, wanted, candidates=some))
+        if len(found) >= wanted.limit:
+            break
+    return found[: wanted.limit]
 
 
 def concerns(connection: Connection, plan_id: str, message: str) -> list[tuple[str, str]]:

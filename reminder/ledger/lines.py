@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -34,7 +34,8 @@ ADVANCE = (
     DeliveryState.ACCEPTED,
 )
 """From the least advanced on: a message stands where the worst of its parts stands."""
-_FEW = frozenset(ADVANCE) - {DeliveryState.ACCEPTED}
+FEW: frozenset[str] = frozenset(ADVANCE) - {DeliveryState.ACCEPTED}
+"""Where few messages stand."""
 SENT = ("send", "merge")
 """Decisions that most claims have."""
 _FEW_ALARMS = 500
@@ -54,11 +55,28 @@ def few_sent(connection: Connection, plan_id: str, status: str) -> list[int] | N
     return sorted(set(found)) if len(found) <= _FEW_ALARMS else None
 
 
-def lines_of(plan_id: str, wanted: EntryFilter, alarms_sent: list[int] | None) -> Select[Any]:
-    """``alarms_sent``: as :func:`few_sent` gives them for the status that is wanted."""
+def candidates_of(plan_id: str, wanted: EntryFilter) -> Select[Any]:
+    """Claims of which a part stands as is wanted (one of :data:`FEW`), in order: their numbers, and all of them.
+
+    Most are lines.  Which are, :func:`lines_of` is to be asked for the first of
+    them: it looks at every part of a message.
+    """
+    return lines_of(plan_id, wanted).with_only_columns(claims.c.id, maintain_column_froms=True).limit(None)
+
+
+def lines_of(
+    plan_id: str,
+    wanted: EntryFilter,
+    alarms_sent: Sequence[int] | None = None,
+    candidates: Sequence[int] | None = None,
+) -> Select[Any]:
+    """``alarms_sent``: as :func:`few_sent` gives them for the status that is wanted.
+
+    ``candidates``: of these claims, for a status that is one of :data:`FEW`.
+    """
     decision = func.coalesce(claims.c.decision, alarms.c.decision)
     claim_row = func.coalesce(claims.c.id, 0)
-    few = wanted.receiver is not None or wanted.status in _FEW
+    few = wanted.receiver is not None or wanted.status in FEW
     query = select(
         alarms.c.item,
         alarms.c.occurrence,
@@ -112,12 +130,16 @@ def lines_of(plan_id: str, wanted: EntryFilter, alarms_sent: list[int] | None) -
     for beginning in wanted.but_keys:
         query = query.where(~alarms.c.alarm.startswith(beginning, autoescape=True))
     if wanted.status is not None:
-        query = query.where(*_of_status(plan_id, wanted.status, decision, alarms_sent))
+        query = query.where(*_of_status(plan_id, wanted.status, decision, alarms_sent, candidates))
     return query
 
 
 def _of_status(
-    plan_id: str, status: str, decision: ColumnElement[str], alarms_sent: list[int] | None
+    plan_id: str,
+    status: str,
+    decision: ColumnElement[str],
+    alarms_sent: Sequence[int] | None,
+    candidates: Sequence[int] | None,
 ) -> Iterator[ColumnElement[bool]]:
     """Conditions for lines that were decided so, or whose message stands so.
 
@@ -129,8 +151,10 @@ def _of_status(
     elif status == RETIRED:
         yield claims.c.message.is_not(None)
         yield worst_part().is_(None)
-    elif status in set(DeliveryState):
+    elif status in FEW and candidates is None:
         yield claims.c.id.in_(_standing(plan_id, status))
+    elif status in FEW:
+        yield claims.c.id.in_(candidates or ())
         yield _stands(status)
     else:
         unsent = select(claims.c.alarm_id).where(

@@ -41,6 +41,33 @@ def end(ledger: Ledger, sample: Any, delivery: str, state: DeliveryState, **chan
     )
 
 
+def test_a_page_of_failures_is_filled_though_the_newest_failed_only_in_part(
+    ledger: Ledger, sample: Any
+) -> None:
+    """A message stands where its least advanced part stands: of many candidates few may be lines."""
+    for number in range(12):
+        whole = number < 3
+        key = f"k{number:02}"
+        claim = sample.claim(message=f"m-{key}")
+        parts = tuple(
+            sample.delivery(f"{key}-{part}", message=f"m-{key}", part=part, parts=2) for part in (1, 2)
+        )
+        alarm = sample.alarm(key, planned_at=sample.at(hours=number), claims=(claim,))
+        ledger.settle(sample.plan, sample.live, Settlement((alarm,), parts), sample.now)
+        for part in (1, 2) if whole else (1,):
+            end(ledger, sample, f"{key}-{part}", FAILED)
+    found = ledger.book.entries(sample.plan, EntryFilter(status="failed"))
+    assert [each.alarm for each in found] == ["k02", "k01", "k00"]
+    pages = [ledger.book.entries(sample.plan, EntryFilter(status="failed", limit=1))]
+    while page := ledger.book.entries(
+        sample.plan, EntryFilter(status="failed", limit=1, after=pages[-1][-1].mark)
+    ):
+        pages.append(page)
+    assert [each for page in pages for each in page] == found
+    first = ledger.book.entries(sample.plan, EntryFilter(status="failed", limit=2, before=found[-1].mark))
+    assert first == found[:2]
+
+
 @pytest.mark.parametrize(
     "wanted",
     [
