@@ -87,6 +87,9 @@ def set_up(level: str, log_format: str, stream: TextIO | None = None) -> None:
     """Send all logs, third parties' included, to ``stream`` (default: standard error)."""
     handler = _Handler(stream or sys.stderr)
     handler.setFormatter(_Formatter(as_json=log_format == "json"))
+    # No line says from which thread, process or line of code it is: what nobody asks for is not looked up.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None  # noqa: SLF001 (the library's documented switch for it)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
