@@ -22,6 +22,11 @@ def of_plan(plan_id: str, transport: Transport) -> tuple[ColumnElement[bool], Co
     return deliveries.c.plan_id == plan_id, deliveries.c.transport == transport.value
 
 
+OF_PLAN = (deliveries.c.plan_id == bindparam("plan"), deliveries.c.transport == bindparam("way"))
+"""The same with ``plan`` and ``way`` to be given, for what is prepared."""
+PENDING = (*OF_PLAN, in_state(DeliveryState.PENDING))
+
+
 def due(
     connection: Connection,
     plan_id: str,
@@ -49,16 +54,11 @@ def due(
     return made_of(connection, connection.execute(query).all())
 
 
-_PENDING = (
-    deliveries.c.plan_id == bindparam("plan"),
-    deliveries.c.transport == bindparam("way"),
-    in_state(DeliveryState.PENDING),
-)
-_FIRST_DUE = Prepared(select(func.min(deliveries.c.not_before).label("at")).where(*_PENDING))
-_FIRST_EXPIRY = Prepared(select(func.min(deliveries.c.expires_at).label("at")).where(*_PENDING))
+_FIRST_DUE = Prepared(select(func.min(deliveries.c.not_before).label("at")).where(*PENDING))
+_FIRST_EXPIRY = Prepared(select(func.min(deliveries.c.expires_at).label("at")).where(*PENDING))
 _NEXT_DUE = Prepared(
     select(func.min(deliveries.c.not_before).label("at")).where(
-        *_PENDING, deliveries.c.not_before > bindparam("now")
+        *PENDING, deliveries.c.not_before > bindparam("now")
     )
 )
 

@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, ScalarSelect, bindparam, exists, insert, literal, or_, select, update
+from sqlalchemy import Connection, ScalarSelect, exists, insert, literal, or_, select, update
 
 from reminder.ledger.prepared import Prepared
-from reminder.ledger.queue import made_of, whole
+from reminder.ledger.queue import OF_PLAN, made_of, whole
 from reminder.ledger.records import Delivery, DeliveryState, HandDecision, Transport, TroubleKind
 from reminder.ledger.sending import allowed
 from reminder.ledger.statements import chunks, in_state
@@ -29,13 +29,7 @@ _AFTER_DECISION = {
 }
 
 
-_SENDING = Prepared(
-    select(deliveries.c.delivery).where(
-        deliveries.c.plan_id == bindparam("plan"),
-        deliveries.c.transport == bindparam("way"),
-        in_state(DeliveryState.SENDING),
-    )
-)
+_SENDING = Prepared(select(deliveries.c.delivery).where(*OF_PLAN, in_state(DeliveryState.SENDING)))
 
 
 def sending(connection: Connection, plan_id: str, transport: Transport) -> set[str]:

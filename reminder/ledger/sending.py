@@ -1,4 +1,4 @@
-"""Deliveries on their way: intent before a try, outcome after it, expiry.
+"""Deliveries on their way: intent before a try, outcome after it.
 
 Every change of state is a compare-and-set: the row is selected in the state it
 must be in (locked on PostgreSQL; on SQLite the transaction holds the write lock
@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
-from typing import Any
 
 from sqlalchemy import (
     Connection,
@@ -23,12 +22,11 @@ from sqlalchemy import (
     update,
 )
 
-from reminder.ledger import pausing, reach, slots, work
+from reminder.ledger import pausing, reach, work
+from reminder.ledger.gate import Gate
 from reminder.ledger.prepared import Prepared
-from reminder.ledger.queue import made_of, of_plan, whole
 from reminder.ledger.records import (
     AttemptEnd,
-    Delivery,
     DeliveryState,
     Quota,
     Transport,
@@ -152,7 +150,7 @@ def begin_many(
         return Begun(numbers, waits)
     for ids in chunks(dict.fromkeys(delivery_ids)):
         rows = sorted(_DUE.rows(connection, {"plan": plan_id, "ids": ids, "now": now}), key=_number)
-        gate = _Gate(connection, plan_id, quotas, now)
+        gate = Gate(connection, plan_id, quotas, now)
         free = []
         for row in rows:
             if (wait := gate.wait(row)) is not None:
@@ -166,47 +164,6 @@ def begin_many(
             _open(connection, plan_id, free, now, node)
             numbers.update({row.delivery: row.attempts + 1 for row in free})
     return Begun(numbers, waits)
-
-
-class _Gate:
-    """Whether a try may be begun now, as far as its channel and its quotas go."""
-
-    def __init__(
-        self, connection: Connection, plan_id: str, quotas: Mapping[str, Sequence[Quota]], now: datetime
-    ) -> None:
-        self._connection, self._plan_id, self._quotas, self._now = connection, plan_id, quotas, now
-        self._held: dict[str, dict[str, datetime | None]] = {}
-
-    def wait(self, row: AnyRow) -> Wait | None:
-        """None if it may be begun; a wait for a slot is written to the delivery, or to its whole channel."""
-        if row.transport not in self._held:
-            transport = Transport(row.transport)
-            self._held[row.transport] = pausing.holding(self._connection, self._plan_id, transport, self._now)
-        held = self._held[row.transport]
-        if row.channel in held:
-            return Wait(held[row.channel], whole_channel=True)
-        if row.channel not in self._quotas:
-            return None
-        transport = Transport(row.transport)
-        wait = slots.wait_for(
-            self._connection,
-            self._plan_id,
-            transport,
-            row.channel,
-            row.id,
-            self._quotas[row.channel],
-            self._now,
-        )
-        if wait is None or wait.until is None:
-            return None
-        if wait.whole_channel:
-            slots.postpone_channel(
-                self._connection, self._plan_id, transport, row.channel, wait.until, self._now
-            )
-            held[row.channel] = wait.until
-        else:
-            slots.postpone(self._connection, self._plan_id, row.delivery, wait.until, self._now)
-        return wait
 
 
 def _open(
@@ -344,57 +301,6 @@ def _follow_up(connection: Connection, plan_id: str, row: AnyRow, end: AttemptEn
     if end.recovered is not None:
         pausing.recover(connection, plan_id, transport, row.channel, end.recovered, end.at)
     pausing.pause(connection, plan_id, transport, row.channel, end)
-
-
-_ANY_OVERDUE = Prepared(
-    select(deliveries.c.id)
-    .where(
-        deliveries.c.plan_id == bindparam("plan"),
-        deliveries.c.transport == bindparam("way"),
-        in_state(DeliveryState.PENDING),
-        deliveries.c.expires_at <= bindparam("now"),
-    )
-    .limit(1)
-)
-
-
-def any_expired(connection: Connection, plan_id: str, transport: Transport, now: datetime) -> bool:
-    """Whether :func:`expire` has anything to do."""
-    return bool(_ANY_OVERDUE.rows(connection, {"plan": plan_id, "way": transport.value, "now": now}))
-
-
-def expire(connection: Connection, plan_id: str, transport: Transport, now: datetime) -> list[Delivery]:
-    """Give up what is no longer useful; each delivery as it now stands."""
-    rows = connection.execute(
-        whole()
-        .where(*_overdue(plan_id, transport, now))
-        .order_by(deliveries.c.expires_at, deliveries.c.id)
-        .with_for_update(skip_locked=True, of=deliveries)
-    ).all()
-    for ids in chunks([row.id for row in rows]):
-        connection.execute(
-            update(deliveries)
-            .where(deliveries.c.id.in_(ids))
-            .values(state=DeliveryState.EXPIRED.value, updated_at=now)
-        )
-    for row in rows:
-        remember(
-            connection,
-            plan_id,
-            transport,
-            TroubleKind.EXPIRED,
-            row.channel,
-            now,
-            TroubleKind.EXPIRED.value,
-            "",
-            delivery=row.id,
-            receiver=row.receiver,
-        )
-    return made_of(connection, rows, DeliveryState.EXPIRED)
-
-
-def _overdue(plan_id: str, transport: Transport, now: datetime) -> tuple[Any, ...]:
-    return (*of_plan(plan_id, transport), in_state(DeliveryState.PENDING), deliveries.c.expires_at <= now)
 
 
 def allowed(state: DeliveryState, again: datetime | None) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 
-from reminder.ledger import queue, recovery, sending, slots
+from reminder.ledger import expiring, queue, recovery, sending, slots
 from reminder.ledger.errors import LedgerError, LedgerUnsure
 from reminder.ledger.records import AttemptEnd, Delivery, DeliveryState, HandDecision, Quota, Transport, Wait
 from reminder.ledger.sending import Begun
@@ -206,10 +206,10 @@ class Spool:
     def expire(self, plan_id: str, transport: Transport, now: datetime) -> list[Delivery]:
         """Give up pending deliveries past ``expires_at``; those that were given up."""
         with self._storage.read() as connection:
-            if not sending.any_expired(connection, plan_id, transport, now):
+            if not expiring.any_expired(connection, plan_id, transport, now):
                 return []
         with self._storage.write(plan_id) as connection:
-            return sending.expire(connection, plan_id, transport, now)
+            return expiring.expire(connection, plan_id, transport, now)
 
     def attempts_since(
         self, plan_id: str, channel: str, since: datetime, transport: Transport

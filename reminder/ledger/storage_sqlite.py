@@ -3,15 +3,11 @@
 Two engines over one file.  The writer begins IMMEDIATE: a transaction that
 reads first and then upgrades fails at once with ``BUSY_SNAPSHOT``, whatever the
 timeout.  Readers begin deferred, are closed at once, and cannot write.
-
-SQLite goes on writing to a file that was deleted underneath; therefore the path
-is compared with the opened file before every transaction.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -27,11 +23,10 @@ from reminder.errors import system_reason
 from reminder.ledger.errors import (
     LedgerCorrupt,
     LedgerError,
-    LedgerMissing,
     LedgerUnreadable,
     explaining,
-    gone,
 )
+from reminder.ledger.file import LedgerFile, free
 from reminder.ledger.storage import BUSY_TIMEOUT, Storage, plain_json
 from reminder.ledger.turn import Turn
 
@@ -54,12 +49,12 @@ class SqliteStorage:
         busy_timeout: float = BUSY_TIMEOUT,
         on_change: Callable[[Connection], None] | None = None,
     ) -> None:
-        self.path = path.absolute()
+        self._file = LedgerFile(path, create=create)
+        self.path = self._file.path
         self._on_change = on_change
         self._busy_timeout = busy_timeout
         self._durable = durable
         self._turn = Turn()
-        self._provide_file(create=create)
         self._writer = self._engine(
             self._connect_writer, "BEGIN IMMEDIATE", poolclass=QueuePool, pool_size=1, max_overflow=0
         )
@@ -68,10 +63,8 @@ class SqliteStorage:
         )
         # Nothing is opened yet: the first to look is a reader, so that a file of
         # somebody else's that was named by mistake is not even switched to WAL.
-        self._opened = self._identity()
         self._kept: Connection | None = None
         self._closed = False
-        self._log_opened: tuple[int, int] | None = None
 
     @property
     def place(self) -> str:
@@ -98,7 +91,7 @@ class SqliteStorage:
         Raises :class:`LedgerGone` and the other kinds of :class:`LedgerError`.
         """
         with self._in_turn():
-            self._still_there()
+            self._file.still_there()
             try:
                 with explaining(self.path), self._writing().begin() as transaction:
                     connection = transaction.connection
@@ -142,7 +135,7 @@ class SqliteStorage:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One snapshot; cannot write, and does not wait for writers."""
-        self._still_there()
+        self._file.still_there()
         with explaining(self.path), self._reader.connect() as connection:
             yield connection
 
@@ -163,7 +156,7 @@ class SqliteStorage:
         """
         engine = self._engine(self._connect_rebuilder, "BEGIN IMMEDIATE", poolclass=NullPool)
         with self._in_turn():
-            self._still_there()
+            self._file.still_there()
             with explaining(self.path), engine.begin() as connection:
                 yield connection
                 broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
@@ -177,7 +170,7 @@ class SqliteStorage:
     def keep(self, revision: str, now: datetime) -> str:
         """A copy beside the file, named after what it holds: a migration changes the only one there is."""
         stem = f"{self.path.name}.{revision}.{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
-        copy = _free(self.path.with_name(f"{stem}.bak"), ".bak")
+        copy = free(self.path.with_name(f"{stem}.bak"), ".bak")
         self.copy_to(copy)
         return f"副本在 {copy}：请把两者和本提示交给维护人员"
 
@@ -200,7 +193,7 @@ class SqliteStorage:
         May run beside readers and a writer.  Raises :class:`LedgerError`, among
         others if ``target`` exists already.
         """
-        self._still_there()
+        self._file.still_there()
         try:
             os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         except OSError as error:
@@ -225,7 +218,7 @@ class SqliteStorage:
     def fold(self) -> None:
         """Fold the log into the file now, if that can be done; what is in the log is as safe."""
         with suppress(LedgerError), self._in_turn():
-            self._still_there()
+            self._file.still_there()
             with explaining(self.path):
                 _driver_of(self._writing()).execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
@@ -241,80 +234,14 @@ class SqliteStorage:
         self._closed = True
         self._give_back()
 
-    def _provide_file(self, *, create: bool) -> None:
-        path = self.path
-        if path.is_dir():
-            raise LedgerUnreadable(f"{path} 是目录，不是台账文件：请写明文件名，如 {path / 'ledger.sqlite'}")
-        if not path.exists():
-            if not create:
-                raise LedgerMissing(f"没有台账 {path}：请先用 reminder run 启动一次，或核对数据目录")
-            try:
-                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                # The log and the index of the log get the mode of the file.
-                with suppress(FileExistsError):
-                    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-            except OSError as error:
-                raise LedgerUnreadable(
-                    f"台账 {path} 建不起来（{system_reason(error)}）："
-                    "请检查目录是否存在、磁盘是否已满、有无写入权限"
-                ) from error
-        # A copy put back by hand may be open to all; it names people and addresses.
-        with suppress(OSError):
-            if path.stat().st_mode & 0o077:
-                path.chmod(0o600)
-
     def abandon_log(self) -> None:
-        """Another file stands in this one's place: take this one's log out of its way.
-
-        SQLite finds the log by name.  Left there, it would be played onto the
-        new file, and the mixture would be neither ledger.  It is kept beside it
-        (``….lost``), for whoever wants to put the two together again.
-        """
-        found = self._identity()
-        if found is None or found == self._opened:
-            return
-        log = log_of(self.path)
-        if self._log_opened is not None and _identity_of(log) == self._log_opened:
-            with _explaining_os(log):
-                self._set_log_aside()
-            self._log_opened = None
+        """See :meth:`LedgerFile.abandon_log`."""
+        self._file.abandon_log()
 
     def set_apart(self) -> None:
-        """The file was overwritten under its log: give what was put there a file of its own.
-
-        Afterwards the path leads to another file than the one that is open, with
-        the bytes that stand there now and no log.  Nothing more is written to
-        the open one.
-        """
-        scratch = self.path.with_name(f".{self.path.name}.apart")
-        with self._in_turn(), _explaining_os(self.path):
-            scratch.unlink(missing_ok=True)
-            try:
-                with os.fdopen(os.open(scratch, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600), "wb") as copy:
-                    with self.path.open("rb") as there:
-                        shutil.copyfileobj(there, copy)
-                    copy.flush()
-                    os.fsync(copy.fileno())
-                # In this order: never the new file beside the old log.
-                self._set_log_aside()
-                scratch.replace(self.path)
-            finally:
-                scratch.unlink(missing_ok=True)
-
-    def _set_log_aside(self) -> None:
-        log = log_of(self.path)
-        if log.exists():
-            log.replace(_free(log.with_name(f"{log.name}.lost")))
-        self.path.with_name(f"{self.path.name}-shm").unlink(missing_ok=True)
-
-    def _identity(self) -> tuple[int, int] | None:
-        return _identity_of(self.path)
-
-    def _still_there(self) -> None:
-        found = self._identity()
-        if found is None or found != self._opened:
-            raise gone(self.path, replaced=found is not None)
-        self._log_opened = _identity_of(log_of(self.path)) or self._log_opened
+        """See :meth:`LedgerFile.set_apart`; nobody writes meanwhile."""
+        with self._in_turn():
+            self._file.set_apart()
 
     def _engine(self, connect: Callable[[], sqlite3.Connection], begin: str, **options: Any) -> Engine:
         # An error's text goes into logs: what was to be written (names, a lot just drawn) does not.
@@ -383,38 +310,6 @@ class SqliteStorage:
                 "请放在本机磁盘上，不要放在网络共享里"
             )
         connection.execute("PRAGMA journal_mode = WAL")
-
-
-@contextmanager
-def _explaining_os(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise LedgerUnreadable(
-            f"台账 {path} 读写出错（{system_reason(error)}）：请检查磁盘空间和权限，之后会自动继续"
-        ) from error
-
-
-def log_of(path: Path) -> Path:
-    """The write-ahead log that SQLite keeps beside a file."""
-    return path.with_name(f"{path.name}-wal")
-
-
-def _identity_of(path: Path) -> tuple[int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return (status.st_dev, status.st_ino)
-
-
-def _free(path: Path, ending: str = "") -> Path:
-    """The path, or the first with a number before its ending that is not there."""
-    number, candidate = 2, path
-    while candidate.exists():
-        candidate = path.with_name(f"{path.name.removesuffix(ending)}-{number}{ending}")
-        number += 1
-    return candidate
 
 
 def _changes_of(connection: Connection) -> int:
