@@ -14,6 +14,7 @@ from reminder.check import Edition
 from reminder.clock import Clock
 from reminder.daemon.alarm_clock import AlarmClock
 from reminder.daemon.filing import Filing
+from reminder.daemon.shared import Shared
 from reminder.delivery.dispatch import Dispatch
 from reminder.errors import ReminderError
 from reminder.ledger.holds import Hold
@@ -134,3 +135,60 @@ class Hosting:
 def alone(settings: Settings, plan_id: str, clock: Clock, wake: Callable[[], None]) -> Hosting:
     """What the only daemon or worker of a process has."""
     return Hosting(AlarmClock(wake), Guard(settings.high_water, plan_id), Dispatch(clock, wake), Filing())
+
+
+def one_of_many(
+    shared: Shared, plan_id: str, wake: Callable[[], None], say: Callable[[str], None]
+) -> Hosting:
+    """What a daemon or worker has beside others in its process.
+
+    Raises ``EngineMissing`` where what several nodes need is not installed.
+    """
+    return Hosting(
+        _NoAlarms(),
+        _Watchman(shared, plan_id),
+        Dispatch(shared.clock, wake, shared.node()),
+        shared.filing,
+        say,
+        shared.settings.health,
+    )
+
+
+class _NoAlarms:
+    """The process has one alarm clock for all offices, set by ``Tenant.due``."""
+
+    def start(self, edition: Edition, facts: Facts) -> None:
+        """Nothing."""
+
+    def set(self, edition: Edition, facts: Facts) -> None:
+        """Nothing."""
+
+    def stop(self) -> None:
+        """Nothing."""
+
+
+class _Watchman:
+    """The process looks at the ledger once for all: here it is asked what that means for one plan."""
+
+    def __init__(self, shared: Shared, plan_id: str) -> None:
+        self._shared, self._plan_id = shared, plan_id
+
+    def check(
+        self,
+        ledger: Ledger,
+        now: datetime,  # noqa: ARG002
+        monotonic: float | None = None,  # noqa: ARG002
+        *,
+        live: bool,  # noqa: ARG002
+    ) -> Hold | None:
+        """The hold, until it is over for this plan.  Raises ``LedgerForeign`` while the ledger is another cluster's."""
+        if (foreign := self._shared.foreign) is not None:  # another thread looks after it
+            raise foreign
+        return None if self._shared.held is None else ledger.holds.standing(self._plan_id).hold
+
+    def leave(self, ledger: Ledger, now: datetime, *, live: bool) -> None:
+        """The process leaves its mark itself."""
+
+    def was_live(self) -> bool:
+        """Not known of one office: while it is held it tells its admins as the ledger has it."""
+        return False

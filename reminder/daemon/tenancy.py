@@ -25,7 +25,8 @@ from reminder.daemon import life
 from reminder.daemon.alarm_clock import Earliest
 from reminder.daemon.life import Life
 from reminder.daemon.page import Page
-from reminder.daemon.tenant import Furnish, Shared, State, Tenant
+from reminder.daemon.shared import Furnish, Shared
+from reminder.daemon.tenant import State, Tenant
 from reminder.errors import ReminderError
 from reminder.ledger.errors import LedgerError
 from reminder.ledger.holds import Hold

@@ -10,45 +10,24 @@ from __future__ import annotations
 import enum
 import logging
 import os
-import threading
-import weakref
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
 
-from reminder.agenda.facts import Facts
-from reminder.backup.guard import LedgerForeign
-from reminder.calendars.workdays import WorkCalendar
 from reminder.check import Edition, examine
 from reminder.checked import note_checked, was_linked_otherwise
-from reminder.clock import Clock
 from reminder.daemon.daemon import Daemon
-from reminder.daemon.filing import Filing
-from reminder.daemon.hosting import Hosting, Kept
-from reminder.daemon.outfit import BuildChannels, SecretsMark
+from reminder.daemon.hosting import Kept, one_of_many
+from reminder.daemon.shared import Shared
 from reminder.daemon.worker import Worker, has_link_key
-from reminder.delivery.dispatch import Dispatch, EngineMissing
 from reminder.editing.store import PlanStore
 from reminder.errors import ReminderError
 from reminder.ledger.errors import LedgerError
-from reminder.ledger.holds import Hold
-from reminder.ledger.ledger import Ledger
 from reminder.ledger.records import Transport
-from reminder.ledger.work_schema import MISSING
 from reminder.offices import DATA, host_of, settings_of_office
-from reminder.settings import Settings
 from reminder.status import write_status
 from reminder.watch import Watcher
 
-if TYPE_CHECKING:
-    from reminder.delivery.engines.turns import TurnNode
-
 log = logging.getLogger(__package__)
-
-Furnish = Callable[[Settings], tuple[BuildChannels, SecretsMark]]
-"""How the channels of an office are built, and what tells that a secret of theirs has changed."""
 
 AGAIN_SECONDS = 5.0
 """Before an office in trouble is looked after again."""
@@ -66,132 +45,6 @@ class State(enum.Enum):
 
 class Unsound(ReminderError):
     """Its files are not good, and will be no better before somebody changes them."""
-
-
-class Taken(ReminderError):
-    """Another office has the plan id, or the host name."""
-
-
-@dataclass
-class Shared:
-    """What all offices of a process have in common.  Used by several threads."""
-
-    settings: Settings
-    ledger: Ledger
-    clock: Clock
-    furnish: Furnish
-    wake: Callable[[], None]
-    works_only: bool = False
-    """Whether other processes decide, and this one sends."""
-    held: Hold | None = None
-    foreign: LedgerForeign | None = None
-    """That the ledger is another cluster's, while it is."""
-    filing: Filing = field(default_factory=Filing)
-    _node: TurnNode | None = None
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _plans: dict[str, str] = field(default_factory=dict)
-    _hosts: dict[str, Tenant] = field(default_factory=dict)
-    _calendars: weakref.WeakValueDictionary[str, WorkCalendar] = field(
-        default_factory=weakref.WeakValueDictionary
-    )
-
-    def node(self) -> TurnNode:
-        """This process among several.  Raises ``EngineMissing`` where what that needs is not installed."""
-        with self._lock:
-            if self._node is None:
-                try:
-                    from reminder.delivery.engines.turns import TurnNode
-                except ImportError as error:
-                    raise EngineMissing(MISSING) from error
-                assert self.ledger.queue is not None
-                self._node = TurnNode(self.ledger.queue)
-            return self._node
-
-    def close(self, *, leave: bool) -> None:
-        """The node is heard no more."""
-        if self._node is not None:
-            self._node.close(leave=leave)
-
-    def plan_ids(self) -> list[str]:
-        """The plans of the offices that run."""
-        with self._lock:
-            return list(self._plans)
-
-    def by_host(self, host: str) -> Tenant | None:
-        """The running office whose public URL names this host."""
-        with self._lock:
-            return self._hosts.get(host.lower())
-
-    def claim(self, tenant: Tenant, plan_id: str, host: str) -> None:
-        """It has this plan and this host from now on.  Raises :class:`Taken`."""
-        with self._lock:
-            owner = self._plans.get(plan_id, tenant.name)
-            if owner != tenant.name:
-                raise Taken(
-                    f"计划编号 {plan_id} 已由单位“{owner}”使用：台账按编号分开，每个单位须各有编号（plan.yaml 的 id）"
-                )
-            if host and self._hosts.get(host, tenant) is not tenant:
-                raise Taken(
-                    f"网址中的主机名 {host} 已由单位“{self._hosts[host].name}”使用："
-                    "网页按主机名分开，每个单位须各有主机名（office.env 的 REMINDER_PUBLIC_URL）"
-                )
-            self._plans[plan_id] = tenant.name
-            if host:
-                self._hosts[host] = tenant
-
-    def give_up(self, tenant: Tenant) -> None:
-        """It was not taken in after all."""
-        with self._lock:
-            for plan_id in [each for each, name in self._plans.items() if name == tenant.name]:
-                del self._plans[plan_id]
-            for host in [each for each, other in self._hosts.items() if other is tenant]:
-                del self._hosts[host]
-
-    def with_common(self, edition: Edition) -> Edition:
-        """The edition over a calendar that others have as well, if it is the same."""
-        with self._lock:
-            calendar = self._calendars.setdefault(edition.calendar.fingerprint, edition.calendar)
-        return replace(edition, calendar=calendar)
-
-
-class _NoAlarms:
-    """The process has one alarm clock for all offices, set by :attr:`Tenant.due`."""
-
-    def start(self, edition: Edition, facts: Facts) -> None:
-        """Nothing."""
-
-    def set(self, edition: Edition, facts: Facts) -> None:
-        """Nothing."""
-
-    def stop(self) -> None:
-        """Nothing."""
-
-
-class _Watchman:
-    """The process looks at the ledger once for all: here it is asked what that means for one plan."""
-
-    def __init__(self, shared: Shared, plan_id: str) -> None:
-        self._shared, self._plan_id = shared, plan_id
-
-    def check(
-        self,
-        ledger: Ledger,
-        now: datetime,  # noqa: ARG002
-        monotonic: float | None = None,  # noqa: ARG002
-        *,
-        live: bool,  # noqa: ARG002
-    ) -> Hold | None:
-        """The hold, until it is over for this plan.  Raises ``LedgerForeign`` while the ledger is another cluster's."""
-        if (foreign := self._shared.foreign) is not None:  # another thread looks after it
-            raise foreign
-        return None if self._shared.held is None else ledger.holds.standing(self._plan_id).hold
-
-    def leave(self, ledger: Ledger, now: datetime, *, live: bool) -> None:
-        """The process leaves its mark itself."""
-
-    def was_live(self) -> bool:
-        """Not known of one office: while it is held it tells its admins as the ledger has it."""
-        return False
 
 
 class Tenant:
@@ -326,15 +179,8 @@ class Tenant:
         shared.claim(self, plan_id, host_of(settings))
         try:
             settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._dispatch = Dispatch(shared.clock, self._on_wake, shared.node())
-            hosting = Hosting(
-                _NoAlarms(),
-                _Watchman(shared, plan_id),
-                self._dispatch,
-                shared.filing,
-                self._say,
-                shared.settings.health,
-            )
+            hosting = one_of_many(shared, plan_id, self._on_wake, self._say)
+            self._dispatch = hosting.dispatch
             channels, mark = shared.furnish(settings)
             if shared.works_only:
                 has_link_key(settings)
