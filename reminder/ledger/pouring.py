@@ -7,18 +7,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, Connection, Table, func, select, text
+from sqlalchemy import JSON, Connection, Table, delete, func, select, text
 
+from reminder.ledger import work_schema
 from reminder.ledger.errors_postgres import explained
 from reminder.ledger.proving import rows_of
 from reminder.ledger.storage import plain_json
-from reminder.ledger.tables import metadata
+from reminder.ledger.tables import ledger_info, metadata
 
 
 def empty_all(connection: Connection) -> None:
-    """No row in any of the ledger's tables, the first number next."""
-    names = ", ".join(_quoted(connection, table.name) for table in metadata.sorted_tables)
+    """No row in any of the ledger's tables, the first number next.
+
+    What says how far the queue's own tables are stays with them, or the next
+    migration would make them again.
+    """
+    tables = [table for table in metadata.sorted_tables if table is not ledger_info]
+    names = ", ".join(_quoted(connection, table.name) for table in tables)
     connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY"))
+    connection.execute(delete(ledger_info).where(ledger_info.c.key != work_schema.STEP))
 
 
 def pour(source: Connection, target: Connection, place: str) -> None:

@@ -19,12 +19,13 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, Table, literal, select, tuple_
 
+from reminder.ledger import work_schema
 from reminder.ledger.schema import MOVING, SERVING
 from reminder.ledger.tables import AnyRow, ledger_info, metadata
 
 BATCH = 200
 """Rows held at a time; the largest are messages, of some tens of kilobytes each."""
-OF_THE_DATABASE = (MOVING, SERVING)
+OF_THE_DATABASE = (MOVING, SERVING, work_schema.STEP)
 """What ``ledger_info`` says of the place where a ledger is kept, and not of the ledger."""
 
 

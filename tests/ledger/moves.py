@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 
-from reminder.ledger import schema
+from reminder.ledger import schema, work_schema
 from reminder.ledger.ledger import Ledger
 from reminder.ledger.moving import MOVED, Moved, move_up
 from reminder.ledger.records import LedgerKind, Note
@@ -47,7 +47,7 @@ def carried(address: Path | str) -> dict[str, list[dict[str, Any]]]:
     """Without what the move itself writes."""
     found = rows_in(address)
     found["notes"] = [row for row in found["notes"] if row["kind"] != MOVED]
-    mine = ("identity", "previous", "hold", "changes", schema.SERVING, schema.MOVING)
+    mine = ("identity", "previous", "hold", "changes", schema.SERVING, schema.MOVING, work_schema.STEP)
     found["ledger_info"] = [row for row in found["ledger_info"] if row["key"] not in mine]
     return found
 

@@ -18,7 +18,7 @@ from sqlalchemy import insert
 
 from reminder.backup.guard import Guard, open_ledger
 from reminder.backup.highwater import compared, read_mark
-from reminder.ledger import moving, pouring, proving, schema
+from reminder.ledger import moving, pouring, proving, schema, work_schema
 from reminder.ledger.errors import (
     LedgerAddressError,
     LedgerCorrupt,
@@ -119,6 +119,15 @@ def test_the_new_one_goes_on_where_the_old_one_stopped(
         ledger.settle(sample.plan, sample.live, sample.message("d3"), sample.now)
         assert ledger.integrity() == []
     assert len(rows_in(url)["sessions"]) == len(before["sessions"]) == 3
+
+
+def test_the_new_one_can_be_migrated_later(old: Path, empty: str, sample: Sample) -> None:
+    """It knows how far the queue's tables are, which it did not bring along: the next version makes none twice."""
+    move(old, empty, sample)
+    with psycopg.connect(empty) as connection:
+        known = connection.execute("SELECT value FROM ledger_info WHERE key = 'queue'").fetchone()
+    assert known == (work_schema._shipped()[1][-1].name,)
+    Ledger.open(empty, kind=LedgerKind.DAEMON, now=sample.now, upgrade=True).close()
 
 
 def test_both_ledgers_keep_the_proof(old: Path, empty: str, sample: Sample) -> None:
