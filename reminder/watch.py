@@ -49,7 +49,7 @@ class Watcher:
 
     def differs(self) -> bool:
         """Whether the files are others than those last taken, at rest or not; remembers nothing."""
-        return snapshot(self._folders) != self._taken
+        return not self.is_taken(self.look())
 
     @property
     def moving(self) -> bool:
@@ -58,7 +58,7 @@ class Watcher:
 
     def at_rest(self, monotonic: float) -> bool:
         """Whether there is something new that has been still for long enough."""
-        current = snapshot(self._folders)
+        current = self.look()
         if current != self._seen:
             self._seen, self._seen_at = current, monotonic
             return False
@@ -67,9 +67,17 @@ class Watcher:
         self._taken = current
         return True
 
-    def taken(self) -> None:
-        """What is there now was taken: only what comes after it is new."""
-        self._taken = self._seen = snapshot(self._folders)
+    def look(self) -> Snapshot:
+        """What is there now; remembers nothing."""
+        return snapshot(self._folders)
+
+    def is_taken(self, files: Snapshot) -> bool:
+        """Whether these were taken already."""
+        return files == self._taken
+
+    def take(self, files: Snapshot) -> None:
+        """These were taken: only what comes after them is new."""
+        self._taken = self._seen = files
 
 
 JUMP = timedelta(seconds=5)

@@ -19,6 +19,9 @@ from reminder.watch import Watcher
 AGAIN_SECONDS = 30.0
 """Before what was refused for a reason that no file is to blame for is read again."""
 
+BEING_CHANGED = "files are being changed, and read when they are still"
+"""For the log, where :meth:`PlanSource.read` has no result."""
+
 
 class PlanSource:
     """Used by one thread."""
@@ -72,12 +75,27 @@ class PlanSource:
         before = self._tried
         return self._bring(ledger) is not None and self._tried != before
 
-    def read(self, ledger: Ledger, before: Edition) -> Examination:
+    def read(self, ledger: Ledger, before: Edition) -> Examination | None:
         """All that is found in the files as they are now, as what is to follow ``before``.  Raises ``LedgerError``.
+
+        Whoever asks for it while somebody is saving would be told of half a file:
+        nothing is taken that changed while it was read, and nothing refused that has
+        not come to rest.  Then there is no result, and :meth:`changed` tells when
+        there will be one.
 
         What is refused for a passing reason :meth:`changed` calls new once more, soon;
         what could not be read for the ledger's sake, at the next look.
         """
+        if self._store is not None:
+            return self._examined(ledger, before)
+        files = self._watcher.look()
+        found = self._examined(ledger, before)
+        if self._watcher.look() != files or (found.edition is None and not self._watcher.is_taken(files)):
+            return None
+        self._watcher.take(files)
+        return found
+
+    def _examined(self, ledger: Ledger, before: Edition) -> Examination:
         try:
             found = self._read(ledger)
             if found.edition is not None and (broken := self._breaks(ledger, before, found.edition)):
@@ -135,7 +153,7 @@ class PlanSource:
             self.problem = str(error)
             return None
         self.problem = ""
-        self._watcher.taken()
+        self._watcher.take(self._watcher.look())
         self._brought, self._tried = brought, brought.number
         return brought
 

@@ -135,7 +135,8 @@ def test_row_34_sweeps_and_reloads_leak_nothing(tmp_path: Path) -> None:
             office.set(NINE + timedelta(minutes=10 + (count - 14) * number // reloads))
             time.sleep(0.3)
         office.set(NINE + timedelta(minutes=count))
-        wait_for(lambda: len(office.smtp.messages) == count, "all mails")
+        wait_for(lambda: len(reminders(office)) == count, "all mails")
+        assert office.notices() == []
         time.sleep(2)
         last = usage(office)
         report(f"after {count} alarms and {reloads} reloads: {first} became {last}")
