@@ -8,8 +8,10 @@ attempt, and counts what it reads: no extra thread, and no way around it.
 
 from __future__ import annotations
 
+import errno
 import io
 import ipaddress
+import os
 import queue
 import socket
 import ssl
@@ -166,6 +168,21 @@ def connect(host: str, port: int, budget: Budget, route: Route) -> socket.socket
     raise trouble
 
 
+class _Wrapped(ssl.SSLSocket):
+    """Closed and refused, if the connection was reset before it could be wrapped.
+
+    ``ssl`` would wrap it without a handshake, or fail and leave it open for the
+    collector; the first thing it asks is who the peer is.
+    """
+
+    def getpeername(self) -> Any:
+        try:
+            return super().getpeername()
+        except OSError:
+            self.close()
+            raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET)) from None
+
+
 def secured(sock: socket.socket, context: ssl.SSLContext, host: str, budget: Budget) -> ssl.SSLSocket:
     """TLS over a connection; the handshake as a whole ends within the budget.
 
@@ -173,8 +190,7 @@ def secured(sock: socket.socket, context: ssl.SSLContext, host: str, budget: Bud
     """
     try:
         sock.settimeout(budget.remaining())
-        # A connection that was reset meanwhile would be wrapped without a handshake, or left open: find out here.
-        sock.getpeername()
+        context.sslsocket_class = _Wrapped
         wrapped = context.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
     except OSError:
         sock.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import socket
+import struct
 import threading
 import time
 import warnings
@@ -17,6 +18,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from reminder.channels.base import OutcomeKind, Recipient, Stamp
+from reminder.channels.deadline import Budget, secured
 from reminder.channels.email import EmailAdapter
 from reminder.channels.errors import ChannelSettingError, HeaderError
 from reminder.channels.smtp_outcomes import CHANNEL_FAULT_SECONDS
@@ -337,6 +339,18 @@ def test_a_handshake_that_is_hung_up_on_is_no_fault_of_the_setting(mail: Build, 
         outcome = mail(stub, tls).send(parcel(PAYLOAD))
     assert (outcome.kind, outcome.retry_after) == (OutcomeKind.TRANSIENT, None)
     assert outcome.code in ("connection", "connect")  # a reset may come before connecting has ended
+
+
+def test_a_connection_reset_before_it_is_secured_is_closed_and_refused() -> None:
+    """Between connecting and the handshake: ``ssl`` itself would leave it open, with a warning in the log."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        ours = socket.create_connection(server.getsockname())
+        theirs, _ = server.accept()
+        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        theirs.close()
+    with pytest.raises(ConnectionResetError):
+        secured(ours, client_context(), "127.0.0.1", Budget(5))
+    assert ours.fileno() == -1
 
 
 def test_a_plain_server_on_a_tls_port_is_a_fault_of_the_setting(mail: Build, smtp: SmtpStub) -> None:
