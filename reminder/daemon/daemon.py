@@ -27,7 +27,7 @@ from reminder.daemon.hosting import Hosting, alone
 from reminder.daemon.life import Life
 from reminder.daemon.outfit import BuildChannels, Outfit, SecretsMark
 from reminder.daemon.page import Page
-from reminder.daemon.plan_source import BEING_CHANGED, PlanSource
+from reminder.daemon.plan_source import PlanSource
 from reminder.daemon.refusal import FILES, LACKING, OUTDATED, UNREADABLE, Words, notice_of_refusal, text_of
 from reminder.editing.continuity import changes
 from reminder.editing.history import keep_adopted
@@ -396,8 +396,7 @@ class Daemon:
     def _reload(self, now: datetime) -> None:
         found = self._source.read(self._ledger, self._edition)
         if found is None:
-            log.info(BEING_CHANGED)
-            return
+            return  # it says so, and tells when they are through
         edition = found.edition
         if edition is None:
             self._refuse(found.problems, now, UNREADABLE if self._source.published else FILES)

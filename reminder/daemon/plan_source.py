@@ -6,6 +6,8 @@ out in the node's own data folder first, and looked for at every tick.
 
 from __future__ import annotations
 
+import logging
+
 from reminder.check import Edition, Examination, examine
 from reminder.checked import note_checked, was_checked
 from reminder.editing.continuity import continuity
@@ -16,11 +18,10 @@ from reminder.ledger.ledger import Ledger
 from reminder.settings import Settings
 from reminder.watch import Watcher
 
+log = logging.getLogger(__package__)
+
 AGAIN_SECONDS = 30.0
 """Before what was refused for a reason that no file is to blame for is read again."""
-
-BEING_CHANGED = "files are being changed, and read when they are still"
-"""For the log, where :meth:`PlanSource.read` has no result."""
 
 
 class PlanSource:
@@ -91,6 +92,7 @@ class PlanSource:
         files = self._watcher.look()
         found = self._examined(ledger, before)
         if self._watcher.look() != files or (found.edition is None and not self._watcher.is_taken(files)):
+            log.info("files are being changed, and read when they are still")
             return None
         self._watcher.take(files)
         return found

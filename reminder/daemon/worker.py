@@ -23,7 +23,7 @@ from reminder.daemon.agreement import Apart, NotAgreed, PlanDiffers, common_time
 from reminder.daemon.hosting import Hosting, alone
 from reminder.daemon.life import Life
 from reminder.daemon.outfit import BuildChannels, Outfit, SecretsMark
-from reminder.daemon.plan_source import BEING_CHANGED, PlanSource
+from reminder.daemon.plan_source import PlanSource
 from reminder.daemon.refusal import text_of
 from reminder.errors import ReminderError
 from reminder.ledger.ledger import Ledger
@@ -178,8 +178,7 @@ class Worker:
         """Take changed files into use, or keep the old ones and say so; the daemon tells the admins."""
         found = self._source.read(self._ledger, self.edition)
         if found is None:
-            log.info(BEING_CHANGED)
-            return
+            return  # it says so, and tells when they are through
         self.refused = text_of(found.problems)
         if found.edition is not None:
             try:
